@@ -72,6 +72,7 @@ impl Fleet {
             ring: Arc::clone(producer.ring()),
             open: Vec::new(),
             minutes: None,
+            mask: webmon::alert::network::Mask::default(),
         };
         let tracks = producers.iter().enumerate().map(track).collect();
         let now = Timestamp::from_secs(1_000_000);

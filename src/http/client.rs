@@ -6,6 +6,7 @@
 //! Invariants: redirects are not followed; no error contains a URL, a header or a body. Bounds: [`REQUEST_MAX`] per request,
 //! [`BODY_MAX`] of an answer, and the budgets of a probe ([`crate::probe::bounded`]).
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -90,6 +91,8 @@ pub struct Client {
     endpoint: Endpoint,
     host_header: HeaderValue,
     connection: Option<Channel>,
+    /// The address of the server that was reached last.
+    peer: Option<IpAddr>,
 }
 
 impl Client {
@@ -102,7 +105,13 @@ impl Client {
         let endpoint = Endpoint::new(host, port, url.scheme() == "https", terms)?;
         let host_header = &url[Position::BeforeHost..Position::AfterPort];
         let host_header = HeaderValue::from_str(host_header).expect("a host is plain ASCII");
-        Ok(Self { endpoint, host_header, connection: None })
+        Ok(Self { endpoint, host_header, connection: None, peer: None })
+    }
+
+    /// The address of the server that was reached last; none before, and through a proxy.
+    #[must_use]
+    pub const fn peer(&self) -> Option<IpAddr> {
+        self.peer
     }
 
     /// Closes the connection. The next request resolves the name again.
@@ -133,7 +142,8 @@ impl Client {
                 answer => return answer.map_err(|unanswered| RequestError::Network(unanswered.reason)),
             }
         }
-        let fresh = connect(&self.endpoint).await?;
+        let (fresh, peer) = connect(&self.endpoint).await?;
+        self.peer = peer;
         self.ask(fresh, request).await.map_err(|unanswered| RequestError::Network(unanswered.reason))
     }
 
@@ -160,12 +170,12 @@ impl Client {
 }
 
 /// A connection that speaks HTTP.
-async fn connect(endpoint: &Endpoint) -> Result<Channel, RequestError> {
-    let (line, allowance) = endpoint.connect().await?;
+async fn connect(endpoint: &Endpoint) -> Result<(Channel, Option<IpAddr>), RequestError> {
+    let (line, allowance, peer) = endpoint.connect().await?;
     let channel = if endpoint.is_secure() {
         Channel::begin(endpoint.secure(line).await?, allowance).await
     } else {
         Channel::begin(line, allowance).await
     };
-    channel.map_err(RequestError::Network)
+    channel.map(|channel| (channel, peer)).map_err(RequestError::Network)
 }

@@ -3,6 +3,7 @@
 //! Invariants: no error holds a URL or credentials. Bounds: [`CONNECT_MAX`] each for the connection and the handshake; a server's
 //! bytes are read under the limits of a probe ([`crate::probe::bounded`]).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,15 +65,19 @@ impl Endpoint {
         self.tls.is_some()
     }
 
-    /// A TCP connection, whose reads are bounded.
+    /// A TCP connection, whose reads are bounded, and the address of the server; none through a proxy, which hides it.
     ///
     /// # Errors
     /// [`RequestError`].
     pub async fn connect(
         &self,
-    ) -> Result<(impl AsyncRead + AsyncWrite + Send + Sync + Unpin + use<>, Allowance), RequestError> {
+    ) -> Result<(impl AsyncRead + AsyncWrite + Send + Sync + Unpin + use<>, Allowance, Option<IpAddr>), RequestError>
+    {
         let tcp = timeout(CONNECT_MAX, tunnel::connect(&self.host, self.port, self.proxy.as_ref())).await;
-        Ok(paced(tcp.unwrap_or_else(|_| Err(late()))?))
+        let tcp = tcp.unwrap_or_else(|_| Err(late()))?;
+        let peer = tcp.peer_addr().ok().filter(|_| self.proxy.is_none()).map(|peer| peer.ip());
+        let (line, allowance) = paced(tcp);
+        Ok((line, allowance, peer))
     }
 
     /// TLS over `stream`.

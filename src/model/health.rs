@@ -102,6 +102,15 @@ pub struct Watching {
     pub stored: Option<Timestamp>,
 }
 
+/// An outage of this machine's network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnOutage {
+    /// The start of the first check that nobody answered.
+    pub since: Timestamp,
+    /// The unrelated hosts, of which none answers.
+    pub hosts: usize,
+}
+
 /// Figures about webmon itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Health {
@@ -127,6 +136,8 @@ pub struct Health {
     pub lost_texts: u64,
     /// When the machine lost its last route to a network, while it has none.
     pub offline_since: Option<Timestamp>,
+    /// The outage of this machine's network that lasts, by what its hosts have in common.
+    pub own_outage: Option<OwnOutage>,
     /// The store.
     pub store: StoreHealth,
     /// The export, if there is one.

@@ -3,6 +3,7 @@
 //! Invariants: a reason is one clean line without a secret of the outlet. Bounds: [`REASON_MAX`] bytes, waits of [`WAIT_MAX`].
 //! Sources: RFC 9110; the rate limits of Discord and Telegram (`retry_after`) and Matrix (`retry_after_ms`).
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -22,6 +23,8 @@ const REASON_MAX: usize = 300;
 pub struct Delivered {
     /// The service's answer: `200 OK`.
     pub status: String,
+    /// The address that took it; none through a proxy.
+    pub peer: Option<IpAddr>,
 }
 
 /// What to do about a message that was not sent.
@@ -57,7 +60,7 @@ impl SendFailure {
 pub(super) fn judge(reply: &Reply, secrets: &KnownSecrets, now: Timestamp) -> Result<Delivered, SendFailure> {
     let status = words(reply.status);
     let kind = match reply.status {
-        200..=299 => return Ok(Delivered { status }),
+        200..=299 => return Ok(Delivered { status, peer: None }),
         300..=399 => {
             let reason = format!("{status}: redirects are not followed, correct the URL");
             return Err(SendFailure::new(FailureKind::Broken, &reason, secrets));

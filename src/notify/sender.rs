@@ -125,7 +125,7 @@ impl Sender {
                 let request = post(outlet, envelope, &message, now).and_then(outgoing);
                 let request = request.map_err(|reason| failed(FailureKind::Broken, &reason))?;
                 match client.send(&request).await {
-                    Ok(reply) => judge(&reply, secrets, now),
+                    Ok(reply) => judge(&reply, secrets, now).map(|sent| Delivered { peer: client.peer(), ..sent }),
                     Err(RequestError::Network(reason)) => Err(failed(FailureKind::Transient, &reason)),
                     Err(RequestError::Refused(reason)) => Err(failed(FailureKind::Broken, &reason)),
                 }

@@ -17,6 +17,9 @@ pub(super) fn title(news: &News, zone: &TimeZone) -> String {
     match news.kind {
         NewsKind::Opened | NewsKind::Closed if !alert.message.is_empty() => alert.message.clone(),
         NewsKind::Opened | NewsKind::Closed => format!("{}. time={}", self::subject(news), moment(alert.at, zone)),
+        NewsKind::Was if alert.rule == RuleKind::Network && !note(news).is_empty() => {
+            format!("{subject}: {}", note(news))
+        }
         NewsKind::Was => {
             let lasted = alert.downtime.map_or_else(String::new, |lasted| format!(", {}", format_seconds(lasted)));
             let (from, to) = (beside(alert.since, alert.at, zone), beside(alert.at, alert.since, zone));
@@ -80,6 +83,14 @@ pub(super) fn rounded(lasts: std::time::Duration) -> String {
         _ => 3_600,
     };
     duration::format(std::time::Duration::from_secs(lasts.as_secs() / unit * unit))
+}
+
+/// What webmon says about itself.
+fn note(news: &News) -> &str {
+    match &news.alert.reading {
+        Some(Reading::Note(note)) => note.trim_end_matches('.'),
+        _ => "",
+    }
 }
 
 /// Whom or what the event is about.

@@ -10,12 +10,14 @@ use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 
 use crate::alert::kept::telling::Heard;
+use crate::alert::network::NetworkChange;
 use crate::alert::{AlertRecord, News};
 use crate::engine::snapshot::Snapshot;
 use crate::model::text::is_harmful;
 use crate::model::{ExportHealth, Observation, Timestamp};
 
 use super::check::Checked;
+use super::network::NetworkObject;
 use super::objects::alert::{AlertObject, NewsObject, PastAlertObject, ToldObject};
 use super::objects::{
     CertificateObject, CheckObject, ExportObject, HopObject, SampleObject, StatsObject, WarningObject,
@@ -88,6 +90,14 @@ pub fn export(out: &mut impl io::Write, export: &ExportHealth, now: Timestamp) -
 /// The writer's.
 pub fn warning(out: &mut impl io::Write, at: Timestamp, about: &str, message: &str) -> io::Result<()> {
     line(out, &WarningObject { event: "warning", time: time::utc(at), about, message })
+}
+
+/// One `network` object.
+///
+/// # Errors
+/// The writer's.
+pub fn network(out: &mut impl io::Write, change: &NetworkChange) -> io::Result<()> {
+    line(out, &NetworkObject::of(change))
 }
 
 /// One `sample` object of `webmon check`, with `certificate` and `hops`.

@@ -16,6 +16,7 @@ pub mod check;
 pub mod csv;
 pub mod hlog;
 pub mod json;
+pub mod network;
 mod objects;
 pub mod table;
 pub mod text;

@@ -21,6 +21,7 @@ use super::read::export_reader::{ExportBatch, ExportReader};
 use super::read::figures::{self, Figures};
 use super::read::samples::{self, Passed, StoredSample};
 use super::read::view::{self, Query, StoredSite, View};
+use super::tables::blind::Outages;
 use super::tables::certificate;
 use super::tables::export_cursor::StoredSink;
 use super::tables::outbox::Kept;
@@ -84,6 +85,15 @@ impl Archive {
             sites.sort_by_key(|site| site.id);
             Ok::<_, redb::Error>(sites)
         };
+        guard(read).map_err(|error| self.failed(error))
+    }
+
+    /// The outages of this machine's own network.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn outages(&self) -> Result<Outages, StoreError> {
+        let read = || Outages::new(&self.database.begin_read()?);
         guard(read).map_err(|error| self.failed(error))
     }
 

@@ -18,6 +18,7 @@ use super::archive::Archive;
 use super::codec::block;
 use super::error::{StoreError, guard};
 use super::read::view::{self, View};
+use super::tables::blind::Outages;
 use super::tables::record::{self, TextRecord};
 use super::tables::writer_signature::{self, Signature};
 use super::tables::{certificate, schema};
@@ -49,6 +50,8 @@ pub struct Changes {
     pub next_alert: u64,
     /// Until when sites are paused; also pauses that are over.
     pub pauses: Vec<(SiteId, Timestamp)>,
+    /// The outages of the writer's own network.
+    pub outages: Outages,
     /// The writer.
     pub signature: Option<Signature>,
 }
@@ -72,6 +75,7 @@ impl Archive {
             }
             show_certificates(&transaction, sites, &mut news.sites)?;
             (news.alerts, news.next_alert) = alerts(&transaction, alert)?;
+            news.outages = view.outages;
             Ok::<_, redb::Error>(news)
         };
         guard(look).map_err(|error| self.failed(error))

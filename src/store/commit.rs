@@ -15,12 +15,13 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::alert::AlertRecord;
 use crate::alert::kept::change::ChangeKey;
+use crate::alert::network::Outage;
 use crate::model::{Certificate, SiteId, Timestamp};
 
 use super::codec::journal_entry::EncodedEntry;
 use super::tables::export_cursor::{self, Progress};
 use super::tables::record::{self, TextRecord};
-use super::tables::{certificate, outbox, schema};
+use super::tables::{blind, certificate, outbox, schema};
 
 /// Largest number of waiting bytes of encoded samples: one million samples if each comes alone, up to three million.
 pub const ENTRY_BYTES_MAX: usize = 64 << 20;
@@ -67,6 +68,10 @@ pub struct PendingCommit {
     certificates: BTreeMap<SiteId, Arc<Certificate>>,
     /// Changes of incidents, messages and silences.
     outbox: outbox::Waiting,
+    /// Outages of this machine's own network.
+    outages: blind::Waiting,
+    /// No hour that ends after it may be rolled up.
+    decided: Timestamp,
     /// The ticket of the newest of them; see [`PendingCommit::add_change`].
     ticket: u64,
     /// The progress of each sink; it joins the next commit and does not cause one.
@@ -108,6 +113,8 @@ impl PendingCommit {
             pauses: BTreeMap::new(),
             certificates: BTreeMap::new(),
             outbox: BTreeMap::new(),
+            outages: BTreeMap::new(),
+            decided: Timestamp::MAX,
             ticket: 0,
             progress: BTreeMap::new(),
         }
@@ -127,7 +134,7 @@ impl PendingCommit {
     /// Takes everything; later data continue the numbers.
     pub fn take(&mut self) -> Self {
         let mut next = Self::new(self.next_entry, self.next_alert);
-        (next.entry_bytes_max, next.shared) = (self.entry_bytes_max, self.shared);
+        (next.entry_bytes_max, next.shared, next.decided) = (self.entry_bytes_max, self.shared, self.decided);
         std::mem::replace(self, next)
     }
 
@@ -140,6 +147,8 @@ impl PendingCommit {
         self.pauses.append(&mut later.pauses);
         self.certificates.append(&mut later.certificates);
         self.outbox.append(&mut later.outbox);
+        self.outages.append(&mut later.outages);
+        self.decided = later.decided;
         self.ticket = self.ticket.max(later.ticket);
         later.progress.into_values().for_each(|progress| self.add_progress(progress));
         (self.next_entry, self.next_alert) = (later.next_entry, later.next_alert);
@@ -153,6 +162,7 @@ impl PendingCommit {
             && self.pauses.is_empty()
             && self.certificates.is_empty()
             && self.outbox.is_empty()
+            && self.outages.is_empty()
     }
 
     /// Samples that wait.
@@ -198,6 +208,22 @@ impl PendingCommit {
     /// Sets what is kept under `key`; `None` removes it.
     pub fn add_change(&mut self, key: ChangeKey, record: Option<Vec<u8>>) {
         self.outbox.insert(key, record);
+    }
+
+    /// Keeps `outage`, or removes it if it was none.
+    pub fn add_outage(&mut self, outage: &Outage, is_kept: bool) {
+        let key = blind::key(outage.blind.realm, outage.blind.from);
+        self.outages.insert(key, is_kept.then(|| blind::encode(outage)));
+    }
+
+    /// Rolls up no hour that ends after `decided`, from now on.
+    pub const fn set_decided(&mut self, decided: Timestamp) {
+        self.decided = decided;
+    }
+
+    /// See [`PendingCommit::set_decided`].
+    pub const fn decided(&self) -> Timestamp {
+        self.decided
     }
 
     /// Notes that everything up to `ticket` was added.
@@ -251,6 +277,7 @@ impl PendingCommit {
         self.pauses.clear();
         self.certificates.clear();
         self.outbox.clear();
+        self.outages.clear();
         self.progress.clear();
     }
 
@@ -280,6 +307,9 @@ impl PendingCommit {
         }
         if !self.outbox.is_empty() {
             outbox::write(transaction, &self.outbox)?;
+        }
+        if !self.outages.is_empty() {
+            blind::write(transaction, &self.outages)?;
         }
         for progress in self.progress.values() {
             export_cursor::write(transaction, progress)?;

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use crate::alert::kept::change::Change;
+use crate::alert::network::Outage;
 use crate::alert::{Alert, AlertRecord};
 use crate::model::{Cause, Observation, Packed, SiteId, TextJoin, Timestamp};
 use crate::ring::{self, Ring};
@@ -85,6 +86,16 @@ impl Intake {
     pub fn note_change(&mut self, (key, record): Change, id: impl Fn(&Alert) -> SiteId) {
         let bytes = record.map(|record| outbox::encode(&record, id));
         self.backlog.add_change(key, bytes);
+    }
+
+    /// Keeps an outage of this machine's own network, which a later one of the same start replaces; or removes it.
+    pub fn note_outage(&mut self, outage: &Outage, is_kept: bool) {
+        self.backlog.add_outage(outage, is_kept);
+    }
+
+    /// Notes that an outage may yet be found in the time after `decided`: no hour that ends later is rolled up.
+    pub fn note_decided(&mut self, decided: Timestamp) {
+        self.backlog.set_decided(decided);
     }
 
     /// Notes that everything up to `ticket` was handed over: its commit is reported by [`super::writer::Flushed::ticket`].

@@ -5,6 +5,7 @@ use crate::model::{Certificate, SiteId, Timestamp};
 
 use super::error::StoreError;
 use super::read::view::{self, OpenIncident, Query};
+use super::tables::blind::Outages;
 use super::tables::outbox::Kept;
 use super::tables::{certificate, schema};
 use super::writable::Store;
@@ -55,6 +56,14 @@ impl Store {
     /// Those of the database.
     pub fn certificates(&self) -> Result<Vec<(SiteId, Certificate)>, StoreError> {
         self.look(certificate::all)
+    }
+
+    /// The outages of this machine's own network.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn outages(&self) -> Result<Outages, StoreError> {
+        self.look(Outages::new)
     }
 
     /// The ends of pauses, by site, past ones included.

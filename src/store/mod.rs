@@ -48,6 +48,7 @@ pub use read::export_start::Start;
 pub use read::figures::Figures;
 pub use read::samples::{Passed, StoredSample};
 pub use read::view::{OpenIncident, Query, StoredSite};
+pub use tables::blind::Outages;
 pub use tables::export_cursor::{PointCounts, Progress, StoredSink};
 pub use tables::outbox::Kept;
 pub use tables::record::Registered;

@@ -57,6 +57,8 @@ pub struct Store {
     pub(super) room: Option<SpaceUsage>,
     /// Trust in the clock.
     pub(super) trust: ClockTrust,
+    /// No hour that ends after it is rolled up by sealing.
+    pub(super) decided: Timestamp,
     /// The part of the journal read for figures.
     tail: Mutex<Arc<Journal>>,
     /// Handle to the open file, and how to wait for a lock on it.
@@ -149,6 +151,7 @@ impl Store {
             keep,
             room: None,
             trust: ClockTrust::default(),
+            decided: Timestamp::MAX,
             tail: Mutex::default(),
             link,
             pause,
@@ -342,7 +345,8 @@ impl Store {
     /// Moves all but the last part of the journal into blocks: nothing if it is short.
     pub(super) fn seal_most(&mut self) -> Result<Sealing, StoreError> {
         self.reopen()?;
-        let mut sealing = self.look(|transaction| Sealing::of(&transaction.open_table(schema::JOURNAL)?))?;
+        let decided = self.decided;
+        let mut sealing = self.look(|transaction| Sealing::of(&transaction.open_table(schema::JOURNAL)?, decided))?;
         while let Some(end) = sealing.part(self.keep.step(seal::PART)) {
             self.change(|transaction| sealing.seal_before(transaction, end))?;
         }

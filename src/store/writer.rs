@@ -258,6 +258,7 @@ impl Writer {
 
     /// Seals if `seal`, and removes data beyond their retention.
     fn trim(&mut self, now: Timestamp, seal: bool, flushed: &mut Flushed) -> Result<(), StoreError> {
+        self.store.decided = self.pending.decided();
         let (sealed, trimmed) = self.store.trim(now, seal)?;
         flushed.notices.extend(sealed.notice());
         if seal {

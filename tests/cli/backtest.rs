@@ -45,6 +45,7 @@ fn recorded(folder: &Folder) -> Vec<Alert> {
         ring: Arc::clone(producer.ring()),
         open: Vec::new(),
         minutes: None,
+        mask: webmon::alert::network::Mask::default(),
     };
     let view = View { timeframe: Timeframe::new(Duration::from_mins(10)), refresh: INTERVAL };
     let mut engine = Engine::new(vec![view], producers.iter().enumerate().map(input).collect(), START);

@@ -143,7 +143,12 @@ const LAYERS: [(&str, &[&[&str]]); 12] = [
     ("config", &[&["diagnostics"], &["excerpt", "sections"], &["keys"], &["error", "syntax"], &["files"]]),
     (
         "engine",
-        &[&["clock_set", "reconfigure"], &["tracker"], &["board", "state_machine"], &["leap", "snapshot", "span"]],
+        &[
+            &["clock_set", "mask", "reconfigure"],
+            &["tracker"],
+            &["board", "state_machine"],
+            &["leap", "snapshot", "span"],
+        ],
     ),
     (
         "probe",
@@ -179,7 +184,7 @@ const LAYERS: [(&str, &[&[&str]]); 12] = [
             &["backtest", "log_line"],
             &["json"],
             &["check", "csv", "table"],
-            &["hlog", "objects", "run", "text", "wrap"],
+            &["hlog", "network", "objects", "run", "text", "wrap"],
             &["time", "wording"],
         ],
     ),

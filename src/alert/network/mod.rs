@@ -15,6 +15,7 @@
 
 mod address;
 mod blind;
+mod change;
 mod event;
 mod mask;
 mod panel;
@@ -22,6 +23,7 @@ mod realm;
 
 pub use address::{Realm, Unit};
 pub use blind::{Blind, Outage, is_silence};
+pub use change::{NetworkChange, NetworkState};
 pub use event::{Finished, NetworkEvent};
 pub use mask::Mask;
 

@@ -221,6 +221,23 @@ impl AvailabilityJudge {
         self.last_failed = known.is_some_and(|sample| sample.outcome() == Outcome::Down);
     }
 
+    /// Judges `seen`, the checks at hand that it has observed, again from number `from` on, where they count otherwise now.
+    pub(super) fn rejudge(&mut self, seen: &[Packed], from: usize, found: &mut Vec<Transition>) {
+        let gone = |judge: &Self, last: Option<&Packed>| {
+            last.map_or(0, |last| seen.partition_point(|sample| sample.at() <= judge.cutoff(last.at())))
+        };
+        let (before, after) = seen.split_at(from.min(seen.len()));
+        let mut anew =
+            Self { held: Tally::default(), watch: None, failed_in_row: 0, last_failed: false, ..self.clone() };
+        let left = gone(&anew, before.last()).min(before.len());
+        anew.replay(before, Expiry::new(&seen[..left]));
+        // What it judged by now it has judged.
+        anew.awaits_cover &= self.awaits_cover;
+        let expired = &seen[left..gone(&anew, after.last()).max(left)];
+        anew.observe(after, Expiry::new(expired), found);
+        *self = anew;
+    }
+
     /// How many samples at the front of `samples` can change nothing.
     fn quiet(&self, samples: &[Packed]) -> usize {
         let is_covered = self.watch.is_some_and(|watch| watch.second.is_some()) && !self.awaits_cover;

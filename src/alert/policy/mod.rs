@@ -180,8 +180,24 @@ impl Judge {
     pub fn recount(&mut self, seen: &[Packed], changed: &[(Timestamp, bool)]) {
         self.availability.recount(seen);
         if let Some(burn) = &mut self.burn {
-            changed.iter().for_each(|&(at, counts)| burn.recount(at, counts));
+            for &(at, counts) in changed {
+                burn.recount(at, counts);
+            }
         }
+        self.due = self.availability.due();
+    }
+
+    /// Like [`Judge::recount`], where failed checks from number `from` of `seen` on count after all: the availability rule
+    /// finds what it would have found. An objective is judged at the next check.
+    pub fn rejudge(
+        &mut self,
+        seen: &[Packed],
+        from: usize,
+        changed: &[(Timestamp, bool)],
+        found: &mut Vec<Transition>,
+    ) {
+        self.recount(seen, changed);
+        self.availability.rejudge(seen, from, found);
         self.due = self.availability.due();
     }
 

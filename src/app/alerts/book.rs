@@ -6,6 +6,7 @@
 //! Invariants: changes reach the store in the order in which they were made; without a store everything works in memory.
 //! The lock is held for memory operations only.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -27,7 +28,7 @@ use crate::report::text::alert_text;
 use crate::store::Kept;
 
 use super::context::Contexts;
-use super::stored_report::{ReportSender, StoredReport};
+use super::stored_report::{KeptOutage, ReportSender, StoredReport};
 
 /// An outlet that failed so often in a row is an incident of webmon itself.
 const FAILURES_TOLD: u32 = 3;
@@ -59,6 +60,8 @@ struct Inner {
     broken: Vec<Arc<str>>,
     /// Whether their incident has begun.
     is_outlet_reported: bool,
+    /// Messages that arrived since the last step: when they were begun, and where they arrived.
+    delivered: Vec<(Timestamp, IpAddr)>,
 }
 
 /// A new message under way, and the ticket of its mark.
@@ -84,8 +87,15 @@ impl AlertBook {
         let [next_incident, next_row, next_silence] = kept.next;
         ledger.restore(kept.incidents, kept.silences, (next_incident, next_silence));
         outbox.restore(kept.rows, kept.told, next_row);
-        let mut inner =
-            Inner { ledger, outbox, ticket: 0, own: Vec::new(), broken: Vec::new(), is_outlet_reported: false };
+        let mut inner = Inner {
+            ledger,
+            outbox,
+            ticket: 0,
+            own: Vec::new(),
+            broken: Vec::new(),
+            is_outlet_reported: false,
+            delivered: Vec::new(),
+        };
         inner.is_outlet_reported = inner.is_breached(RuleKind::Outlet);
         let version = watch::Sender::new(0);
         Self { inner: Mutex::new(inner), clock, store, status, version, lost: AtomicU64::new(0) }
@@ -103,12 +113,34 @@ impl AlertBook {
         inner.ticket += 1;
         if let Some(store) = &self.store {
             let count = alerts.len() as u64;
-            if !store.send(StoredReport { ticket: inner.ticket, alerts, changes }, is_urgent) {
+            if !store.send(StoredReport { ticket: inner.ticket, alerts, changes, outages: Vec::new() }, is_urgent) {
                 self.lost.fetch_add(count, Ordering::Relaxed);
             }
         }
         self.version.send_modify(|version| *version += 1);
         inner.ticket
+    }
+
+    /// Sends `outages` to the store.
+    pub fn keep_outages(&self, outages: Vec<KeptOutage>) {
+        let inner = &mut *self.inner();
+        inner.ticket += 1;
+        if let Some(store) = &self.store {
+            let report = StoredReport { ticket: inner.ticket, outages, ..StoredReport::default() };
+            if !store.send(report, true) {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// A message, which was begun at `start`, arrived at `peer`.
+    pub fn note_delivery(&self, start: Timestamp, peer: Option<IpAddr>) {
+        self.inner().delivered.extend(peer.map(|peer| (start, peer)));
+    }
+
+    /// The messages that arrived since the last call: when they were begun, and where they arrived.
+    pub fn take_delivered(&self) -> Vec<(Timestamp, IpAddr)> {
+        std::mem::take(&mut self.inner().delivered)
     }
 
     /// Whether what waits is kept over a restart.

@@ -25,7 +25,7 @@ use crate::model::time::duration;
 use crate::report::clock;
 
 use super::book::{AlertBook, PROGRAM};
-use super::outlets::{Courier, OutletSpec};
+use super::outlets::{Courier, OutletSpec, Receipt};
 
 /// Requests at once, over all outlets.
 const AT_ONCE: usize = 8;
@@ -198,12 +198,14 @@ impl OutletTask {
             self.book.stored(sending.ticket).await;
         }
         let outgoing = &sending.outgoing;
-        let sent = {
+        let (began, sent) = {
             let _slot = self.slots.acquire().await;
-            courier.send(outgoing, &self.context.agent, self.context.clock.now()).await
+            let now = self.context.clock.now();
+            (now, courier.send(outgoing, &self.context.agent, now).await)
         };
         match sent {
-            Ok(said) => {
+            Ok(Receipt { said, peer }) => {
+                self.book.note_delivery(began, peer);
                 let count = outgoing.rows.len() as u64;
                 if *key == *PROGRAM {
                     debug!(target: about::EXEC, alerts = count, said, "{} was told", self.shown());
@@ -257,9 +259,13 @@ impl OutletTask {
             return;
         }
         let _slot = self.slots.acquire().await;
-        if let Err((_, reason)) = courier.repeat(news, &self.context.agent, self.context.clock.now()).await {
-            let after = duration::format(REPEAT);
-            debug!(target: about::NOTIFY, "{}: {reason}; repeated in {after}", self.spec.terms.key);
+        let now = self.context.clock.now();
+        match courier.repeat(news, &self.context.agent, now).await {
+            Ok(Receipt { peer, .. }) => self.book.note_delivery(now, peer),
+            Err((_, reason)) => {
+                let after = duration::format(REPEAT);
+                debug!(target: about::NOTIFY, "{}: {reason}; repeated in {after}", self.spec.terms.key);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The outlets of a configuration, and what carries messages to each: a program or a service.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,7 +123,7 @@ impl Courier {
         }
     }
 
-    /// Sends `outgoing` of the webmon `agent` at `now`. Returns a word of the outlet.
+    /// Sends `outgoing` of the webmon `agent` at `now`.
     ///
     /// # Errors
     /// The kind of the failure, and its reason as one clean line without a secret.
@@ -131,13 +132,13 @@ impl Courier {
         outgoing: &Outgoing,
         agent: &str,
         now: Timestamp,
-    ) -> Result<Option<String>, (Failure, String)> {
+    ) -> Result<Receipt, (Failure, String)> {
         let news: Vec<News> = outgoing.rows.iter().map(|row| row.news.clone()).collect();
         let attempt = outgoing.rows.iter().map(|row| row.attempts).max().unwrap_or(0) + 1;
         match self {
             Self::Program(exec) => {
                 let told = call(exec, (&news, attempt), LIMIT).await;
-                told.map_err(|reason| (Failure::Transient(None), reason))
+                told.map(|said| Receipt { said, peer: None }).map_err(|reason| (Failure::Transient(None), reason))
             }
             Self::Service(sender) => {
                 let first = outgoing.rows.first().expect("a request has a row");
@@ -159,15 +160,10 @@ impl Courier {
     ///
     /// # Errors
     /// As [`Courier::send`].
-    pub async fn repeat(
-        &mut self,
-        news: Vec<News>,
-        agent: &str,
-        now: Timestamp,
-    ) -> Result<Option<String>, (Failure, String)> {
+    pub async fn repeat(&mut self, news: Vec<News>, agent: &str, now: Timestamp) -> Result<Receipt, (Failure, String)> {
         match self {
             // A program forgets nothing.
-            Self::Program(_) => Ok(None),
+            Self::Program(_) => Ok(Receipt::default()),
             Self::Service(sender) => {
                 let incident = news.first().and_then(|news| news.alert.incident).unwrap_or(0);
                 let agent = agent.to_owned();
@@ -179,9 +175,18 @@ impl Courier {
     }
 }
 
-fn sent(result: Result<Delivered, SendFailure>) -> Result<Option<String>, (Failure, String)> {
+/// What an outlet said, and the address that took the message.
+#[derive(Clone, Debug, Default)]
+pub struct Receipt {
+    /// A word of the outlet.
+    pub said: Option<String>,
+    /// The address; none for a program, and through a proxy.
+    pub peer: Option<IpAddr>,
+}
+
+fn sent(result: Result<Delivered, SendFailure>) -> Result<Receipt, (Failure, String)> {
     match result {
-        Ok(delivered) => Ok(Some(delivered.status)),
+        Ok(delivered) => Ok(Receipt { said: Some(delivered.status), peer: delivered.peer }),
         Err(SendFailure { kind, retry_after, reason, .. }) => {
             let failure = match kind {
                 FailureKind::Transient => Failure::Transient(retry_after),

@@ -6,12 +6,13 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::alert::AlertRecord;
 use crate::alert::kept::change::Change;
+use crate::alert::network::Outage;
 
 /// Reports on their way to the store.
 const QUEUE: usize = 65_536;
 
 /// One report.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct StoredReport {
     /// Rises with each report.
     pub ticket: u64,
@@ -19,6 +20,19 @@ pub struct StoredReport {
     pub alerts: Vec<AlertRecord>,
     /// Changes, in order.
     pub changes: Vec<Change>,
+    /// Outages of this machine's network.
+    pub outages: Vec<KeptOutage>,
+}
+
+/// An outage of this machine's network on its way to the store.
+#[derive(Clone, Debug)]
+pub struct KeptOutage {
+    /// The outage, without its sites.
+    pub outage: Outage,
+    /// The names of its sites.
+    pub sites: Arc<[Arc<str>]>,
+    /// Whether it is kept, or removed because it was none.
+    pub is_kept: bool,
 }
 
 /// Sends reports to the store task.

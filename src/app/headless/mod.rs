@@ -12,10 +12,11 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use crate::alert::AlertRecord;
+use crate::alert::network::NetworkChange;
 use crate::engine::{Board, EngineStep, Snapshot};
 use crate::model::text::shown_path;
 use crate::model::{Health, Observation, Sample, SiteSlot, TextJoin, Timestamp};
-use crate::report::{SampleRecord, json, text};
+use crate::report::{SampleRecord, json, network, text};
 use crate::ring::{Reader, Ring};
 
 use super::cli::args::{Event, LineFormat, OutputArgs};
@@ -144,16 +145,25 @@ impl Headless {
         &mut self,
         (step, alerts): (&EngineStep, &[AlertRecord]),
         board: &Board,
-        (health, news): (&Health, &[Warning]),
+        (health, news, network): (&Health, &[Warning], &[NetworkChange]),
         now: Timestamp,
     ) {
         let started = *self.started.get_or_insert(now);
         let mut samples = self.feed.as_mut().map(Feed::drain).unwrap_or_default();
         samples.sort_by_key(|(_, _, sample, _)| sample.at);
         let names = self.feed.as_ref().map(|feed| feed.names.clone()).unwrap_or_default();
+        let changes = network;
         self.send(|this, out| {
             for Warning { about, message } in news {
                 this.warning(out, now, about, message)?;
+            }
+            for change in changes {
+                match this.style.format {
+                    // The kernel has said it already.
+                    LineFormat::Text if health.offline_since.is_some() => {}
+                    LineFormat::Text => this.warning(out, now, "network", &network::line(change, &this.zone))?,
+                    LineFormat::Json => json::network(out, change)?,
+                }
             }
             for (site, seq, sample, observation) in &samples {
                 json::sample(out, &SampleRecord::live(&names[site.get()], *seq, sample, observation.as_deref()))?;

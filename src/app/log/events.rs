@@ -9,13 +9,14 @@ use jiff::tz::TimeZone;
 use tracing::{debug, info, trace, warn};
 
 use crate::alert::AlertRecord;
+use crate::alert::network::{NetworkChange, Realm};
 use crate::app::exit::{CommandError, Ending};
 use crate::app::status::warnings::Warning;
 use crate::config::Config;
 use crate::engine::{SiteSnapshot, Snapshot, StateChange};
 use crate::model::text::shown_path;
 use crate::model::{Observation, Phase, Sample};
-use crate::report::text;
+use crate::report::{self, text};
 
 use super::about;
 
@@ -103,6 +104,23 @@ pub fn alerts(alerts: &[AlertRecord]) {
     for alert in alerts {
         info!(target: about::ALERT, site = &*alert.site, state = alert.state.name(), "{}", alert.message);
     }
+}
+
+/// Logs changes of this machine's network.
+pub fn network(changes: &[NetworkChange], zone: &TimeZone) {
+    for change in changes {
+        warn!(target: about::NETWORK, "{}", report::network::line(change, zone));
+    }
+}
+
+/// Logs a realm that has too few hosts to recognize an outage by.
+pub fn no_panel(realm: Realm, units: usize) {
+    info!(
+        target: about::NETWORK,
+        realm = realm.name(),
+        hosts = units as u64,
+        "fewer than three unrelated hosts: cannot tell this machine's network from theirs"
+    );
 }
 
 /// Logs warnings about webmon itself.

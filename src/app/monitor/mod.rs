@@ -42,6 +42,7 @@ use super::system::limits::Limits;
 use super::system::systemd::Service;
 use control::clock_set::SystemClock;
 use control::health::{HealthReporter, Narrator};
+use control::own_network::OwnNetwork;
 use control::store_link::StoreLink;
 use control::{Control, Inputs};
 use start::NetworkLinks;
@@ -160,7 +161,7 @@ fn alerting(
 fn engine(config: &Config, tracks: Vec<SiteInput>, memory: &mut Restored, now: Timestamp) -> Engine {
     let shown = memory.shown(&tracks);
     let mut engine = Engine::new(config.views.clone(), tracks, now);
-    for CheckTexts { site, seq, observation } in shown {
+    for CheckTexts { site, seq, observation, .. } in shown {
         engine.attach(site, seq, observation);
     }
     for site in 0..config.sites.len() {
@@ -169,6 +170,14 @@ fn engine(config: &Config, tracks: Vec<SiteInput>, memory: &mut Restored, now: T
         }
     }
     engine
+}
+
+/// What tells an outage of this machine's network, with the sites of `engine` and the open outages of `memory`.
+fn own_network(config: &Config, zone: TimeZone, memory: &Restored, engine: &Engine, now: Timestamp) -> OwnNetwork {
+    let mut own_network = OwnNetwork::new(config.alerting.own_network, zone);
+    own_network.follow(&engine.board().snapshot(), |slot| memory.mask(slot.get()), now);
+    own_network.resume(&memory.outages.open().cloned().collect::<Vec<_>>());
+    own_network
 }
 
 impl<P: Prober, N> Monitor<P, N> {
@@ -202,13 +211,15 @@ impl<P: Prober, N> Monitor<P, N> {
         let status = (reports, store_status.clone());
         let (publisher, deliveries) = alerting(&options.config, &mut memory, &clock, options.zone.clone(), status);
         let meter = HealthMeter::new(Arc::clone(&links.control.counters), store_status.subscribe()).with(export);
-        let banner = (options.zone, options.notices);
+        let banner = (options.zone.clone(), options.notices);
         let health = HealthReporter::new(meter, store_status.clone(), banner, options.has_network, options.narrator);
         let (wishes, commands) = mpsc::channel(ORDERS);
         let (to_control, changes) = mpsc::channel(REVISIONS);
         let engine = engine(&options.config, tracks, &mut memory, links.now);
         let engine = (engine, SystemClock::new(clock, options.wall));
         let inputs = Inputs { commands, changes };
+        let own_network = own_network(&options.config, options.zone.clone(), &memory, &engine.0, links.now);
+        let health = (health, own_network);
         let mut control = Control::new(engine, inputs, links.control, store_link, publisher, health);
         control.announce(&ended, links.now);
         let to_store = store_task.is_some().then_some(to_store);
@@ -254,6 +265,11 @@ impl<P: Prober, N> Monitor<P, N> {
 
 #[cfg(test)]
 impl<P: Prober> Monitor<P, Scheduler<P>> {
+    /// The incidents and the outbox.
+    pub fn book(&self) -> Arc<AlertBook> {
+        self.controls.control.book()
+    }
+
     /// Runs everything on the current runtime until `stop`.
     pub async fn run(self, stop: CancellationToken, meanwhile: impl AsyncFnOnce(Reconciler<P>)) {
         let (scheduler, controls, reviser) = self.split();

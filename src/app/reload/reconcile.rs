@@ -40,6 +40,8 @@ pub struct ConfigChange {
     pub outlets: Vec<OutletSpec>,
     /// The settings of incidents.
     pub incidents: LedgerTerms,
+    /// Whether outages of this machine's network are recognized.
+    pub own_network: bool,
     /// All sites, in the order of sites.yaml.
     pub sites: Vec<(SiteSlot, ConfiguredSite)>,
     /// The names of sites that are in the file but not watched: their incidents stay open.
@@ -237,7 +239,8 @@ impl<P> Reconciler<P> {
                 let past = self.since_it_left(&watched.site, past);
                 let producer = filled(&mut Slab::new(room), room, past.next_seq, past.samples);
                 let (watch, mut track, reader) = seat(watched, (slot, due), producer, past);
-                track.minutes = older_minutes(watched, past.samples, room);
+                track.mask = index.map(|index| known.mask(index)).unwrap_or_default();
+                track.minutes = older_minutes(watched, past.samples, room, &track.mask);
                 let id = index.map(|index| known.registered[index].id);
                 new.push(NewSite { slot, track, kept: id.map(|id| (id, reader)), paused: past.paused });
                 site_updates.push(SiteUpdate::New(watch));
@@ -260,6 +263,7 @@ impl<P> Reconciler<P> {
             views: config.views.clone(),
             outlets: outlets(config),
             incidents: ledger_terms(config),
+            own_network: config.alerting.own_network,
             sites,
             unwatched,
             site_updates,

@@ -53,6 +53,8 @@ pub struct CheckTexts {
     pub site: SiteSlot,
     /// The sequence number of the sample.
     pub seq: u64,
+    /// When its outcome was known.
+    pub at: Timestamp,
     /// The observation of the probe.
     pub observation: Arc<Observation>,
 }

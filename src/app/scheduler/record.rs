@@ -28,7 +28,8 @@ impl RunningSite {
             sample.flags = sample.flags.with(Flags::AFTER_HOLE);
         }
         let shown = observation.certificate.clone().filter(|shown| self.certificate.as_ref() != Some(shown));
-        let texts = CheckTexts { site: self.slot, seq: self.producer.next_seq(), observation: Arc::new(observation) };
+        let (site, seq) = (self.slot, self.producer.next_seq());
+        let texts = CheckTexts { site, seq, at, observation: Arc::new(observation) };
         let wanted = |queue: &&TextQueue| !queue.failures_only || sample.cause != Cause::Ok || shown.is_some();
         let lost = queues.iter().filter(wanted).filter(|queue| queue.sender.try_send(texts.clone()).is_err()).count();
         counters.lose_texts(lost as u64);

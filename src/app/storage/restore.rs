@@ -9,6 +9,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::network::Mask;
 use crate::alert::policy::Minutes;
 use crate::alert::{Alert, AlertRecord, Rule, StandingIncident};
 use crate::app::clock::AHEAD_MAX;
@@ -20,7 +21,7 @@ use crate::config::{Config, ConfiguredSite};
 use crate::engine::SiteInput;
 use crate::model::{Cause, Certificate, Observation, Sample, SiteId, SiteSlot, Timestamp, View, figures};
 use crate::ring::{Producer, Reader, Ring, SLOT_BYTES, Slab, capacity_for};
-use crate::store::{Kept, OpenIncident, Query, Registered, Store, StoreError};
+use crate::store::{Kept, OpenIncident, Outages, Query, Registered, Store, StoreError};
 
 use super::site_spec::SiteSpec;
 
@@ -43,6 +44,8 @@ pub struct Restored {
     pub ended: Vec<(SiteId, Alert)>,
     /// The incidents, waiting messages and silences.
     pub kept: Kept,
+    /// The outages of this machine's network.
+    pub outages: Outages,
     /// The alerts that opened incidents of an earlier version.
     pub adopted: Vec<Alert>,
     /// The random number of the store, part of every key of a message.
@@ -75,11 +78,12 @@ pub fn memory_span(views: &[View], watched: &ConfiguredSite) -> Duration {
     if watched.policies.slo.is_some() { horizon.max(Minutes::REACH) } else { horizon }
 }
 
-/// The checks of a site with an objective that are too old for its ring of `slots`.
+/// The checks of a site with an objective that are too old for its ring of `slots`; those that `mask` covers are unknown.
 #[must_use]
-pub fn older_minutes(watched: &ConfiguredSite, samples: &[Sample], slots: usize) -> Option<Minutes> {
+pub fn older_minutes(watched: &ConfiguredSite, samples: &[Sample], slots: usize, mask: &Mask) -> Option<Minutes> {
     let older = samples.len().saturating_sub(slots);
-    watched.policies.slo.map(|_| Minutes::of(&samples[..older]))
+    let seen = || samples[..older].iter().map(|sample| mask.seen(sample)).collect::<Vec<Sample>>();
+    watched.policies.slo.map(|_| Minutes::of(&seen()))
 }
 
 /// Reads the stored state of the sites of `config` at `now`, without samples; `all_names` are all sites of the file, selected
@@ -159,6 +163,7 @@ fn known(store: &Store, names: &[Arc<str>], now: Timestamp) -> Result<Restored, 
             registered.last_at = None;
         }
     }
+    memory.outages = store.outages()?;
     memory.paused = store.pauses()?.into_iter().filter(|(_, until)| *until > now).collect();
     memory.certificates = store.certificates()?.into_iter().collect();
     for OpenIncident { site, rule, since, reading, .. } in store.open_incidents()? {
@@ -214,7 +219,8 @@ pub fn assemble(
         let (past, slots) = (memory.of(index), slots(&config.views, watched));
         let producer = filled(&mut slab, slots, past.next_seq, &samples);
         let (watch, mut track, reader) = seat(watched, (SiteSlot::new(index), due[index]), producer, past);
-        track.minutes = older_minutes(watched, &samples, slots);
+        track.mask = memory.mask(index);
+        track.minutes = older_minutes(watched, &samples, slots, &track.mask);
         places[index] = Some((track, reader));
         begin(watch);
     }
@@ -316,10 +322,17 @@ impl Restored {
             // A failure without its reason would mislead.
             if newest.next_seq() == seq && newest.peek().is_some_and(|last| last.cause == Cause::Ok) {
                 let observation = Arc::new(Observation { certificate, ..Observation::failed(Cause::Ok, "") });
-                shown.push(CheckTexts { site: track.slot, seq, observation });
+                let at = newest.peek().map_or(Timestamp::ZERO, |last| last.at);
+                shown.push(CheckTexts { site: track.slot, seq, at, observation });
             }
         }
         shown
+    }
+
+    /// What outages of this machine's network cover of the site at `index` of [`Restored::registered`].
+    #[must_use]
+    pub fn mask(&self, index: usize) -> Mask {
+        self.registered.get(index).map_or_else(Mask::default, |registered| self.outages.of(registered.id))
     }
 
     /// Of the site at `index` of [`Restored::registered`].

@@ -59,6 +59,18 @@ impl SiteSpec {
     #[must_use]
     pub fn track(self, slot: SiteSlot, ring: Arc<Ring>, open: Vec<StandingIncident>) -> SiteInput {
         let Self { name, url, group, interval, timeout, policies } = self;
-        SiteInput { slot, name, url, interval, timeout, group, policies, ring, open, minutes: None, mask: Mask::default() }
+        SiteInput {
+            slot,
+            name,
+            url,
+            interval,
+            timeout,
+            group,
+            policies,
+            ring,
+            open,
+            minutes: None,
+            mask: Mask::default(),
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! samples. Bounds: a flush of more than [`TOLD`] is reported as not saving; the end takes at most [`LAST`] and the export's.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use tracing::debug;
 
 use super::export_handle::{ExportHandle, LAST_FLUSH};
 use crate::alert::Alert;
-use crate::app::alerts::stored_report::{self, ReportReceiver, ReportSender};
+use crate::alert::network::Outage;
+use crate::app::alerts::stored_report::{self, KeptOutage, ReportReceiver, ReportSender};
 use crate::app::clock::Clock;
 use crate::app::log::about;
 use crate::app::scheduler::{CheckTexts, ORDERS};
@@ -232,6 +234,8 @@ pub struct StoreReceivers {
     pub pauses: mpsc::Receiver<(SiteSlot, Option<Timestamp>)>,
     /// Changes of the sites, each sent before the first text of its sites.
     pub reader_changes: mpsc::Receiver<Vec<ReaderChange>>,
+    /// See [`StoreSenders::decided`].
+    decided: Arc<AtomicU64>,
     /// Other long views, if there are to be.
     long_views: Vec<Option<ArchiveViews>>,
 }
@@ -246,6 +250,8 @@ pub struct StoreSenders {
     pub pauses: mpsc::Sender<(SiteSlot, Option<Timestamp>)>,
     /// See [`StoreReceivers::reader_changes`].
     pub reader_changes: mpsc::Sender<Vec<ReaderChange>>,
+    /// An outage of this machine's network may yet be found in the time after it, µs.
+    pub decided: Arc<AtomicU64>,
 }
 
 impl StoreReceivers {
@@ -261,8 +267,10 @@ impl StoreReceivers {
             reports: report_sender,
             pauses: pause_sender,
             reader_changes: reader_change_sender,
+            decided: Arc::new(AtomicU64::new(Timestamp::MAX.as_micros())),
         };
-        (Self { sites, texts, reports, pauses, reader_changes, long_views: Vec::new() }, slots)
+        let decided = Arc::clone(&slots.decided);
+        (Self { sites, texts, reports, pauses, reader_changes, decided, long_views: Vec::new() }, slots)
     }
 
     /// Other long views, if there are to be.
@@ -299,8 +307,14 @@ impl StoreReceivers {
             for change in report.changes {
                 intake.note_change(change, id);
             }
+            for KeptOutage { outage, sites: names, is_kept } in report.outages {
+                let mut concerned: Vec<SiteId> = names.iter().filter_map(|name| sites.get(name).copied()).collect();
+                concerned.sort_unstable();
+                intake.note_outage(&Outage { sites: concerned, ..outage }, is_kept);
+            }
             intake.note_ticket(report.ticket);
         }
+        intake.note_decided(Timestamp::from_micros(self.decided.load(Ordering::Relaxed)));
         while let Ok((site, until)) = self.pauses.try_recv() {
             intake.note_pause(site.get(), until);
         }

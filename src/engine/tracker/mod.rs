@@ -288,7 +288,8 @@ impl SiteTracker {
 
     /// The site's size with its ring, snapshot and rows, bytes.
     pub(super) fn bytes(&self, rows: impl Iterator<Item = Arc<Row>>) -> usize {
-        let windows = size_of_val(&*self.panes) + self.windows.heap_bytes() + self.judge.heap_bytes() + self.mask.heap_bytes();
+        let windows =
+            size_of_val(&*self.panes) + self.windows.heap_bytes() + self.judge.heap_bytes() + self.mask.heap_bytes();
         let shown = size_of::<SiteSnapshot>() + self.shown.name.len() + self.shown.url.len() + 3 * COUNTS;
         let rows: usize = rows.map(|row| COUNTS + row.bytes()).sum();
         size_of::<Self>() + windows + shown + self.texts.heap_bytes() + rows + COUNTS + self.head.ring().bytes()

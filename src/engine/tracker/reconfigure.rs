@@ -22,7 +22,8 @@ impl SiteTracker {
         to: Timestamp,
         (scratch, met): (&mut Scratch, &mut Observed),
     ) -> bool {
-        let SiteInput { slot: _, name, url, group, interval, timeout, policies, ring, open: _, minutes: _, mask: _ } = track;
+        let SiteInput { slot: _, name, url, group, interval, timeout, policies, ring, open: _, minutes: _, mask: _ } =
+            track;
         let cadence = Cadence { interval, timeout };
         let same_rules = policies == self.shown.policies && cadence == self.cadence;
         let timeframes = || views.iter().map(|view| view.timeframe);

@@ -10,6 +10,7 @@ mod starttls;
 mod stream;
 
 use std::error::Error as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
@@ -81,7 +82,7 @@ impl Mailer {
 
     async fn sent(&self, letter: &Letter, now: Timestamp) -> Result<Delivered, Fault> {
         let message = letter.message(now).map_err(|error| (FailureKind::Broken, error.to_string()))?;
-        let stream = self.connect().await?;
+        let (stream, peer) = self.connect().await?;
         let connection = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await;
         let mut connection = connection.map_err(|error| explain(&error))?;
         if let Some((user, password)) = &self.login {
@@ -95,19 +96,20 @@ impl Mailer {
         let status = crate::model::text::clean_line(&format!("{} {words}", answer.code()), STATUS_MAX);
         // The message is accepted; whatever the server does now cannot take that back.
         drop(timeout(QUIT_MAX, connection.quit()).await);
-        Ok(Delivered { status })
+        Ok(Delivered { status, peer })
     }
 
-    async fn connect(&self) -> Result<SmtpStream, Fault> {
-        let (mut line, _allowance) = self.endpoint.connect().await.map_err(unreached)?;
-        match self.security {
-            SmtpSecurity::Plain => Ok(SmtpStream::new(line)),
-            SmtpSecurity::Tls => Ok(SmtpStream::new(self.endpoint.secure(line).await.map_err(unreached)?)),
+    async fn connect(&self) -> Result<(SmtpStream, Option<IpAddr>), Fault> {
+        let (mut line, _allowance, peer) = self.endpoint.connect().await.map_err(unreached)?;
+        let stream = match self.security {
+            SmtpSecurity::Plain => SmtpStream::new(line),
+            SmtpSecurity::Tls => SmtpStream::new(self.endpoint.secure(line).await.map_err(unreached)?),
             SmtpSecurity::StartTls => {
                 starttls::request(&mut line, &self.hello).await?;
-                Ok(SmtpStream::greeted(self.endpoint.secure(line).await.map_err(unreached)?))
+                SmtpStream::greeted(self.endpoint.secure(line).await.map_err(unreached)?)
             }
-        }
+        };
+        Ok((stream, peer))
     }
 }
 

@@ -129,6 +129,7 @@ fn salvage(from: &ReadTransaction, to: &Database) -> Result<Vec<&'static str>, r
     note("alerts", table(from, to, schema::ALERTS)?);
     note("certificates", table(from, to, schema::CERTIFICATES)?);
     note("outbox", table(from, to, schema::OUTBOX)?);
+    note("blind", table(from, to, schema::BLIND)?);
     note("sinks", table(from, to, schema::SINKS)?);
     note("cursors", table(from, to, schema::CURSORS)?);
     Ok(damaged)

@@ -293,7 +293,7 @@ impl<'txn, 'g> Trimmer<'txn, 'g> {
             &mut record,
             &self.blocks,
             NOTHING,
-            Extent { until, newest: true, blocks: usize::MAX },
+            Extent { until, newest: true, ..Extent::OVER },
         )?;
         let mut row = Vec::new();
         record.encode((site, 0), &mut row);

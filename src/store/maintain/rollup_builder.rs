@@ -12,8 +12,10 @@
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
+use crate::alert::network::Mask;
 use crate::model::{Sample, SiteId, Timestamp};
 use crate::store::codec::block;
+use crate::store::tables::blind::Outages;
 use crate::store::tables::record::SealedRecord;
 use crate::store::tables::rollup::{Grain, RollupRow};
 use crate::store::tables::schema;
@@ -29,6 +31,9 @@ pub struct RollupBuilder<'txn> {
     /// One row per site and hour.
     pub hours: Rows<'txn>,
     days: Rows<'txn>,
+    outages: Table<'txn, (u32, u64), &'static [u8]>,
+    /// What is in `outages`, once it was needed.
+    known: Option<Outages>,
     bytes: Vec<u8>,
     samples: Vec<Sample>,
 }
@@ -40,6 +45,8 @@ pub struct Extent {
     pub until: u64,
     /// Include those of the newest hour, which may continue.
     pub newest: bool,
+    /// No hour that ends after it: an outage of this machine's network may yet be found there.
+    pub decided: Timestamp,
     /// Blocks that may be read.
     pub blocks: usize,
 }
@@ -53,14 +60,15 @@ pub const NOTHING: AtHand<'static> = (u64::MAX, &[]);
 
 impl Extent {
     /// All hours that are over.
-    pub const OVER: Self = Self { until: u64::MAX, newest: false, blocks: usize::MAX };
+    pub const OVER: Self = Self { until: u64::MAX, newest: false, decided: Timestamp::MAX, blocks: usize::MAX };
 }
 
 impl<'txn> RollupBuilder<'txn> {
     /// The rollups as `transaction` sees them.
     pub fn new(transaction: &'txn WriteTransaction) -> Result<Self, redb::Error> {
         let (hours, days) = (transaction.open_table(schema::HOURS)?, transaction.open_table(schema::DAYS)?);
-        Ok(Self { hours, days, bytes: Vec::new(), samples: Vec::new() })
+        let outages = transaction.open_table(schema::BLIND)?;
+        Ok(Self { hours, days, outages, known: None, bytes: Vec::new(), samples: Vec::new() })
     }
 
     /// Rolls up the samples of `site` in `blocks` from where `record` says it was left, those that are `at_hand` from
@@ -78,7 +86,12 @@ impl<'txn> RollupBuilder<'txn> {
         let blocks_end = until.min(at_hand.0);
         let before = blocks.range((site.0, 0)..=(site.0, record.rolled))?.next_back().transpose()?;
         let from = before.map_or(record.rolled, |(key, _)| key.value().1).min(blocks_end);
-        let mut run = SiteRollup { record: *record, hour: None, day: RollupRow::default() };
+        let mask = match &self.known {
+            Some(known) => known.of(site),
+            None => self.known.insert(Outages::within(&self.outages)?).of(site),
+        };
+        let (decided, is_over) = (extent.decided, false);
+        let mut run = SiteRollup { record: *record, hour: None, day: RollupRow::default(), mask, decided, is_over };
         let mut read = 0;
         for row in blocks.range((site.0, from)..(site.0, blocks_end))? {
             if read == extent.blocks {
@@ -94,7 +107,7 @@ impl<'txn> RollupBuilder<'txn> {
             self.samples = samples;
         }
         self.admit_all(site, &mut run, at_hand, until)?;
-        if extent.newest && read < extent.blocks {
+        if extent.newest && read < extent.blocks && !run.is_over {
             self.close_hour(site, &mut run)?;
             // Samples that no block holds any more are lost.
             run.record.rolled = run.record.rolled.max(until);
@@ -116,8 +129,12 @@ impl<'txn> RollupBuilder<'txn> {
         let index = |seq: u64| usize::try_from(seq.saturating_sub(first)).unwrap_or(usize::MAX).min(samples.len());
         let mut rest = samples.get(index(run.next_seq())..index(until)).unwrap_or_default();
         let mut seq = first.max(run.next_seq());
-        while let Some(next) = rest.first() {
+        while let Some(next) = rest.first().filter(|_| !run.is_over) {
             let hour = Grain::Hour.of(next.at);
+            if run.decided < Grain::Hour.start(hour + 1) {
+                run.is_over = true;
+                return self.close_hour(site, run);
+            }
             let length = rest.iter().position(|sample| Grain::Hour.of(sample.at) != hour).unwrap_or(rest.len());
             let (same, later) = rest.split_at(length);
             self.admit(site, run, hour, (seq, same))?;
@@ -140,7 +157,12 @@ impl<'txn> RollupBuilder<'txn> {
         }
         let before = (run.record.rolled_at > Timestamp::ZERO).then_some(run.record.rolled_at);
         let (_, roll) = run.hour.get_or_insert_with(|| (hour, RollupRow { first_seq: first, ..RollupRow::default() }));
-        roll.stretch.admit_all(samples, before);
+        if run.mask.is_empty() {
+            roll.stretch.admit_all(samples, before);
+        } else {
+            let seen: Vec<Sample> = samples.iter().map(|sample| run.mask.seen(sample)).collect();
+            roll.stretch.admit_all(&seen, before);
+        }
         roll.next_seq = first + samples.len() as u64;
         Ok(())
     }
@@ -212,6 +234,12 @@ struct SiteRollup {
     hour: Option<(u64, RollupRow)>,
     /// The hours that were closed and are not in the row of their day.
     day: RollupRow,
+    /// Which samples count as unknown.
+    mask: Mask,
+    /// See [`Extent::decided`].
+    decided: Timestamp,
+    /// Whether the first hour that ends after it was met.
+    is_over: bool,
 }
 
 impl SiteRollup {

@@ -50,15 +50,18 @@ pub struct Sealing {
     tail: Journal,
     /// Sites before this number are done.
     from: SiteId,
+    /// See [`Extent::decided`].
+    decided: Timestamp,
     outcome: Sealed,
 }
 
 impl Sealing {
     /// Of everything in the journal, which does not change until it is sealed.
-    pub fn of(journal: &impl ReadableTable<u64, &'static [u8]>) -> Result<Self, redb::Error> {
+    /// No hour that ends after `decided` is rolled up.
+    pub fn of(journal: &impl ReadableTable<u64, &'static [u8]>, decided: Timestamp) -> Result<Self, redb::Error> {
         let tail = Journal::load(journal)?;
         let outcome = Sealed { samples: 0, damaged: tail.damaged };
-        Ok(Self { tail, from: SiteId(0), outcome })
+        Ok(Self { tail, from: SiteId(0), decided, outcome })
     }
 
     /// The site before which a part of `pages` ends; `None` if the rest fits.
@@ -100,7 +103,8 @@ impl Sealing {
             let mut after = site_sealer.run(site, before, &self.tail, &mut blocks, &mut self.outcome)?;
             // `catch_up` rolls up sites of a format 1 file, in bounded parts.
             if site_sealer.is_hour_over && behind.is_none_or(|behind| u64::from(site.0) < behind) {
-                roller.roll(site, &mut after, &blocks, site_sealer.written(), Extent::OVER)?;
+                let extent = Extent { decided: self.decided, ..Extent::OVER };
+                roller.roll(site, &mut after, &blocks, site_sealer.written(), extent)?;
             }
             after.encode((site.0, 0), &mut row);
             sealed.insert(site.0, row.as_slice())?;

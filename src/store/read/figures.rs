@@ -345,7 +345,7 @@ struct Walked {
     missing: u64,
 }
 
-/// Hands the samples of `site` with these times and numbers to `each`, in the order of their numbers.
+/// Hands the samples of `site`, as they count, with these times and numbers to `each`, in the order of their numbers.
 fn walk(
     view: &View,
     site: SiteId,
@@ -354,10 +354,10 @@ fn walk(
     numbers: Range<u64>,
     mut each: impl FnMut(u64, &Sample),
 ) -> Result<Walked, redb::Error> {
-    let query = Query { sites: None, since: from, until: to };
+    let (query, mask) = (Query { sites: None, since: from, until: to }, view.outages.of(site));
     let mut admit = |first: u64, samples: &[Sample]| {
         let asked = (first..).zip(samples).filter(|(seq, sample)| numbers.contains(seq) && query.covers(sample.at));
-        asked.map(|(seq, sample)| each(seq, sample)).count() > 0
+        asked.map(|(seq, sample)| each(seq, &mask.seen(sample))).count() > 0
     };
     let mut walked = Walked::default();
     let mut chain = Chain::default();

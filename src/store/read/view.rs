@@ -11,6 +11,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 use crate::alert::{Alert, AlertRecord, Reading, RuleKind};
 use crate::model::{OWN_NAME, Sample, SiteId, Timestamp};
 use crate::store::codec::block;
+use crate::store::tables::blind::Outages;
 use crate::store::tables::journal::Journal;
 use crate::store::tables::outbox::{self, Kept};
 use crate::store::tables::record::{self, SealedRecord, SiteRecord};
@@ -86,6 +87,8 @@ pub struct View {
     pub days: Option<ReadOnlyTable<(u32, u64), &'static [u8]>>,
     /// The journal.
     pub tail: Arc<Journal>,
+    /// The outages of this machine's own network.
+    pub outages: Outages,
 }
 
 impl Rolled for View {
@@ -108,6 +111,7 @@ impl View {
             hours: schema::later_table(transaction, schema::HOURS)?,
             days: schema::later_table(transaction, schema::DAYS)?,
             tail,
+            outages: Outages::new(transaction)?,
         })
     }
 

@@ -1,5 +1,6 @@
 //! The tables of the database: their keys, and the records in them.
 
+pub(crate) mod blind;
 pub(crate) mod certificate;
 pub(crate) mod export_cursor;
 pub(crate) mod journal;

@@ -69,6 +69,9 @@ pub const CERTIFICATES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("
 /// the first of them.
 pub const OUTBOX: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("outbox");
 
+/// (realm, start) → an outage of this machine's own network; see [`super::blind`]. Created with the first of them.
+pub const BLIND: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("blind");
+
 /// Number → a sink. Created with the first sink.
 pub const SINKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sinks");
 

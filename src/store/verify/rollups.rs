@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::alert::network::Mask;
 use crate::model::{Sample, SiteId, Timestamp};
 use crate::stats::{PeriodFigures, Rollup};
 use crate::store::codec::frame::ANYWHERE;
@@ -25,6 +26,7 @@ pub struct Recount {
     open: Option<(u64, Rollup)>,
     /// Samples before this number are rolled up.
     rolled: u64,
+    mask: Mask,
     /// Hours up to this one may have had samples that were trimmed.
     doubtful: Option<u64>,
     /// Whether there was a block; otherwise every sample was trimmed.
@@ -44,9 +46,9 @@ pub struct Recounted {
 }
 
 impl Recount {
-    /// For a site whose samples before number `rolled` are rolled up.
-    pub fn new(rolled: u64) -> Self {
-        Self { rolled, ..Self::default() }
+    /// For a site whose samples before number `rolled` are rolled up, those that `mask` covers as unknown.
+    pub fn new(rolled: u64, mask: Mask) -> Self {
+        Self { rolled, mask, ..Self::default() }
     }
 
     /// Adds the next block of the site: its first number, and the largest time in it and before it; `None` if it is
@@ -67,7 +69,7 @@ impl Recount {
             }
             let hours = &mut self.hours;
             let (_, rollup) = self.open.get_or_insert_with(|| (hour, take_hour(hours, hour).unwrap_or_default()));
-            rollup.admit(sample);
+            rollup.admit(&self.mask.seen(sample));
         }
     }
 

@@ -18,8 +18,9 @@ const LATE_MIN: Duration = Duration::from_millis(10);
 /// The banner in at most `cells`, if there is one.
 pub fn line(inputs: &Inputs, timers: &Timers, cells: usize) -> Option<Line> {
     let narration = inputs.health.narration.as_ref();
-    let (role, text) = problem(inputs, timers)
-        .map(|text| (Role::Warning, format!("! {text}")))
+    let (role, text) = own_outage(inputs)
+        .or_else(|| problem(inputs, timers).map(|text| format!("! {text}")))
+        .map(|text| (Role::Warning, text))
         .or_else(|| Some((Role::Strong, format!(" demo: {}", narration?))))
         .or_else(|| Some((Role::Warning, format!("! {}", notice(inputs, timers)?))))?;
     Some(Line::of(role, cut(&text, cells)))
@@ -27,6 +28,13 @@ pub fn line(inputs: &Inputs, timers: &Timers, cells: usize) -> Option<Line> {
 
 pub fn is_shown(inputs: &Inputs, timers: &Timers) -> bool {
     line(inputs, timers, 0).is_some()
+}
+
+/// This machine has a network, as far as the kernel knows, but no host answers.
+fn own_outage(inputs: &Inputs) -> Option<String> {
+    let outage = inputs.health.own_outage.filter(|_| inputs.health.offline_since.is_none())?;
+    let since = moment(inputs, outage.since);
+    Some(format!("? OFFLINE since {since} · none of {} hosts answers · alerts held", outage.hosts))
 }
 
 fn problem(inputs: &Inputs, timers: &Timers) -> Option<String> {

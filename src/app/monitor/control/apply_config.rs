@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::alert::kept::incident::Incident;
+use crate::alert::network::Mask;
 use crate::alert::{Alert, Rule};
 use crate::app::reload::reconcile::{ConfigChange, NewSite};
 use crate::app::scheduler::{Order, RemovedSite, UpdateSites};
@@ -38,6 +39,7 @@ impl Control {
             change.new.iter().filter_map(|new| Some((new.slot, new.paused?))).collect();
         let mut moved: HashMap<SiteSlot, Arc<Ring>> = revised.moved.into_iter().collect();
         let mut new: HashMap<SiteSlot, NewSite> = change.new.into_iter().map(|new| (new.slot, new)).collect();
+        let masks: HashMap<SiteSlot, Mask> = new.iter().map(|(slot, new)| (*slot, new.track.mask.clone())).collect();
         let board = self.engine.board();
         let input = |(slot, watched): (SiteSlot, ConfiguredSite)| match new.remove(&slot) {
             Some(new) => Some(new.track),
@@ -50,7 +52,10 @@ impl Control {
         for (slot, until) in paused {
             self.engine.pause(slot, Some(until), now);
         }
-        self.publish(&step, now);
+        let decisions = self.own_network.switch(change.own_network, now);
+        self.carry_out(decisions, now);
+        self.own_network.follow(&board.snapshot(), |slot| masks.get(&slot).cloned().unwrap_or_default(), now);
+        self.publish(step, now);
         // The receiver is gone only during shutdown.
         let _unheard = change.done.send(revised.left);
     }

@@ -82,7 +82,9 @@ impl Control {
             headless.go_on_at(now);
         }
         self.health.notify(set.notice((since, before), self.health.zone()));
-        self.publish(&step, now);
+        let decisions = self.own_network.clock_set(now);
+        self.carry_out(decisions, now);
+        self.publish(step, now);
     }
 }
 

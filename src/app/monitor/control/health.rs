@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::app::status::health_meter::{HealthMeter, StoreStatus};
 use crate::app::status::warnings::{Warning, WarningTracker};
 use crate::engine::Board;
-use crate::model::{Cause, Health, OutletHealth, Timestamp};
+use crate::model::{Cause, Health, OutletHealth, OwnOutage, Timestamp};
 
 /// Describes a demonstration, this long after its start.
 pub type Narrator = fn(Duration) -> String;
@@ -83,7 +83,7 @@ impl HealthReporter {
     pub fn report(
         &mut self,
         board: &Board,
-        failing_outlets: impl FnOnce() -> Vec<OutletHealth>,
+        (failing_outlets, own_outage): (impl FnOnce() -> Vec<OutletHealth>, Option<OwnOutage>),
         elapsed: Duration,
         now: Timestamp,
     ) -> Vec<Warning> {
@@ -91,7 +91,8 @@ impl HealthReporter {
             let failing_outlets = failing_outlets();
             let narration = self.current().narration.clone();
             let offline_since = self.offline_since(board, now);
-            self.health.send_replace(Arc::new(Health { offline_since, failing_outlets, narration, ..health }));
+            let reported = Health { offline_since, own_outage, failing_outlets, narration, ..health };
+            self.health.send_replace(Arc::new(reported));
         }
         if let Some(narration) = self.narrator.map(|narrator| Some(narrator(elapsed))) {
             self.health.send_if_modified(|health| {

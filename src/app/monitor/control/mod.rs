@@ -5,7 +5,9 @@
 
 pub(crate) mod apply_config;
 pub(crate) mod clock_set;
+pub(crate) mod decisions;
 pub(crate) mod health;
+pub(crate) mod own_network;
 pub(crate) mod store_link;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +32,9 @@ use crate::tui::SiteCommand;
 
 use super::start::SchedulerLink;
 use clock_set::SystemClock;
+use decisions::Decisions;
 use health::HealthReporter;
+use own_network::OwnNetwork;
 use store_link::StoreLink;
 
 /// Time between two steps of the engine.
@@ -46,6 +50,9 @@ pub struct Control {
     publisher: Publisher,
     health: HealthReporter,
     own_incidents: OwnIncidents,
+    own_network: OwnNetwork,
+    /// What was decided about the network, to be published with the next step.
+    decided: Decisions,
     outputs: Outputs,
 }
 
@@ -74,11 +81,22 @@ impl Control {
         scheduler: SchedulerLink,
         store: Option<StoreLink>,
         publisher: Publisher,
-        health: HealthReporter,
+        (health, own_network): (HealthReporter, OwnNetwork),
     ) -> Self {
         let own_incidents = OwnIncidents::new(|rule| publisher.book().is_breached(rule));
-        let outputs = Outputs::default();
-        let mut control = Self { engine, clock, inputs, scheduler, store, publisher, health, own_incidents, outputs };
+        let mut control = Self {
+            engine,
+            clock,
+            inputs,
+            scheduler,
+            store,
+            publisher,
+            health,
+            own_incidents,
+            own_network,
+            decided: Decisions::default(),
+            outputs: Outputs::default(),
+        };
         control.read_archive_views();
         control
     }
@@ -103,6 +121,12 @@ impl Control {
     #[must_use]
     pub fn results(&self) -> (Arc<Board>, Arc<AlertLog>, watch::Receiver<Arc<Health>>) {
         (self.engine.board(), Arc::clone(self.publisher.history()), self.health.subscribe())
+    }
+
+    /// The incidents and the outbox.
+    #[cfg(test)]
+    pub fn book(&self) -> Arc<crate::app::alerts::book::AlertBook> {
+        Arc::clone(self.publisher.book())
     }
 
     /// Steps until `stop`, then once more, with every view refreshed.
@@ -137,6 +161,7 @@ impl Control {
             if let Some(site) = self.engine.site(site) {
                 self.publisher.book().set_paused(&site.name, until);
             }
+            self.own_network.set_paused(site, until.is_some(), self.clock.now());
             self.send_to_store(|store| store.save_pause(site, until));
         }
     }
@@ -158,6 +183,7 @@ impl Control {
 
     fn step(&mut self, last: bool) {
         while let Ok(texts) = self.scheduler.texts.try_recv() {
+            self.own_network.note(&texts);
             self.engine.attach(texts.site, texts.seq, texts.observation);
         }
         while let Some(ViewRows { view, as_of, rows, is_refresh }) =
@@ -166,8 +192,11 @@ impl Control {
             self.engine.supply(view, as_of, rows, is_refresh);
         }
         let now = self.clock.now();
+        let delivered = self.publisher.book().take_delivered();
+        let decisions = self.own_network.decide(&delivered, now);
+        self.carry_out(decisions, now);
         let step = if last { self.engine.finish(now) } else { self.engine.step(now) };
-        self.publish(&step, now);
+        self.publish(step, now);
         if let Some(service) = self.outputs.service.as_mut().filter(|_| !last) {
             let elapsed = self.clock.monotonic();
             let failing: Vec<Arc<str>> =
@@ -177,18 +206,49 @@ impl Control {
         }
     }
 
-    fn publish(&mut self, step: &EngineStep, now: Timestamp) {
+    /// Does at once what was decided about the network; the rest is published with the next step.
+    fn carry_out(&mut self, mut decisions: Decisions, now: Timestamp) {
+        if !decisions.masks.is_empty() {
+            let EngineStep { changes, lost, .. } = self.engine.set_masks(std::mem::take(&mut decisions.masks));
+            self.health.add_lost(lost);
+            decisions.changes.splice(0..0, changes);
+        }
+        for (site, rule, open_since, at) in decisions.verdicts.drain(..) {
+            self.engine.overrule(site, rule, open_since, at);
+        }
+        if !decisions.kept.is_empty() {
+            self.publisher.book().keep_outages(std::mem::take(&mut decisions.kept));
+        }
+        if let Some(store) = &self.store {
+            store.set_decided(self.own_network.undecided(now).unwrap_or(Timestamp::MAX));
+        }
+        for (realm, units) in decisions.no_panel.drain(..) {
+            events::no_panel(realm, units);
+        }
+        self.decided.append(decisions);
+    }
+
+    fn publish(&mut self, mut step: EngineStep, now: Timestamp) {
         let board = self.engine.board();
+        if !step.alerts.is_empty() || self.own_network.is_holding() {
+            self.own_network.sift(&mut step, &board.snapshot(), now);
+        }
+        let Decisions { alerts, changes, news, .. } = std::mem::take(&mut self.decided);
+        step.alerts.splice(0..0, alerts);
+        step.changes.splice(0..0, changes);
+        let step = &step;
         let (alerts, lost) = self.publisher.publish(&step.alerts, &board, now);
         self.health.add_lost(step.lost + lost);
         self.health.add_lost_texts(step.lost_texts);
         let (book, elapsed) = (self.publisher.book(), self.clock.monotonic());
-        let warnings = self.health.report(&board, || book.failing_outlets(), elapsed, now);
+        let noted = (|| book.failing_outlets(), self.own_network.shown());
+        let warnings = self.health.report(&board, noted, elapsed, now);
         book.add_own(self.own_incidents.look(&self.health.current(), elapsed, now));
+        events::network(&news, self.health.zone());
         events::states(&step.changes, || board.snapshot(), self.health.zone());
         events::warnings(&warnings);
         if let Some(headless) = &mut self.outputs.headless {
-            headless.step((step, &alerts), &board, (&self.health.current(), &warnings), now);
+            headless.step((step, &alerts), &board, (&self.health.current(), &warnings, &news), now);
         }
     }
 }

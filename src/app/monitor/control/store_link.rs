@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::{mpsc, watch};
 
@@ -32,6 +33,11 @@ impl StoreLink {
     /// Saves the end of a pause; `None` ends it now.
     pub fn save_pause(&self, site: SiteSlot, until: Option<Timestamp>) -> u64 {
         u64::from(self.senders.pauses.try_send((site, until)).is_err())
+    }
+
+    /// Notes that an outage of this machine's network may yet be found after `decided`; [`Timestamp::MAX`]: nowhere.
+    pub fn set_decided(&self, decided: Timestamp) {
+        self.senders.decided.store(decided.as_micros(), Ordering::Relaxed);
     }
 
     /// Saves the samples of new sites.

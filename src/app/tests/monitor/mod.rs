@@ -1,7 +1,9 @@
 //! The whole monitor on paused time: scripted probes, a real store, lines caught in a channel. No test here waits.
 
 pub(crate) mod clock_set;
+mod own_network;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -56,6 +58,9 @@ impl Prober for Scripted {
         tokio::time::sleep(takes.min(site.timeout)).await;
         let takes = Micros::from_duration(takes.min(site.timeout));
         let mut observation = Observation::failed(cause, if cause == Cause::Ok { "" } else { "scripted" });
+        // A site by its address.
+        let address = site.url.expose().host_str().and_then(|host| host.parse().ok());
+        observation.address = address.map(|address: IpAddr| (address, 80).into());
         observation.phases = Phases::NONE.with(Phase::Processing, takes).with(Phase::Transfer, Micros::ZERO);
         if cause == Cause::Ok {
             observation.status = Status::new(200);
@@ -78,6 +83,8 @@ struct TestMonitor {
     files: Vec<(Duration, String)>,
     /// By how many seconds the system's clock is off from its own at the start, if it is to be followed.
     wall: Option<fn(Duration) -> i64>,
+    /// When after [`START`] a message arrives, and where.
+    delivered: Vec<(Duration, IpAddr)>,
     /// When after [`START`] the machine wakes up from a suspend, and how long that was.
     suspend: Option<(Duration, Duration)>,
 }
@@ -102,6 +109,7 @@ impl TestMonitor {
             commands: Vec::new(),
             files: Vec::new(),
             wall: None,
+            delivered: Vec::new(),
             suspend: None,
         }
     }
@@ -131,7 +139,7 @@ impl TestMonitor {
             outlet: None,
         };
         let monitor = Monitor::new(parts, Ok).unwrap_or_else(|failure| panic!("{failure}"));
-        let face = monitor.handle();
+        let (face, book) = (monitor.handle(), monitor.book());
         let (lines, read) = Lines::channel();
         let style = Style { format: LineFormat::Json, events: vec![Event::Sample, Event::Stats, Event::Alert] };
         let monitor = monitor.with_headless(|feed| Headless::new(style, lines, TimeZone::UTC, feed));
@@ -150,6 +158,10 @@ impl TestMonitor {
             if let Some((at, by)) = self.suspend {
                 tokio::time::sleep_until(clock.instant(at.saturating_sub(from))).await;
                 clock.suspend(by);
+            }
+            for &(at, address) in self.delivered.iter().filter(|(at, _)| (from..to).contains(at)) {
+                tokio::time::sleep_until(clock.instant(at.saturating_sub(from))).await;
+                book.note_delivery(clock.now(), Some(address));
             }
             for &(at, wish) in self.commands.iter().filter(|(at, _)| (from..to).contains(at)) {
                 tokio::time::sleep_until(clock.instant(at.saturating_sub(from))).await;

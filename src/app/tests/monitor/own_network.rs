@@ -1,0 +1,219 @@
+//! Outages of this machine's own network, of hosts at addresses of private networks.
+
+use crate::alert::network::Mask;
+use crate::alert::policy::Playback;
+use crate::model::{Packed, Sample};
+use crate::store::{Archive, Query, StoredSample, Verification};
+
+use super::*;
+
+const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+/// Six unrelated hosts, judged by their last two checks.
+fn monitor(script: fn(Duration) -> (Duration, Cause)) -> TestMonitor {
+    let mut trial = TestMonitor::new(&NAMES.map(|name| (name, script)));
+    trial.config = parsed(&file(""));
+    trial
+}
+
+fn file(alerting: &str) -> String {
+    let site = |(number, name)| format!("  - {{ name: {name}, url: \"http://10.0.{number}.1/\" }}\n");
+    let sites: String = NAMES.into_iter().enumerate().map(site).collect();
+    format!("defaults: {{ interval: 10s, timeout: 5s }}\nalerting: {{ failures: 2, {alerting} }}\nsites:\n{sites}")
+}
+
+fn lost(at: Duration, from: u64, to: u64) -> (Duration, Cause) {
+    let is_lost = (from..to).contains(&at.as_secs());
+    (Duration::from_millis(20), if is_lost { Cause::ConnectTimeout } else { Cause::Ok })
+}
+
+fn told(run: &TestRun) -> Vec<(String, String)> {
+    let alerts = run.face.alerts.list();
+    alerts.iter().map(|alert| (alert.site.to_string(), alert.state.name().to_owned())).collect()
+}
+
+fn network(run: &TestRun) -> Vec<&str> {
+    let events = run.events.iter().filter(|event| event["event"] == "network");
+    events.map(|event| event["state"].as_str().unwrap()).collect()
+}
+
+/// The last figures of the last 10 minutes: availability and coverage, in ten-thousandths.
+fn figures(run: &TestRun, site: &str) -> (u32, u32) {
+    let stats = run.of("stats", site).filter(|stats| stats["timeframe"] == "10m").last().unwrap();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share")]
+    let whole = |share: &Value| (share.as_f64().unwrap() * 10_000.0).round() as u32;
+    (whole(&stats["availability"]), whole(&stats["coverage"]))
+}
+
+/// Everything stored about `site`: its samples as they were observed, and its mask.
+fn stored(store: &Store, site: u32) -> (Vec<Sample>, Mask) {
+    let query = Query { sites: Some(vec![SiteId(site)]), ..Query::ALL };
+    let mut samples = Vec::new();
+    let each = |stored: &StoredSample<'_>| {
+        samples.push(stored.sample);
+        Ok::<(), ()>(())
+    };
+    store.samples(&query, each).unwrap().unwrap();
+    (samples, store.outages().unwrap().of(SiteId(site)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_link_is_one_event_and_no_down_and_lowers_the_coverage_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("webmon.redb");
+    let mut trial = monitor(|at| lost(at, 300, 318));
+    trial.store = Some(path.clone());
+    let run = trial.run(Duration::ZERO, 590 * SECOND).await;
+    assert_eq!(network(&run), ["offline", "online"]);
+    assert_eq!(told(&run), [], "it was shorter than half a minute");
+    assert_eq!(run.events.iter().filter(|event| event["event"] == "alert").count(), 0);
+    for site in NAMES {
+        let (availability, coverage) = figures(&run, site);
+        assert!(availability == 10_000 && (9_000..9_800).contains(&coverage), "{site}: {availability}, {coverage}");
+        let failed = run.of("sample", site).filter(|sample| sample["up"] == false).count();
+        assert!((1..=2).contains(&failed), "every check is printed as it was observed: {failed}");
+    }
+    assert_eq!(run.face.board.snapshot().sites[0].state, SiteState::Up);
+    let now = run.face.board.snapshot().at;
+    let store = Store::open(&path, &Options::default(), now).unwrap().store;
+    let (samples, mask) = stored(&store, 0);
+    assert_eq!(mask.spans().len(), 1);
+    assert!(samples.iter().any(|sample| sample.cause == Cause::ConnectTimeout), "stored as it was observed");
+    let query = Query { sites: Some(vec![SiteId(0)]), ..Query::ALL };
+    let counts = store.figures(&query, None).unwrap().remove(0).stretch.rollup;
+    assert_eq!(counts.totals.counts.down, 0);
+    drop(store);
+    // And after a restart.
+    let again = trial.run(600 * SECOND, 650 * SECOND).await;
+    let (availability, coverage) = figures(&again, "a");
+    assert!(availability == 10_000 && coverage < 10_000, "{availability}, {coverage}");
+    assert_eq!((told(&again), network(&again)), (Vec::new(), Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_longer_one_is_one_incident_of_webmon() {
+    let mut trial = monitor(|at| lost(at, 300, 400));
+    // Each goes down at its first failure; the sixth is the one that tells that it is the network.
+    trial.config = parsed(&file("").replace("failures: 2", "failures: 1"));
+    let run = trial.run(Duration::ZERO, 590 * SECOND).await;
+    assert_eq!(network(&run), ["offline", "online"]);
+    let own = |state: &str| ("webmon".to_owned(), state.to_owned());
+    assert_eq!(told(&run), [own("breached"), own("cleared")]);
+    let messages: Vec<String> = run.face.alerts.list().iter().map(|alert| alert.message.clone()).collect();
+    assert!(
+        messages[0].starts_with("webmon: None of 6 unrelated hosts in private networks has answered since"),
+        "{messages:?}"
+    );
+    assert!(messages[1].contains("5 downs held back; these checks count as unknown"), "{messages:?}");
+    let offline = run.events.iter().find(|event| event["event"] == "network").unwrap();
+    assert_eq!((&offline["hosts"], &offline["realm"]), (&6.into(), &"private".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_one_host_answers_all_others_are_told_with_the_time_of_their_rule() {
+    let mut trial = monitor(|at| lost(at, 300, 400));
+    trial.scripts.insert("f", steady);
+    let run = trial.run(Duration::ZERO, 590 * SECOND).await;
+    assert_eq!(network(&run), Vec::<&str>::new());
+    let mut without = monitor(|at| lost(at, 300, 400));
+    without.scripts.insert("f", steady);
+    without.config = parsed(&file("own_network: off"));
+    let without = without.run(Duration::ZERO, 590 * SECOND).await;
+    assert_eq!(told(&without).len(), 10, "five down, five up");
+    for site in NAMES {
+        let alerts = |run: &TestRun| run.of("alert", site).cloned().collect::<Vec<_>>();
+        assert_eq!(alerts(&run), alerts(&without), "{site}");
+    }
+    assert!(figures(&run, "a").0 < 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_arrives_refutes_it_and_what_was_held_is_told() {
+    let mut trial = monitor(|at| lost(at, 300, 500));
+    trial.delivered = vec![(360 * SECOND, [10, 1, 1, 1].into())];
+    let run = trial.run(Duration::ZERO, 590 * SECOND).await;
+    assert_eq!(network(&run), ["offline", "refuted"]);
+    let own = |run: &TestRun| {
+        told(run).into_iter().filter(|(site, _)| site == "webmon").map(|(_, state)| state).collect::<Vec<_>>()
+    };
+    assert_eq!(own(&run), ["breached", "cleared"]);
+    let mut trial = monitor(|at| lost(at, 300, 500));
+    trial.config = parsed(&file("own_network: off"));
+    let without = trial.run(Duration::ZERO, 590 * SECOND).await;
+    for site in NAMES {
+        // The incidents of webmon have numbers, too.
+        let alerts = |run: &TestRun| {
+            run.of("alert", site)
+                .map(|alert| [&alert["time"], &alert["state"], &alert["message"]].map(Value::clone))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(alerts(&run), alerts(&without), "{site}");
+        assert_eq!(figures(&run, site), figures(&without, site), "{site}");
+    }
+}
+
+/// A delivery to another realm says nothing.
+#[tokio::test(start_paused = true)]
+async fn a_message_to_elsewhere_refutes_nothing() {
+    let mut trial = monitor(|at| lost(at, 300, 500));
+    trial.delivered = vec![(360 * SECOND, [127, 0, 0, 1].into()), (361 * SECOND, [203, 0, 113, 1].into())];
+    let run = trial.run(Duration::ZERO, 590 * SECOND).await;
+    assert_eq!(network(&run), ["offline", "online"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_goes_on_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("webmon.redb");
+    let mut trial = monitor(|at| lost(at, 300, 500));
+    trial.store = Some(path.clone());
+    let before = trial.run(Duration::ZERO, 350 * SECOND).await;
+    assert_eq!(network(&before), ["offline"]);
+    let after = trial.run(360 * SECOND, 700 * SECOND).await;
+    assert_eq!(network(&after), ["online"]);
+    assert!(told(&after).iter().all(|(site, _)| site == "webmon"), "{:?}", told(&after));
+    assert_eq!(figures(&after, "b").0, 10_000);
+    let store = Store::open(&path, &Options::default(), START.after(700 * SECOND)).unwrap().store;
+    let outages = store.outages().unwrap();
+    assert_eq!((outages.open().count(), outages.of(SiteId(1)).spans().len()), (0, 1));
+}
+
+fn outages(at: Duration) -> (Duration, Cause) {
+    if at.as_secs() < 1_000 { lost(at, 300, 400) } else { lost(at, 1_200, 1_640) }
+}
+
+/// The law of the record: what the rules find in the stored samples, as they count, is what was published.
+#[tokio::test(start_paused = true)]
+async fn the_alerts_are_what_the_rules_find_in_what_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("webmon.redb");
+    // A site of its own trouble before, within and after two outages of the network.
+    let troubled: Script = |at| {
+        let own = matches!(at.as_secs(), 250..285 | 405..450 | 700..760 | 1_650..1_700);
+        if own { (Duration::from_millis(20), Cause::ConnectTimeout) } else { outages(at) }
+    };
+    let mut trial = monitor(outages);
+    trial.scripts.insert("c", troubled);
+    trial.store = Some(path.clone());
+    let run = trial.run(Duration::ZERO, 2_000 * SECOND).await;
+    assert_eq!(network(&run), ["offline", "online", "offline", "online"]);
+    let store = Store::open(&path, &Options::default(), START.after(2_000 * SECOND)).unwrap().store;
+    let recorded = store.alerts(&Query::ALL).unwrap();
+    for (index, watched) in trial.config.sites.iter().enumerate() {
+        let (samples, mask) = stored(&store, u32::try_from(index).unwrap());
+        let seen: Vec<Packed> = samples.iter().map(|sample| mask.seen(sample).packed()).collect();
+        let mut found = Vec::new();
+        let mut playback = Playback::new(&watched.policies, watched.site.interval, (&seen, 0), None);
+        playback.advance(START.after(2_000 * SECOND), &mut found);
+        let found: Vec<_> = found.iter().map(|found| (found.at, found.state, found.since)).collect();
+        let of_site = recorded.iter().filter(|alert| alert.site == watched.site.name);
+        let of_site: Vec<_> = of_site.map(|alert| (alert.at, alert.state, alert.since)).collect();
+        assert_eq!(of_site, found, "{}", watched.site.name);
+        let expected = if &*watched.site.name == "c" { 8 } else { 0 };
+        assert_eq!(found.len(), expected, "{}", watched.site.name);
+    }
+    drop(store);
+    let archive = Archive::open(&path).unwrap();
+    let verdict: Verification = archive.verify().unwrap();
+    assert!(verdict.is_sound(), "{verdict:?}");
+}
