@@ -5,6 +5,7 @@ pub mod kept;
 pub mod maintenance;
 pub mod network;
 mod news;
+pub mod objective;
 pub mod outbox;
 pub mod policy;
 mod reading;

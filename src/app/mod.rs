@@ -25,6 +25,7 @@ mod follow;
 mod headless;
 mod log;
 mod monitor;
+mod objectives;
 mod prober;
 mod reload;
 mod scheduler;

@@ -85,6 +85,27 @@ pub fn exact_percent(ppm: u32) -> String {
     if decimals.is_empty() { format!("{whole}%") } else { format!("{whole}.{decimals}%") }
 }
 
+/// A multiple given in thousandths: `0.25`, `14.4`, `120`; `<0.01` below a hundredth, `0` only for none.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+pub fn multiple(milli: u64) -> String {
+    match milli {
+        0 => "0".to_owned(),
+        1..10 => "<0.01".to_owned(),
+        _ => three_digits(milli as f64 / 1e3, ""),
+    }
+}
+
+/// A share in parts per million in percent with two decimals, also above 100 % or below 0 %; `100%` and `0%` only for just that.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "two decimals are shown")]
+pub fn share(ppm: i64) -> String {
+    match ppm {
+        0..=1_000_000 => percent(ppm.unsigned_abs(), 1_000_000),
+        _ => format!("{:.2}%", ppm as f64 / 1e4),
+    }
+}
+
 /// A count: `9,999`, then `12.3k`, `4.56M`.
 #[must_use]
 #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
@@ -191,6 +212,23 @@ mod tests {
             [(59, 60, "98.33%"), (60, 60, "100%"), (99_999, 100_000, "99.99%"), (1, 100_000, "0.01%"), (0, 5, "0%")]
         {
             assert_eq!(percent(part, whole), text);
+        }
+    }
+
+    #[test]
+    fn multiples_and_shares_never_hide_a_little() {
+        for (milli, text) in [(0, "0"), (4, "<0.01"), (250, "0.25"), (14_400, "14.4"), (120_400, "120")] {
+            assert_eq!(multiple(milli), text);
+        }
+        for (ppm, text) in [
+            (0, "0%"),
+            (3, "0.01%"),
+            (999_999, "99.99%"),
+            (1_000_000, "100%"),
+            (1_234_500, "123.45%"),
+            (-500, "-0.05%"),
+        ] {
+            assert_eq!(share(ppm), text);
         }
     }
 

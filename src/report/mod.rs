@@ -18,6 +18,7 @@ pub mod hlog;
 pub mod json;
 pub mod network;
 mod objects;
+pub mod slo;
 pub mod table;
 pub mod text;
 

@@ -159,6 +159,18 @@ pub fn more_holes(out: &mut impl io::Write, site: &str, more: u64) -> io::Result
     wording::line(out, &format!("  {site}: {more} more holes, shorter ones"))
 }
 
+/// How much maintenance of a site is left out: `  api: 3h of maintenance left out (2 times)`.
+///
+/// # Errors
+/// The writer's.
+pub fn left_out(out: &mut impl io::Write, site: &str, times: usize, length: Duration) -> io::Result<()> {
+    let (length, times) = (duration::format_seconds(length), wording::plural(times as u64, "time"));
+    match length.as_str() {
+        "0s" => wording::line(out, &format!("  {site}: no maintenance in this period")),
+        length => wording::line(out, &format!("  {site}: {length} of maintenance left out ({times})")),
+    }
+}
+
 /// The text instead of an empty table of the sites `of`, or of all if that is empty. `begins` is the time of their oldest
 /// stored sample.
 ///

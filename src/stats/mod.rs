@@ -15,6 +15,7 @@ pub use coverage::{Cadence, Oldest, Unmade};
 pub use histogram::Histogram;
 pub use rollup::Rollup;
 pub use rollup::outages::{Outage, Outages};
+pub use rollup::parts::PeriodParts;
 pub use rollup::period::{Gap, Holes, PeriodFigures};
 pub use summary::{Answer, Latency, Summary};
 pub use totals::{AnswerCounts, PhaseSum, Totals};

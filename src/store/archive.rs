@@ -132,6 +132,8 @@ impl Archive {
             for &(since, until) in periods {
                 parts.extend(figures::figures(&view, &Query { sites: Some(vec![site]), since, until }, None)?);
             }
+            // What is damaged in the journal is so for all periods, and counts once.
+            parts.iter_mut().skip(1).for_each(|part| part.damaged -= view.tail.damaged);
             Ok::<_, redb::Error>(parts)
         };
         guard(read).map_err(|error| self.failed(error))

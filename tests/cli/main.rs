@@ -15,5 +15,6 @@ mod demo;
 mod schema;
 #[cfg(unix)]
 mod secrets;
+mod slo;
 #[path = "../support/mod.rs"]
 mod support;

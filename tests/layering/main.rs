@@ -181,7 +181,7 @@ const LAYERS: [(&str, &[&[&str]]); 12] = [
     (
         "report",
         &[
-            &["backtest", "log_line"],
+            &["backtest", "log_line", "slo"],
             &["json"],
             &["check", "csv", "table"],
             &["hlog", "network", "objects", "run", "text", "wrap"],
@@ -225,7 +225,7 @@ const LAYERS: [(&str, &[&[&str]]); 12] = [
             &["log"],
             &["cli", "prober", "system"],
             &["exit"],
-            &["clock", "status", "stream"],
+            &["clock", "objectives", "status", "stream"],
         ],
     ),
 ];

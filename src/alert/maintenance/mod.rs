@@ -9,8 +9,10 @@
 //! days, two months in which each word of [`Days`] names a day twice; [`Calendar`] keeps the answer until it changes.
 
 mod days;
+mod left_out;
 
 pub use days::{Days, MaintenanceError, clock_time};
+pub use left_out::{LeftOut, Span};
 
 use std::sync::Arc;
 

@@ -12,6 +12,7 @@
 
 use std::time::Duration;
 
+use crate::alert::objective::{FAST, Pair, SLOW, burns, rate_milli};
 use crate::alert::{Reading, RuleKind, SloRule};
 use crate::model::{Outcome, Packed, Timestamp};
 
@@ -23,17 +24,6 @@ use super::minutes::{Minutes, Sum};
 const FAILED_LEAST: u32 = 3;
 
 const MILLION: u128 = 1_000_000;
-
-/// Two windows that must both burn, minutes, and the share of the budget that the long one may spend, per cent.
-#[derive(Clone, Copy, Debug)]
-struct Pair {
-    long: u64,
-    short: u64,
-    share: u64,
-}
-
-const FAST: [Pair; 2] = [Pair { long: 60, short: 5, share: 2 }, Pair { long: 360, short: 30, share: 5 }];
-const SLOW: [Pair; 2] = [Pair { long: 1_440, short: 120, share: 10 }, Pair { long: 4_320, short: 360, share: 10 }];
 
 /// The two burn rules, in the order of [`BurnJudge::open_since`].
 const RULES: [(RuleKind, [Pair; 2]); 2] = [(RuleKind::SloFast, FAST), (RuleKind::SloSlow, SLOW)];
@@ -152,12 +142,10 @@ impl BurnJudge {
             return None;
         }
         let pair = pairs[breached.unwrap_or(0)];
-        let Sum { checks, failed } = self.minutes.sum(pair.long);
-        let budget = u128::from(1_000_000 - self.rule.target.ppm().min(999_999));
-        let rate = u128::from(failed) * 1_000 * MILLION / (u128::from(checks.max(1)) * budget);
+        let tally = self.minutes.sum(pair.long).into();
         let reading = Reading::Burn {
             target: self.rule.target,
-            rate_milli: u64::try_from(rate).unwrap_or(u64::MAX),
+            rate_milli: rate_milli(self.rule, tally).unwrap_or(0),
             long: Duration::from_mins(pair.long),
             short: Duration::from_mins(pair.short),
         };
@@ -167,20 +155,12 @@ impl BurnJudge {
     /// Whether `pair` is breached; `None` while nothing can be said.
     fn is_breached(&self, pair: Pair) -> Option<bool> {
         let (long, short) = (self.minutes.sum(pair.long), self.minutes.sum(pair.short));
-        let is_burning = |sum: Sum| sum.checks > 0 && self.burns(sum, pair);
+        let is_burning = |sum: Sum| sum.checks > 0 && burns(self.rule, sum.into(), pair);
         if !is_burning(short) {
             return Some(false);
         }
         let half = u128::from(pair.long) * 60 * MILLION;
         let is_covered = u128::from(long.checks) * 2 * u128::from(self.interval.micros()) >= half;
         is_covered.then(|| is_burning(long) && long.failed >= FAILED_LEAST)
-    }
-
-    /// Whether burn ≥ k, that is failed ÷ checks ÷ budget ≥ share × period ÷ long.
-    fn burns(&self, Sum { checks, failed }: Sum, pair: Pair) -> bool {
-        let SloRule { target, period } = self.rule;
-        let budget = u128::from(1_000_000 - target.ppm().min(999_999));
-        let least = u128::from(pair.share) * u128::from(period.as_secs()) * budget * u128::from(checks);
-        u128::from(failed) * 100 * u128::from(pair.long * 60) * MILLION >= least
     }
 }

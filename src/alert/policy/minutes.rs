@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::alert::objective::Tally;
 use crate::model::{Outcome, Packed, Sample, Timestamp};
 
 /// The windows, minutes, the shortest first.
@@ -22,6 +23,12 @@ const MINUTE: u64 = 60_000_000;
 pub(super) struct Sum {
     pub(super) checks: u32,
     pub(super) failed: u32,
+}
+
+impl From<Sum> for Tally {
+    fn from(Sum { checks, failed }: Sum) -> Self {
+        Self { checks: u64::from(checks), failed: u64::from(failed) }
+    }
 }
 
 /// Checks and failed checks of one minute.

@@ -374,6 +374,12 @@ pub struct StatsArgs {
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = StatsFormat::Table)]
     pub format: StatsFormat,
+    /// Leave out maintenance: the windows of the file, and `webmon silence --maintenance`
+    #[arg(long)]
+    pub but_maintenance: bool,
+    /// Show objectives (`alert.slo`) instead: what is left of the error budget, and how fast it is spent
+    #[arg(long, conflicts_with = "since")]
+    pub slo: bool,
 }
 
 /// Options of `alerts`.

@@ -5,6 +5,7 @@
 //! Bounds: skipped checks count where their sample lies, also if the gap began before the span.
 
 pub mod outages;
+pub mod parts;
 pub mod period;
 use crate::model::{Sample, Timeframe, Timestamp};
 

@@ -56,7 +56,7 @@ impl Holes {
     /// Holes that are kept.
     pub const KEPT: usize = 5;
 
-    fn note(&mut self, hole: Gap) {
+    pub(super) fn note(&mut self, hole: Gap) {
         let rank = |hole: &Gap| (Reverse(hole.until.since(hole.since)), hole.since);
         let place = self.longest.partition_point(|kept| rank(kept) < rank(&hole));
         self.longest.insert(place, hole);
@@ -134,7 +134,7 @@ impl PeriodFigures {
     }
 
     /// Due checks since then before the first sample.
-    fn before(&self, since: Timestamp, cadence: Option<Cadence>, begins: Option<Timestamp>) -> u64 {
+    pub(super) fn before(&self, since: Timestamp, cadence: Option<Cadence>, begins: Option<Timestamp>) -> u64 {
         match cadence.or_else(|| self.usual()) {
             Some(cadence) => cadence.before(since, self.oldest, begins),
             // A single check does not reveal the interval, only that there was none before it.

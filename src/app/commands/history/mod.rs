@@ -4,5 +4,6 @@ pub(crate) mod alerts;
 pub(crate) mod alerts_test;
 pub(crate) mod backtest;
 pub(crate) mod samples;
+pub(crate) mod slo;
 pub(crate) mod stats;
 pub(crate) mod stored_period;

@@ -1,20 +1,26 @@
 //! `webmon stats`: statistics of any stored period, from daily and hourly totals and, at its edges, raw samples.
+//! `--but-maintenance` leaves the times of maintenance out.
 //!
 //! Coverage includes time without samples at the end of the period. On a terminal, a long read shows its progress.
 
 use std::io;
 use std::time::Duration;
 
+use crate::alert::kept::incident::Silence;
+use crate::alert::maintenance::{LeftOut, Maintenance};
 use crate::app::cli::args::{CommonArgs, StatsArgs, StatsFormat};
 use crate::app::cli::progress::ProgressLine;
 use crate::app::cli::stdout::print;
 use crate::app::exit::{CommandError, Ending, complain};
+use crate::app::objectives::remaining::{Coarse, Remaining, remaining, undivided};
+use crate::app::objectives::standing::Maintained;
 use crate::model::text::shown_path;
 use crate::model::{SiteId, Timestamp, figures};
 use crate::report::{Period, StatsRecord, Stored, csv, hlog, json, table};
 use crate::stats::{Gap, Summary};
-use crate::store::{Figures, Query, StoreError};
+use crate::store::{Query, StoreError};
 
+use super::slo::slo;
 use super::stored_period::StoredPeriod;
 
 /// The period without `--since`.
@@ -36,6 +42,30 @@ struct SiteStats<'a> {
     stored: Stored,
     holes: Vec<Gap>,
     more_holes: u64,
+    left_out: LeftOut,
+}
+
+/// The maintenance to leave out, if any: windows of the file and silences of the store.
+struct Maintenances {
+    windows: Vec<Maintenance>,
+    silences: Vec<Silence>,
+}
+
+impl Maintenances {
+    /// Those that the command line asks for.
+    fn asked(args: &StatsArgs, past: &StoredPeriod, common: &CommonArgs) -> Result<Self, CommandError> {
+        if !args.but_maintenance {
+            return Ok(Self { windows: Vec::new(), silences: Vec::new() });
+        }
+        let windows = past.config_or_faults(common)?.alerting.maintenance.clone();
+        Ok(Self { windows, silences: past.archive.kept()?.silences })
+    }
+
+    /// What is left out of `period` for `site`.
+    fn of(&self, past: &StoredPeriod, site: &str, period: Period) -> LeftOut {
+        let maintained = Maintained { windows: &self.windows, silences: &self.silences };
+        maintained.of((site, past.group(site)), (period.since, period.until))
+    }
 }
 
 /// Prints the statistics of a period.
@@ -43,9 +73,13 @@ struct SiteStats<'a> {
 /// # Errors
 /// [`CommandError`]: usage, or the store.
 pub fn stats(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
+    if args.slo {
+        return slo(args, common);
+    }
     let past = StoredPeriod::open(&args.period, common, Some(BACK))?;
     let period = Period { until: past.period.until.min(past.now), ..past.period };
-    let sites = read(&past, period)?;
+    let maintenances = Maintenances::asked(args, &past, common)?;
+    let sites = read(&past, &maintenances, period)?;
     let records = sites.iter().map(|SiteStats { site, summary, stored, .. }| StatsRecord {
         site,
         state: None,
@@ -70,7 +104,10 @@ pub fn stats(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, CommandErr
                     table::more_holes(out, site, *more_holes)?;
                 }
             }
-            Ok(())
+            sites.iter().filter(|_| args.but_maintenance).try_for_each(|SiteStats { site, left_out, .. }| {
+                let (spans, length) = (left_out.spans().len(), left_out.length((period.since, period.until)));
+                table::left_out(out, site, spans, length)
+            })
         }
         StatsFormat::Json => records.into_iter().try_for_each(|record| json::stats(out, &record)),
         StatsFormat::Csv => {
@@ -94,9 +131,10 @@ fn interval_log(
     hlog::header(out, intervals.first().map_or(period.since, |interval| interval.since))?;
     for interval in intervals {
         for sites in sites.chunks(AT_ONCE) {
-            let all = figures(past, sites.iter().map(|site| site.id), interval).map_err(io::Error::other)?;
-            for (site, figures) in sites.iter().zip(all) {
-                hlog::interval(out, site.site, interval, &figures.stretch.rollup.response)?;
+            let all = figures(past, sites.iter().map(|site| (site.id, site.site, &site.left_out)), interval);
+            for (site, figures) in sites.iter().zip(all.map_err(io::Error::other)?) {
+                let figures = figures.map_err(|coarse| io::Error::other(coarse.reason(&past.zone)))?;
+                hlog::interval(out, site.site, interval, &figures.stretch().rollup.response)?;
             }
         }
     }
@@ -112,16 +150,35 @@ fn intervals(period: Period) -> impl Iterator<Item = Period> {
     starts.take_while(move |since| *since < period.until).map(interval)
 }
 
-fn figures(
+/// The figures of each of `sites` without what is left out; of those without maintenance as of one moment.
+fn figures<'a>(
     past: &StoredPeriod,
-    sites: impl Iterator<Item = SiteId>,
+    sites: impl Iterator<Item = (SiteId, &'a str, &'a LeftOut)>,
     period: Period,
-) -> Result<Vec<Figures>, StoreError> {
-    past.archive.figures(&Query { sites: Some(sites.collect()), since: period.since, until: period.until }, None)
+) -> Result<Vec<Result<Remaining, Coarse>>, StoreError> {
+    let sites: Vec<(SiteId, &str, &LeftOut)> = sites.collect();
+    let span = (period.since, period.until);
+    let of = |wanted: bool| sites.iter().filter(move |(.., left_out)| left_out.spans().is_empty() == wanted);
+    let whole = of(true).map(|(id, ..)| *id).collect();
+    let query = Query { sites: Some(whole), since: period.since, until: period.until };
+    let mut whole = past.archive.figures(&query, None)?.into_iter();
+    let one = |&(id, site, left_out): &(SiteId, &str, &LeftOut)| {
+        let cadence = past.cadence(site);
+        if !left_out.spans().is_empty() {
+            return remaining(&past.archive, id, span, left_out, cadence);
+        }
+        let figures = whole.next().map(|figures| undivided(figures, span, cadence));
+        Ok(Ok(figures.unwrap_or_default()))
+    };
+    sites.iter().map(one).collect()
 }
 
 /// The figures of each chosen site that has a sample in the period.
-fn read(past: &StoredPeriod, period: Period) -> Result<Vec<SiteStats<'_>>, CommandError> {
+fn read<'a>(
+    past: &'a StoredPeriod,
+    maintenances: &Maintenances,
+    period: Period,
+) -> Result<Vec<SiteStats<'a>>, CommandError> {
     let mut found = Vec::new();
     let (mut damaged, mut gaps, mut rounded) = (0, 0, 0);
     let mut shown = ProgressLine::on_terminal();
@@ -129,15 +186,30 @@ fn read(past: &StoredPeriod, period: Period) -> Result<Vec<SiteStats<'_>>, Comma
         if past.sites.len() > AT_ONCE {
             shown.say(format_args!("reading site {} of {}", done * AT_ONCE, past.sites.len()));
         }
-        let all = figures(past, sites.iter().map(|site| site.id), period)?;
-        for (site, figures) in sites.iter().zip(all) {
+        let left_out: Vec<LeftOut> = sites.iter().map(|site| maintenances.of(past, &site.name, period)).collect();
+        let wanted = sites.iter().zip(&left_out).map(|(site, left_out)| (site.id, &*site.name, left_out));
+        let all = figures(past, wanted, period)?;
+        for ((site, figures), left_out) in sites.iter().zip(all).zip(left_out) {
+            let figures = match figures {
+                Ok(figures) => figures,
+                Err(coarse) => {
+                    complain(format_args!("warning: {}: {}", site.name, coarse.reason(&past.zone)));
+                    continue;
+                }
+            };
             damaged += figures.damaged;
             gaps += u64::from(figures.has_gap);
-            rounded += u64::from(figures.stretch.last_at.is_none() && !figures.is_exact);
-            found.extend(site_stats(past, period, &site.name, figures));
+            rounded += u64::from(figures.stretch().last_at.is_none() && !figures.is_exact);
+            found.extend(site_stats(past, period, (site.id, &site.name), &figures, left_out));
         }
     }
     drop(shown);
+    complain_of(damaged, gaps, rounded);
+    Ok(found)
+}
+
+/// Says what the figures lack.
+fn complain_of(damaged: u64, gaps: u64, rounded: u64) {
     if damaged > 0 {
         complain(format_args!("warning: skipped {damaged} damaged records"));
     }
@@ -153,29 +225,34 @@ fn read(past: &StoredPeriod, period: Period) -> Result<Vec<SiteStats<'_>>, Comma
             "warning: samples of {gaps} {sites} are missing, lost before saving or hidden by damage: `webmon db check` lists them"
         ));
     }
-    Ok(found)
 }
 
 /// Summarizes `figures` without keeping their histograms, which take 24 KiB per site; `None` without samples.
-fn site_stats<'a>(past: &StoredPeriod, period: Period, site: &'a str, figures: Figures) -> Option<SiteStats<'a>> {
-    let Figures { site: id, mut stretch, begins, is_exact, .. } = figures;
-    let first = stretch.oldest.filter(|_| stretch.last_at.is_some())?.due;
+fn site_stats<'a>(
+    past: &StoredPeriod,
+    period: Period,
+    (id, site): (SiteId, &'a str),
+    figures: &Remaining,
+    left_out: LeftOut,
+) -> Option<SiteStats<'a>> {
+    let whole = figures.stretch();
+    let first = whole.oldest.filter(|_| whole.last_at.is_some())?.due;
     let cadence = past.cadence(site);
-    if let Some(cadence) = cadence {
-        stretch.end(period.until, cadence);
-    }
+    // After maintenance at the start of the period, the data begin late without a gap.
+    let start = figures.spans.first().map_or(period.since, |span| span.0);
     Some(SiteStats {
         id,
         site,
         first,
-        summary: stretch.summary((period.since, period.until), cadence, begins),
+        summary: figures.parts.summary((period.since, period.until)),
         stored: Stored {
             period,
-            is_exact,
-            longest_outage: stretch.outages.longest,
-            begins: stretch.begins(period.since, cadence, begins),
+            is_exact: figures.is_exact,
+            longest_outage: whole.outages.longest,
+            begins: whole.begins(start, cadence, figures.begins),
         },
-        holes: stretch.holes_since(period.since),
-        more_holes: stretch.holes.more,
+        holes: whole.holes_since(period.since),
+        more_holes: whole.holes.more,
+        left_out,
     })
 }

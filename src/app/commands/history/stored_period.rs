@@ -52,7 +52,10 @@ impl StoredPeriod {
             return Err(CommandError::Usage("--since must be before --until".to_owned()));
         }
         // Wrong usage is reported before a faulty store.
-        let config = configuration(common)?;
+        let mut config = configuration(common)?;
+        if let Some(config) = &mut config {
+            config.settle_windows(&zone, now);
+        }
         let path = store_path(common, config.as_ref());
         let archive = Archive::open(&path)?;
         let stored = archive.sites()?;
@@ -90,6 +93,13 @@ impl StoredPeriod {
         let mut sites = self.config.iter().flat_map(|config| config.sites.iter().chain(&config.disabled));
         let site = &sites.find(|watched| *watched.site.name == *name)?.site;
         Some(Cadence { interval: site.interval, timeout: site.timeout })
+    }
+
+    /// The group of a site of the file.
+    #[must_use]
+    pub fn group(&self, name: &str) -> Option<&str> {
+        let mut sites = self.config.iter().flat_map(|config| config.sites.iter().chain(&config.disabled));
+        sites.find(|watched| *watched.site.name == *name)?.group.as_deref()
     }
 
     /// Calls `each` with every sample of the period, in the order of time. Warns on stderr about damage and gaps.

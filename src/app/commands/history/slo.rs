@@ -1,0 +1,72 @@
+//! `webmon stats --slo`: what is left of the error budgets at one instant.
+
+use crate::app::cli::args::{CommonArgs, StatsArgs, StatsFormat};
+use crate::app::cli::progress::ProgressLine;
+use crate::app::cli::stdout::print;
+use crate::app::exit::{CommandError, Ending, complain};
+use crate::app::objectives::standing::{Maintained, Objective, standing};
+use crate::model::Timestamp;
+use crate::model::text::shown_path;
+use crate::report::slo::{self as lines, SloRecord};
+use crate::stats::Cadence;
+
+use super::stored_period::StoredPeriod;
+
+/// Prints where the objectives of the file stand.
+///
+/// # Errors
+/// [`CommandError`]: usage, the configuration, or the store.
+pub fn slo(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
+    if args.format == StatsFormat::Hlog {
+        return Err(CommandError::Usage("--slo has no response times; write --format table, json or csv".to_owned()));
+    }
+    let past = StoredPeriod::open(&args.period, common, None)?;
+    let config = past.config_or_faults(common)?;
+    let until: Timestamp = past.period.until.min(past.now);
+    let silences = past.archive.kept()?.silences;
+    let maintained = Maintained { windows: &config.alerting.maintenance, silences: &silences };
+    let mut found = Vec::new();
+    let mut shown = ProgressLine::on_terminal();
+    for (done, stored) in past.sites.iter().enumerate() {
+        shown.say(format_args!("reading site {} of {}", done + 1, past.sites.len()));
+        let watched = config.sites.iter().chain(&config.disabled).find(|known| known.site.name == stored.name);
+        let Some((watched, rule)) = watched.and_then(|watched| Some((watched, watched.policies.slo?))) else {
+            found.push((&*stored.name, None));
+            continue;
+        };
+        let cadence = Cadence { interval: watched.site.interval, timeout: watched.site.timeout };
+        let group = watched.group.as_deref();
+        let objective = Objective { id: stored.id, site: &stored.name, group, rule, cadence };
+        let figures = standing(&past.archive, &objective, &maintained, until)?;
+        let figures = figures.map_err(|coarse| coarse.reason(&past.zone));
+        found.push((&*stored.name, Some(figures)));
+    }
+    drop(shown);
+    let records: Vec<SloRecord<'_>> = found
+        .iter()
+        .map(|(site, figures)| {
+            let objective = match figures {
+                None => lines::Objective::None,
+                Some(Ok(figures)) => lines::Objective::Figures(figures),
+                Some(Err(reason)) => lines::Objective::Untold(reason),
+            };
+            SloRecord { site, objective }
+        })
+        .collect();
+    print(|out| match args.format {
+        StatsFormat::Json => records.iter().try_for_each(|record| lines::json(out, until, record)),
+        StatsFormat::Csv => {
+            lines::csv_header(out)?;
+            records.iter().try_for_each(|record| lines::csv(out, until, record))
+        }
+        StatsFormat::Table | StatsFormat::Hlog => {
+            lines::table(out, &past.zone, (until, &shown_path(past.archive.path())), &records)
+        }
+    })?;
+    // A script that reads one of the formats learns from stderr why figures are missing.
+    if args.format != StatsFormat::Table {
+        let untold = found.iter().filter_map(|(site, figures)| Some((site, figures.as_ref()?.as_ref().err()?)));
+        untold.for_each(|(site, reason)| complain(format_args!("warning: {site}: {reason}")));
+    }
+    Ok(Ending::Done)
+}
