@@ -49,7 +49,7 @@ pub struct Store {
     opener: Opener,
     pub(super) database: Option<Database>,
     /// The opened file; `None`: it is in no folder.
-    identity: Option<Identity>,
+    pub(super) identity: Option<Identity>,
     /// The signature of this writer, if any.
     pub(super) signed: Option<Signature>,
     pub(super) keep: Keep,

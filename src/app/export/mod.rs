@@ -20,7 +20,7 @@ use super::cli::args::{ExportArgs, ExportFrom};
 use super::clock::Clock;
 use super::exit::{CommandError, NO_THREAD};
 use super::storage::export_handle::{ExportContext, ExportHandle, ExportUpdate};
-use super::system::threads;
+use super::system::{machine, threads};
 
 /// Time between two reads of the store while nothing is new: samples gather meanwhile.
 const LINGER: Duration = Duration::from_secs(1);
@@ -87,7 +87,7 @@ impl ExportPlan {
             notices.push(format!("{} goes on where it was: --export-from is for a new one", self.sink));
         }
         let terms = ExportUpdate::of(config);
-        let agent = self.sink.agent.clone().unwrap_or_else(machine);
+        let agent = self.sink.agent.clone().or_else(machine::host_name).unwrap_or_else(|| "webmon".to_owned());
         let seed = now.as_micros() ^ u64::from(std::process::id()) << 32;
         let exporter = Exporter::new(&self.sink, progress, Labels { agent, groups: terms.groups.clone() }, seed);
         Ok(Export { client: self.client, exporter, terms, path: store.path().to_owned(), notices })
@@ -242,11 +242,6 @@ impl Shipping {
             self.inlet.save(progress);
         }
     }
-}
-
-fn machine() -> String {
-    let known = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
-    known.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "webmon".to_owned())
 }
 
 #[cfg(test)]

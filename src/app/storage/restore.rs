@@ -17,6 +17,7 @@ use crate::app::exit::CommandError;
 use crate::app::scheduler::due_time::first_due;
 use crate::app::scheduler::resume::{self, PlannedSite};
 use crate::app::scheduler::{CheckTexts, ScheduledSite};
+use crate::app::system::machine;
 use crate::config::{Config, ConfiguredSite};
 use crate::engine::SiteInput;
 use crate::model::{Cause, Certificate, Observation, Sample, SiteId, SiteSlot, Timestamp, View, figures};
@@ -101,7 +102,11 @@ pub fn remember(
     let mut memory = known(store, &names, now)?;
     memory.alerts = store.alerts(&Query::ALL)?;
     memory.kept = store.kept()?;
-    memory.agent = store.agent(random())?;
+    let (agent, is_copy) = store.agent(random(), machine::host_name().as_deref())?;
+    memory.agent = agent;
+    if is_copy {
+        memory.notices.push(COPIED.to_owned());
+    }
     for OpenIncident { site: id, name, rule: kind, since, number, .. } in store.open_incidents()? {
         if !all_names.contains(&name) {
             let rule = rule_then(&memory.alerts, &name, since);
@@ -114,6 +119,10 @@ pub fn remember(
     }
     Ok(memory)
 }
+
+/// What a user should know of a store that came from another machine.
+const COPIED: &str = "the store was copied from another machine: its messages have keys of their own from now on, so that no \
+                      service takes two monitors for one; incidents that were open at a service have to be closed there";
 
 /// A number that no other store has.
 fn random() -> u64 {

@@ -1,6 +1,7 @@
-//! Operating system: signals, threads, limits, the service manager, child processes.
+//! Operating system: signals, threads, limits, the machine's name, the service manager, child processes.
 
 pub(crate) mod limits;
+pub(crate) mod machine;
 #[cfg(unix)]
 pub(crate) mod reap;
 pub(crate) mod signals;

@@ -223,6 +223,12 @@ impl Identity {
         Self(0, 0)
     }
 
+    /// A file of this number on some disk.
+    #[cfg(test)]
+    pub const fn numbered(number: u64) -> Self {
+        Self(0, number)
+    }
+
     /// Its disk.
     #[cfg(target_os = "linux")]
     pub const fn device(self) -> u64 {
@@ -230,7 +236,6 @@ impl Identity {
     }
 
     /// Its number on its disk.
-    #[cfg(target_os = "linux")]
     pub const fn node(self) -> u64 {
         self.1
     }

@@ -28,6 +28,12 @@ pub const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 /// The key in [`META`] of the random number of the store, part of every key of a message. Created at the first start.
 pub const AGENT: &str = "agent";
 
+/// The key in [`META`] of a checksum of the name of the machine that uses [`AGENT`].
+pub const AGENT_HOST: &str = "agent host";
+
+/// The key in [`META`] of the number on its disk of the file that [`AGENT`] is used with.
+pub const AGENT_FILE: &str = "agent file";
+
 /// Site → its name and when it was first watched.
 pub const SITES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sites");
 
@@ -157,9 +163,14 @@ pub fn version(transaction: &ReadTransaction) -> Result<u64, redb::Error> {
     Ok(transaction.open_table(META)?.get(VERSION_KEY)?.map_or(VERSION, |version| version.value()))
 }
 
-/// The random number of the store, if it has one.
-pub fn agent(transaction: &ReadTransaction) -> Result<Option<u64>, redb::Error> {
-    Ok(transaction.open_table(META)?.get(AGENT)?.map(|agent| agent.value()))
+/// The random number of the store, and where it was drawn: the machine and the file, as far as they are known.
+pub fn agent(transaction: &ReadTransaction) -> Result<[Option<u64>; 3], redb::Error> {
+    let meta = transaction.open_table(META)?;
+    let mut found = [None; 3];
+    for (key, found) in [AGENT, AGENT_HOST, AGENT_FILE].into_iter().zip(&mut found) {
+        *found = meta.get(key)?.map(|number| number.value());
+    }
+    Ok(found)
 }
 
 /// The format of the database behind `transaction`.
