@@ -2,7 +2,9 @@
 //! everything that webmon prints. `tests/monitor/terminal.rs` covers the dashboard.
 
 use crate::support::canary::{MARK, folder, server};
+use crate::support::ports::closed_port;
 use crate::support::program::{Ended, Folder, Running};
+use crate::support::{Behaviour, Server, Step};
 use base64::Engine as _;
 use rustix::process::Signal;
 
@@ -83,6 +85,64 @@ fn no_command_tells_a_secret_and_the_store_keeps_none() {
             assert!(!bytes.windows(mark.len()).any(|window| window == mark.as_bytes()), "{file} holds {mark}");
         }
     }
+}
+
+/// Every outlet fails in a way of its own, and repeats its secret in the answer.
+#[test]
+fn no_outlet_tells_its_secret_however_it_fails() {
+    let echo = |status: &str| {
+        let body = format!("no such key {MARK}-key");
+        vec![Step::send(format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()))]
+    };
+    let answers =
+        [echo("401 Unauthorized"), echo("404 Not Found"), echo("503 Busy"), vec![Step::Reset], vec![Step::Close]];
+    let servers: Vec<Server> = answers.into_iter().map(|steps| Server::start(Behaviour::always(steps))).collect();
+    let [a, b, c, d, e] = &servers[..] else { unreachable!() };
+    let mail = if cfg!(feature = "mail") {
+        format!(
+            "    mail: {{ email: [ada@example.com], from: webmon@example.com, smtp: 'smtp+starttls://ada:{MARK}@127.0.0.1:{}' }}\n",
+            closed_port().port()
+        )
+    } else {
+        String::new()
+    };
+    let folder = Folder::with(&format!(
+        "defaults: {{ interval: 100ms, timeout: 100ms }}\n\
+         sites: [{{ name: api, url: 'http://{}/' }}]\n\
+         alerting:\n  window: 1s\n  group: 0s\n  notify:\n\
+         \x20   slack: {{ slack: '{}' }}\n\
+         \x20   telegram: {{ telegram: '-1', token: {MARK}-key, server: '{}' }}\n\
+         \x20   ntfy: {{ ntfy: {MARK}-topic, token: {MARK}-key, server: '{}' }}\n\
+         \x20   pager: {{ pagerduty: {MARK}-key, server: '{}' }}\n\
+         \x20   hook: {{ webhook: '{}', headers: {{ Authorization: 'Bearer {MARK}-key' }} }}\n\
+         \x20   tunnel: {{ gotify: '{}', token: {MARK}-key, proxy: 'http://ada:{MARK}@127.0.0.1:1' }}\n{mail}",
+        closed_port(),
+        a.url(&format!("/{MARK}-key/hook")),
+        b.url(""),
+        c.url(""),
+        d.url(""),
+        e.url(&format!("/{MARK}-key/hook?key={MARK}")),
+        c.url(""),
+    ));
+    runs(&folder, "validate").with(0);
+    let mut running = folder.start("--headless --format json -vvv");
+    let failing = ["slack", "telegram", "ntfy", "pager", "hook", "tunnel"];
+    let warned = |lines: &[String], outlet: &str| {
+        lines.iter().any(|line| line.contains("\"warning\"") && line.contains(&format!("\"{outlet}: ")))
+    };
+    let lines = running.until(|lines| failing.iter().all(|outlet| warned(lines, outlet)));
+    assert!(lines.iter().any(|line| line.contains("503 Service Unavailable")), "{lines:?}");
+    let ended = running.end_by(Signal::TERM).with(143);
+    silent("stdout", &ended.stdout);
+    silent("stderr", &ended.stderr);
+    for arguments in ["alerts", "alerts --format json", "db info", "alerts --test --dry-run"] {
+        runs(&folder, arguments).with(0);
+    }
+    let told = runs(&folder, "db info").stdout;
+    assert!(told.contains("  outlet    slack: "), "{told}");
+    runs(&folder, "alerts --test").with(1);
+    let bytes = std::fs::read(folder.path("webmon.redb")).unwrap();
+    assert!(!bytes.windows(MARK.len()).any(|window| window == MARK.as_bytes()), "the store holds a secret");
 }
 
 #[test]

@@ -246,7 +246,8 @@ impl OutletTask {
             let now = self.context.clock.now();
             let since = outgoing.rows.first().map_or(now, |row| row.made);
             let (since, next) = (clock(since, &self.context.zone), clock(now.after(wait), &self.context.zone));
-            format!("{}: {count} messages wait since {since}: {reason}; next try {next}", self.shown())
+            let waiting = if count == 1 { "1 message waits".to_owned() } else { format!("{count} messages wait") };
+            format!("{}: {waiting} since {since}: {reason}; next try {next}", self.shown())
         };
         self.tell(message);
         self.failure = Some(reason);

@@ -76,7 +76,11 @@ pub(super) static ALERTING: &[DeclaredKey] = &{
             .or("auto")
             .rare(),
         key("heartbeat", ValueForm::Section(HEARTBEAT), "a URL to request while webmon works: a dead man's switch"),
-        key("maintenance", ValueForm::List(MAINTENANCE, 0..=1_000), "when outlets are not notified of a site; checks go on"),
+        key(
+            "maintenance",
+            ValueForm::List(MAINTENANCE, 0..=1_000),
+            "when outlets are not notified of a site; checks go on",
+        ),
     ]
 };
 

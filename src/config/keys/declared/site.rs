@@ -8,8 +8,12 @@ pub(crate) static SITE: &[DeclaredKey] = &[
     key("url", ValueForm::Url, "http or https; user:password@ becomes Basic auth")
         .such_as("https://api.example.com/health")
         .required(),
-    key("parent", ValueForm::Text, "the site that it depends on: while that one is down, outlets are not notified of this one")
-        .such_as("gateway"),
+    key(
+        "parent",
+        ValueForm::Text,
+        "the site that it depends on: while that one is down, outlets are not notified of this one",
+    )
+    .such_as("gateway"),
     key("interval", millis(100, 7 * DAY * 1_000), "how often to check").or("10s").such_as("5s"),
     key("timeout", millis(10, 10 * MINUTE * 1_000), "for the whole check, including redirects and body")
         .or("10s")
