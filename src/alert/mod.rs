@@ -9,7 +9,7 @@ pub mod objective;
 pub mod outbox;
 pub mod policy;
 mod reading;
-mod record;
+pub(crate) mod record;
 mod rule;
 mod selector;
 

@@ -111,9 +111,16 @@ impl Alert {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::alert::{LatencyRule, Percentile};
+
+    /// An alert of the availability of `site`, without a message, that begins at `at`.
+    pub fn record(site: &str, state: AlertState, at: Timestamp) -> AlertRecord {
+        let rule = Rule::default();
+        let facts = Alert { state, downtime: None, ..Alert::ended(site.into(), &rule, at, at) };
+        AlertRecord { facts, message: String::new() }
+    }
 
     const SITE: &str = "api";
     const SINCE: Timestamp = Timestamp::from_secs(1_000);

@@ -143,13 +143,19 @@ pub fn has_overlap(known: &Incident, others: &[Incident]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::alert::AlertState;
     use proptest::prelude::*;
 
-    fn at(secs: u64) -> Timestamp {
+    pub fn at(secs: u64) -> Timestamp {
         Timestamp::from_secs(secs)
+    }
+
+    /// A verdict of `rule` at [`at`] `secs`.
+    pub fn verdict(rule: RuleKind, secs: u64, state: AlertState) -> Verdict {
+        let (at, downtime, availability, reading) = (at(secs), None, None, None);
+        Verdict { transition: Transition { rule, at, state, since: at, downtime, availability, reading }, cause: None }
     }
 
     fn incident(opened: u64, closed: Option<u64>) -> Incident {
@@ -168,23 +174,11 @@ mod tests {
 
     #[test]
     fn transitions_pair_by_rule() {
-        let change = |rule, secs, state| Verdict {
-            transition: Transition {
-                rule,
-                at: at(secs),
-                state,
-                since: at(secs),
-                downtime: None,
-                availability: None,
-                reading: None,
-            },
-            cause: None,
-        };
         let found = incidents(&[
-            change(RuleKind::Availability, 10, AlertState::Down),
-            change(RuleKind::Latency, 20, AlertState::Breached),
-            change(RuleKind::Availability, 30, AlertState::Up),
-            change(RuleKind::Availability, 40, AlertState::Down),
+            verdict(RuleKind::Availability, 10, AlertState::Down),
+            verdict(RuleKind::Latency, 20, AlertState::Breached),
+            verdict(RuleKind::Availability, 30, AlertState::Up),
+            verdict(RuleKind::Availability, 40, AlertState::Down),
         ]);
         let latency = Incident { rule: RuleKind::Latency, ..incident(20, None) };
         assert_eq!(found, [incident(10, Some(30)), latency, incident(40, None)]);

@@ -100,23 +100,11 @@ mod tests {
     use super::*;
     use crate::alert::incident::terms::SiteTerms;
     use crate::alert::{AlertState, Calm, RuleKind};
+    use crate::backtest::score::tests::{at, verdict};
     use proptest::prelude::*;
 
-    fn at(secs: u64) -> Timestamp {
-        Timestamp::from_secs(1_000_000 + secs)
-    }
-
     fn judged(site: &str, changes: &[(u64, AlertState)]) -> Judged {
-        let transition = |secs, state| Transition {
-            rule: RuleKind::Availability,
-            at: at(secs),
-            state,
-            since: at(secs),
-            downtime: None,
-            availability: None,
-            reading: None,
-        };
-        let verdict = |&(secs, state): &(u64, AlertState)| Verdict { transition: transition(secs, state), cause: None };
+        let verdict = |&(secs, state): &(u64, AlertState)| verdict(RuleKind::Availability, secs, state);
         Judged { site: site.into(), policies: Policies::default(), verdicts: changes.iter().map(verdict).collect() }
     }
 

@@ -52,30 +52,15 @@ impl AlertLog {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use super::*;
-    use crate::alert::{Alert, AlertRecord, AlertState, Rule, RuleKind};
+    use crate::alert::AlertState;
+    use crate::alert::record::tests::record;
     use crate::model::Timestamp;
 
     #[test]
     fn the_newest_are_kept_in_order() {
-        let alert = |n: usize| AlertRecord {
-            facts: Alert {
-                at: Timestamp::from_secs(n as u64),
-                site: "a".into(),
-                state: AlertState::Down,
-                rule: RuleKind::Availability,
-                incident: None,
-                reading: None,
-                availability: None,
-                threshold: Rule::default().threshold,
-                window: Duration::from_mins(2),
-                since: Timestamp::ZERO,
-                downtime: None,
-            },
-            message: String::new(),
-        };
+        let alert = |n: usize| record("a", AlertState::Down, Timestamp::from_secs(n as u64));
         let log = AlertLog::new((0..KEPT).map(alert).collect());
         log.append(vec![alert(KEPT), alert(KEPT + 1)]);
         let list = log.list();

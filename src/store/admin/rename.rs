@@ -93,10 +93,10 @@ fn forget(transaction: &WriteTransaction, site: u32) -> Result<(), redb::Error> 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use super::*;
-    use crate::alert::{Alert, AlertRecord, AlertState, RuleKind, Threshold};
+    use crate::alert::AlertState;
+    use crate::alert::record::tests::record;
     use crate::model::Timestamp;
     use crate::ring::Producer;
     use crate::store::archive::Archive;
@@ -120,22 +120,7 @@ mod tests {
                 producer.push(*sample);
             }
             let at = samples[400].at;
-            let alert = AlertRecord {
-                facts: Alert {
-                    at,
-                    site: Arc::clone(name),
-                    state: AlertState::Down,
-                    rule: RuleKind::Availability,
-                    incident: None,
-                    reading: None,
-                    availability: None,
-                    threshold: Threshold::from_ppm(800_000).unwrap(),
-                    window: Duration::from_mins(2),
-                    since: at,
-                    downtime: None,
-                },
-                message: "down".into(),
-            };
+            let alert = record(name, AlertState::Down, at);
             writer.note_alert(site.id, alert);
         }
         assert!(writer.close(samples[499].at).notices.is_empty());

@@ -157,34 +157,19 @@ fn open_and_newest(alerts: &impl ReadableTable<u64, &'static [u8]>) -> Result<Ve
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use redb::ReadableDatabase as _;
 
     use super::*;
-    use crate::alert::{Alert, AlertRecord, AlertState, RuleKind, Threshold};
+    use crate::alert::record::tests::record;
+    use crate::alert::{AlertRecord, AlertState};
     use crate::model::SiteId;
     use crate::store::tables::record::encode_alert;
     use crate::store::tests::simulated_disk::Disk;
 
     fn put(transaction: &WriteTransaction, number: u64, site: u32, state: AlertState, at: u64) {
         let at = Timestamp::from_secs(at);
-        let alert = AlertRecord {
-            facts: Alert {
-                at,
-                site: "api".into(),
-                state,
-                rule: RuleKind::Availability,
-                incident: None,
-                reading: None,
-                availability: None,
-                threshold: Threshold::from_ppm(800_000).unwrap(),
-                window: Duration::from_mins(2),
-                since: at,
-                downtime: None,
-            },
-            message: "Website api changed".to_owned(),
-        };
+        let alert = AlertRecord { message: "Website api changed".to_owned(), ..record("api", state, at) };
         let mut bytes = Vec::new();
         encode_alert(SiteId(site), &alert, &mut bytes);
         transaction.open_table(schema::ALERTS).unwrap().insert(number, bytes.as_slice()).unwrap();

@@ -343,7 +343,8 @@ mod tests {
     use redb::{Database, ReadableDatabase};
 
     use super::*;
-    use crate::alert::{Alert, AlertRecord, AlertState, RuleKind, Threshold};
+    use crate::alert::AlertState;
+    use crate::alert::record::tests::record;
     use crate::model::{Observation, Sample, StoreHealth};
     use crate::ring::Producer;
     use crate::store::file::database::builder;
@@ -536,22 +537,7 @@ mod tests {
         };
         let mut rig = Rig::new(Store::open(&path, &options, Timestamp::ZERO).unwrap().store, 3);
         let days = day_of(6, 40_000);
-        let alert = AlertRecord {
-            facts: Alert {
-                at: days[0].at,
-                site: "site 1".into(),
-                state: AlertState::Down,
-                rule: RuleKind::Availability,
-                incident: None,
-                reading: None,
-                availability: None,
-                threshold: Threshold::from_ppm(800_000).unwrap(),
-                window: HOUR,
-                since: days[0].at,
-                downtime: None,
-            },
-            message: "down".into(),
-        };
+        let alert = record("site 1", AlertState::Down, days[0].at);
         rig.writer.note_alert(SiteId(1), alert);
         rig.run(&days);
         let stored: Vec<(u64, usize)> =

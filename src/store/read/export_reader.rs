@@ -292,7 +292,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::alert::{Alert, AlertRecord, AlertState, RuleKind, Threshold};
+    use crate::alert::AlertState;
+    use crate::alert::record::tests::record;
     use crate::ring::Producer;
     use crate::store::tests::samples::day_of;
     use crate::store::{Archive, Keep, Options, Start, Store, Writer};
@@ -490,22 +491,7 @@ mod tests {
         rig.check(0, 2_000);
         rig.check(1, 10);
         let at = rig.days[0][1_500].at;
-        let alert = |at| AlertRecord {
-            facts: Alert {
-                at,
-                site: "site 0".into(),
-                state: AlertState::Down,
-                rule: RuleKind::Availability,
-                incident: None,
-                reading: None,
-                availability: None,
-                threshold: Threshold::from_ppm(800_000).unwrap(),
-                window: Duration::from_mins(1),
-                since: at,
-                downtime: None,
-            },
-            message: String::new(),
-        };
+        let alert = |at| record("site 0", AlertState::Down, at);
         for index in [100, 1_600] {
             let alert = alert(rig.days[0][index].at);
             rig.writer().note_alert(SiteId(0), alert);

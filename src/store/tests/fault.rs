@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::{Alert, AlertRecord, AlertState, RuleKind, Threshold};
+use crate::alert::record::tests::record;
+use crate::alert::{AlertRecord, AlertState};
 use crate::model::{Cause, Observation, Packed, Sample, SiteId, StoreHealth, Timestamp};
 use crate::ring::Producer;
 use crate::store::codec::journal_entry::Packer;
@@ -80,22 +81,7 @@ impl Rig {
 }
 
 fn alert(site: &Arc<str>, state: AlertState, at: Timestamp) -> AlertRecord {
-    AlertRecord {
-        facts: Alert {
-            at,
-            site: site.clone(),
-            state,
-            rule: RuleKind::Availability,
-            incident: None,
-            reading: None,
-            availability: None,
-            threshold: Threshold::from_ppm(800_000).unwrap(),
-            window: Duration::from_mins(2),
-            since: at,
-            downtime: None,
-        },
-        message: "said".to_owned(),
-    }
+    record(site, state, at)
 }
 
 /// Everything in the store, by site: the number, the sample, whether it has its text.

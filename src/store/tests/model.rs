@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::alert::{Alert, AlertRecord, AlertState, RuleKind, Threshold};
+use crate::alert::record::tests::record;
+use crate::alert::{AlertState, RuleKind};
 use crate::model::{Cause, Observation, Sample, SiteId, Timestamp};
 use crate::ring::Producer;
 use crate::store::error::StoreError;
@@ -205,22 +206,7 @@ fn an_incident_is_open_until_its_site_is_up_or_ended() {
     ];
     for (site, state, seconds) in said {
         at = Timestamp::from_secs(seconds);
-        let alert = AlertRecord {
-            facts: Alert {
-                at,
-                site: format!("site {site}").into(),
-                state,
-                rule: RuleKind::Availability,
-                incident: None,
-                reading: None,
-                availability: None,
-                threshold: Threshold::from_ppm(800_000).unwrap(),
-                window: std::time::Duration::from_secs(2),
-                since: at,
-                downtime: None,
-            },
-            message: String::new(),
-        };
+        let alert = record(&format!("site {site}"), state, at);
         run.writer.note_alert(SiteId(site), alert);
     }
     assert_eq!(run.writer.close(at).notices, Vec::<String>::new());
