@@ -29,7 +29,9 @@ fn month() -> Vec<Sample> {
 /// The number of alerts under `rules`.
 fn run(samples: &[Sample], rules: &[Policies]) -> usize {
     let mut run = SiteRun::new(rules, INTERVAL, LEAST, START);
-    samples.iter().for_each(|sample| run.take(sample));
+    for sample in samples {
+        run.take(sample);
+    }
     let until = samples.last().map_or(START, |sample| sample.at);
     run.finish(until).verdicts.iter().map(Vec::len).sum()
 }

@@ -63,6 +63,9 @@ fn two_sets_of_rules_differ_as_a_count_by_hand_says() {
     assert_eq!(course.verdicts[0][0].transition.state, AlertState::Down);
 }
 
+/// Whether a check fails.
+type Fails = Box<dyn Fn(u64) -> bool>;
+
 /// A day's messages about sites that fail now and then, as an outlet with the default calm and one without it get them.
 /// `cargo test --lib messages_a_day -- --nocapture` prints the table.
 #[test]
@@ -75,7 +78,6 @@ fn messages_a_day_of_six_kinds_of_site() {
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (bits ^ (bits >> 31)) % n
     };
-    type Fails = Box<dyn Fn(u64) -> bool>;
     let one_in = |n: u64| -> Fails { Box::new(move |i| random(i, n) == 0) };
     // Seconds into a period, and how many of them are bad.
     let bad = |period: u64, secs: u64| -> Fails { Box::new(move |i| i * 10 % period < secs) };
