@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 use webmon::alert::Policies;
+use webmon::alert::incident::list::IncidentList;
 use webmon::engine::{Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use webmon::model::{Health, SiteSlot, SortKey, Status, Timeframe, Timestamp};
 use webmon::stats::{Answer, Beat, Beats, Counts, Latency, Summary};
@@ -83,28 +84,37 @@ fn snapshot(sites: usize) -> Snapshot {
     Snapshot { at: now(), sites: (0..sites).map(site).collect(), views: vec![view(10, 10), view(60, 60)] }
 }
 
+/// What is shown of `world`, without alerts.
+fn inputs<'a>(
+    world: &'a Snapshot,
+    (health, incidents, zone, about): &'a (Health, IncidentList, TimeZone, About),
+) -> Inputs<'a> {
+    Inputs {
+        snapshot: world,
+        alerts: &[],
+        incidents,
+        health,
+        manual_checks: &[],
+        samples: &[],
+        has_history: false,
+        history: None,
+        now: now(),
+        zone,
+        about,
+    }
+}
+
 fn frames(c: &mut Criterion) {
     let mut group = c.benchmark_group("render");
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
     let settings = Settings { theme, bell: true, desktop: None, sort: SortKey::State };
-    let (health, zone, about) = (Health::default(), TimeZone::UTC, About::default());
+    let shared = (Health::default(), IncidentList::default(), TimeZone::UTC, About::default());
     for sites in [10, 1_000, 10_000] {
         let mut world = snapshot(sites);
         let mut state = UiState::new(&settings);
         let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.width, SIZE.height));
         group.bench_function(BenchmarkId::new("frame", sites), |b| {
-            let inputs = Inputs {
-                snapshot: &world,
-                alerts: &[],
-                health: &health,
-                manual_checks: &[],
-                samples: &[],
-                has_history: false,
-                history: None,
-                now: now(),
-                zone: &zone,
-                about: &about,
-            };
+            let inputs = inputs(&world, &shared);
             b.iter(|| {
                 buffer.reset();
                 state.settle(&inputs, SIZE);
@@ -117,18 +127,7 @@ fn frames(c: &mut Criterion) {
             b.iter(|| {
                 let first = Arc::make_mut(&mut world.views[0]);
                 first.as_of = first.as_of.after(Duration::from_micros(1));
-                let inputs = Inputs {
-                    snapshot: &world,
-                    alerts: &[],
-                    health: &health,
-                    manual_checks: &[],
-                    samples: &[],
-                    has_history: false,
-                    history: None,
-                    now: now(),
-                    zone: &zone,
-                    about: &about,
-                };
+                let inputs = inputs(&world, &shared);
                 buffer.reset();
                 state.settle(&inputs, SIZE);
                 let screen = view(&inputs, &state, SIZE);
@@ -137,18 +136,7 @@ fn frames(c: &mut Criterion) {
             });
         });
         group.bench_function(BenchmarkId::new("key", sites), |b| {
-            let inputs = Inputs {
-                snapshot: &world,
-                alerts: &[],
-                health: &health,
-                manual_checks: &[],
-                samples: &[],
-                has_history: false,
-                history: None,
-                now: now(),
-                zone: &zone,
-                about: &about,
-            };
+            let inputs = inputs(&world, &shared);
             b.iter(|| black_box(state.act(&Key::Down, &inputs, SIZE)));
         });
     }

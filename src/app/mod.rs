@@ -26,6 +26,7 @@ mod headless;
 mod log;
 mod monitor;
 mod objectives;
+mod orders;
 mod prober;
 mod reload;
 mod scheduler;
@@ -79,6 +80,8 @@ fn dispatch(cli: &Cli) -> Result<Ending, CommandError> {
         Some(Command::Alerts(args)) if args.test.is_some() => commands::history::alerts_test::test(args, common),
         Some(Command::Alerts(args)) => commands::history::alerts::alerts(&args.history, common),
         Some(Command::Backtest(args)) => commands::history::backtest::backtest(args, common),
+        Some(Command::Ack(args)) => commands::orders::ack::ack(args, common),
+        Some(Command::Silence(args)) => commands::orders::silence::silence(args, common),
         Some(Command::Validate(args)) => commands::validate::validate(args, common),
         Some(Command::Demo(args)) => commands::demo::demo(args, common),
         Some(Command::Init) => commands::init::init(common),

@@ -1,17 +1,26 @@
-//! Commands of a user about one site, and the manual checks that they start.
+//! Commands of a user about one site or one incident, and the manual checks that they start.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Observation, SiteSlot, Timestamp};
 
-/// A command of a user about one site.
+/// A command of a user about one site or one incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SiteCommand {
     /// Check the site now.
     Check(SiteSlot),
     /// Pause the site until then ([`Timestamp::MAX`]: until it is resumed), or resume it.
     Pause(SiteSlot, Option<Timestamp>),
+    /// Do not report the site until then, or report it again. Its checks go on.
+    Silence(SiteSlot, Option<Timestamp>),
+    /// Acknowledge an open incident, or withdraw that.
+    Acknowledge {
+        /// Its number.
+        incident: u64,
+        /// Whether the acknowledgement is withdrawn.
+        is_withdrawn: bool,
+    },
 }
 
 const SHORT: Duration = Duration::from_mins(30);

@@ -15,6 +15,7 @@ pub mod backtest;
 pub mod check;
 pub mod csv;
 pub mod hlog;
+pub mod incidents;
 pub mod json;
 pub mod network;
 mod objects;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
 use crate::alert::AlertRecord;
+use crate::alert::kept::incident::{Incident, Silence};
 use crate::model::{Certificate, SiteId, Timestamp};
 use crate::store::read::export_start;
 
@@ -154,6 +155,15 @@ impl Archive {
     /// Those of the database.
     pub fn kept(&self) -> Result<Kept, StoreError> {
         let read = || view::kept(&self.database.begin_read()?);
+        guard(read).map_err(|error| self.failed(error))
+    }
+
+    /// The incidents, open or closed lately, and the silences, with past ones that count as maintenance.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn standing(&self) -> Result<(Vec<Incident>, Vec<Silence>), StoreError> {
+        let read = || view::standing(&self.database.begin_read()?);
         guard(read).map_err(|error| self.failed(error))
     }
 

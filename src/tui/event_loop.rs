@@ -140,6 +140,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::alert::incident::list::IncidentList;
     use crate::tui::tests::fixtures;
 
     /// Time passes as the console waits; versions are scripted.
@@ -161,6 +162,10 @@ mod tests {
         fn alerts(&self) -> Arc<[Arc<AlertRecord>]> {
             thread_local!(static ALERTS: Arc<[Arc<AlertRecord>]> = fixtures::five_sites().alerts.into());
             ALERTS.with(Arc::clone)
+        }
+        fn incidents(&self) -> Arc<IncidentList> {
+            thread_local!(static NONE: Arc<IncidentList> = Arc::default());
+            NONE.with(Arc::clone)
         }
         fn health(&self) -> Arc<Health> {
             Arc::new(Health::default())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::alert::AlertRecord;
+use crate::alert::incident::list::IncidentList;
 use crate::engine::snapshot::Snapshot;
 use crate::model::command::ManualCheck;
 use crate::model::{Health, Sample, Timestamp};
@@ -34,6 +35,8 @@ pub struct Inputs<'a> {
     pub history: Option<&'a SiteHistory>,
     /// All alerts, oldest first.
     pub alerts: &'a [Arc<AlertRecord>],
+    /// The open incidents, and the silences.
+    pub incidents: &'a IncidentList,
     /// The health of webmon itself.
     pub health: &'a Health,
     /// The newest manual check of each site.

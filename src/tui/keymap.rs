@@ -35,6 +35,8 @@ pub enum Action {
     ToggleFreeze,
     CheckNow,
     Pause,
+    Acknowledge,
+    Silence,
     Alerts,
     NewestAlert,
     ToggleTheme,
@@ -47,7 +49,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Whether this is a command to the monitor, which a read-only dashboard cannot give.
+    /// Whether this is a command about checks, which a read-only dashboard cannot give.
     #[must_use]
     pub const fn is_command(self) -> bool {
         matches!(self, Self::CheckNow | Self::Pause)
@@ -159,8 +161,10 @@ pub const TABLE: &[KeyBinding] = &[
     row(Action::Back, &[Char('a')], ALERTS),
     row(Action::NewestAlert, &[Char('!')], CONTENT).help("Look", "a !", "alerts, newest alert"),
     row(Action::ToggleFreeze, &[Char('f')], TABLES).hint("f", "freeze", 4).help("Look", "f", "freeze the tables"),
-    row(Action::CheckNow, &[Char('r')], CONTENT).hint("r", "recheck", 4).help("Act", "r", "check the site now"),
-    row(Action::Pause, &[Char('p')], CONTENT).hint("p", "pause", 6).help("Act", "p", "pause or resume it"),
+    row(Action::CheckNow, &[Char('r')], CONTENT).hint("r", "recheck", 4).help("Act", "r p", "check now, pause"),
+    row(Action::Pause, &[Char('p')], CONTENT).hint("p", "pause", 6),
+    row(Action::Silence, &[Char('z')], CONTENT).hint("z", "silence", 8),
+    row(Action::Acknowledge, &[Char('x')], CONTENT).hint("x", "ack", 8).help("Act", "x z", "acknowledge, silence"),
     row(Action::ToggleTheme, &[Char('t')], ALL).help("Screen", "t b", "theme, bell on/off"),
     row(Action::ToggleBell, &[Char('b')], ALL),
     row(Action::ToggleMouse, &[Char('m')], ALL).help("Screen", "m", "mouse on/off"),

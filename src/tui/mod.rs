@@ -9,6 +9,7 @@
 
 mod desktop;
 pub(crate) mod event_loop;
+mod incident_marks;
 mod input;
 mod inputs;
 pub(crate) mod keymap;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::alert::AlertRecord;
+use crate::alert::incident::list::IncidentList;
 use crate::engine::snapshot::Snapshot;
 use crate::model::command::{ManualCheck, SiteCommand};
 use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
@@ -20,6 +21,8 @@ pub trait Source {
     fn snapshot(&self) -> Snapshot;
     /// All alerts, oldest first; the same `Arc` until there is a new one.
     fn alerts(&self) -> Arc<[Arc<AlertRecord>]>;
+    /// The open incidents, and the silences; the same `Arc` until something changes.
+    fn incidents(&self) -> Arc<IncidentList>;
     /// The health of webmon itself; the same `Arc` until it changes.
     fn health(&self) -> Arc<Health>;
     /// Replaces `samples` by those in the ring of `site`, oldest first.

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::alert::AlertRecord;
+use crate::alert::incident::list::IncidentList;
 use crate::engine::snapshot::{SiteSnapshot, Snapshot};
 use crate::model::command::ManualCheck;
 use crate::model::{Health, Sample, SiteIndex, Timestamp};
@@ -29,6 +30,7 @@ pub struct SourceCache {
     history: Option<Arc<SiteHistory>>,
     visible: Vec<SiteIndex>,
     alerts: Arc<[Arc<AlertRecord>]>,
+    incidents: Arc<IncidentList>,
     health: Arc<Health>,
     manual_checks: Arc<[ManualCheck]>,
     /// When all of it was taken.
@@ -51,6 +53,7 @@ impl SourceCache {
             history: source.history(),
             visible: Vec::new(),
             alerts: source.alerts(),
+            incidents: source.incidents(),
             health: source.health(),
             manual_checks: source.manual_checks(),
             now: source.now(),
@@ -62,7 +65,9 @@ impl SourceCache {
         let version = source.version();
         let (alerts, manual_checks) = (source.alerts(), source.manual_checks());
         let (history, now) = (source.history(), source.now());
+        let incidents = source.incidents();
         let mut is_urgent = !Arc::ptr_eq(&alerts, &self.alerts)
+            || !Arc::ptr_eq(&incidents, &self.incidents)
             || !Arc::ptr_eq(&manual_checks, &self.manual_checks)
             || history.as_ref().map(Arc::as_ptr) != self.history.as_ref().map(Arc::as_ptr)
             || second(now) != second(self.now);
@@ -72,7 +77,7 @@ impl SourceCache {
             self.snapshot = fresh;
             self.opened = None;
         }
-        self.health = source.health();
+        (self.health, self.incidents) = (source.health(), incidents);
         (self.version, self.alerts, self.manual_checks) = (version, alerts, manual_checks);
         (self.history, self.now) = (history, now);
         is_urgent
@@ -119,6 +124,7 @@ impl SourceCache {
             has_history: self.has_history,
             history: self.history.as_deref(),
             alerts: &self.alerts,
+            incidents: &self.incidents,
             health: &self.health,
             manual_checks: &self.manual_checks,
             now: self.now,

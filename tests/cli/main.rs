@@ -12,6 +12,8 @@ mod config;
 mod db;
 #[cfg(unix)]
 mod demo;
+#[cfg(unix)]
+mod orders;
 mod schema;
 #[cfg(unix)]
 mod secrets;

@@ -172,11 +172,7 @@ impl Ledger {
         if now < self.next_look {
             return;
         }
-        let ended: Vec<u64> = self.silences.values().filter(|silence| silence.until <= now).map(|s| s.number).collect();
-        for number in ended {
-            self.silences.remove(&number);
-            out.changes.push((ChangeKey::Silence(number), None));
-        }
+        self.expire_silences(now, out);
         let due: Vec<Key> = self
             .incidents
             .iter()
@@ -192,8 +188,7 @@ impl Ledger {
             }
         }
         let instants = self.incidents.values().filter_map(|incident| self.due_at(incident, now));
-        let silences = self.silences.values().map(|silence| silence.until);
-        self.next_look = instants.chain(silences).min().unwrap_or(Timestamp::MAX);
+        self.next_look = instants.chain(self.silence_due(now)).min().unwrap_or(Timestamp::MAX);
     }
 
     /// Nothing is due before.

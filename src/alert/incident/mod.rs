@@ -2,6 +2,8 @@
 
 pub(crate) mod calm;
 pub mod ledger;
+pub mod list;
+pub mod order;
 mod orders;
 pub mod terms;
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::ledger::Ledger;
 use super::terms::{Emitted, LedgerTerms, Mute, SiteTerms, Target};
-use crate::alert::kept::incident::{Ack, Incident, Silence};
+use crate::alert::incident::order::{Obeyed, OrderedBy, Refusal, SILENCES_MAX, Silenced, UserOrder, WINDOW_MEMORY};
+use crate::alert::kept::incident::{Incident, SILENCE_MAX};
 use crate::alert::maintenance::{Days, Maintenance, Schedule, clock_time};
 use crate::alert::{Alert, AlertState, Calm, NewsContext, NewsKind, Rule, RuleKind, SiteSelector};
 use crate::model::Timestamp;
@@ -50,16 +51,18 @@ impl Scene {
 
     fn silence(&mut self, secs: u64, words: &str, until: u64) {
         self.until(secs);
-        let silence = Silence {
-            number: 0,
-            sites: SiteSelector::of([words]),
-            from: at(secs),
-            until: at(until),
-            by: "ada".into(),
-            text: String::new(),
-            is_maintenance: false,
-        };
-        self.ledger.silence(silence, &mut Emitted::default());
+        let sites = SiteSelector::of([words]);
+        let order = UserOrder::Silence { sites, until: at(until), is_maintenance: false, replaces: false };
+        self.obey(&order).unwrap();
+    }
+
+    fn obey(&mut self, order: &UserOrder) -> Result<Obeyed, Refusal> {
+        let ordered = OrderedBy { by: "ada".into(), at: at(self.now), text: "on it".to_owned() };
+        let mut out = Emitted::default();
+        let obeyed = self.ledger.obey(order, &ordered, at(self.now), &mut out);
+        assert!(obeyed.is_ok() || out.changes.is_empty(), "a refused order changes nothing");
+        self.note(out);
+        obeyed
     }
 
     fn seen(&mut self) -> Vec<(u64, NewsKind, u64)> {
@@ -153,15 +156,13 @@ fn reminders_double_and_stop_with_an_acknowledgement() {
     scene.alert(0, "api", Down);
     scene.until(20);
     assert_eq!(scene.seen(), [(0, Opened, 1), (2, Reminder, 1), (6, Reminder, 1), (14, Reminder, 1)]);
-    let mut out = Emitted::default();
-    let ack = Ack { by: "ada".into(), at: at(20), text: "on it".into() };
-    assert_eq!(scene.ledger.acknowledge(&Target::Site("api".into()), &ack, &mut out), [1]);
-    scene.note(out);
+    let acknowledge = UserOrder::Acknowledge(Target::Site("api".into()));
+    assert_eq!(scene.obey(&acknowledge).unwrap().incidents, [(1, "api".into())]);
+    let again = scene.obey(&acknowledge).unwrap();
+    assert_eq!((again.incidents.len(), again.events.len()), (1, 0), "the same again is no change");
     scene.until(100);
     assert_eq!(scene.seen(), [(20, Acknowledged, 1)]);
-    let mut out = Emitted::default();
-    assert_eq!(scene.ledger.withdraw(&Target::Number(1), at(100), &mut out), [1]);
-    scene.note(out);
+    assert_eq!(scene.obey(&UserOrder::Withdraw(Target::Number(1))).unwrap().events.len(), 1);
     assert_eq!(scene.seen(), [(100, Withdrawn, 1)]);
     // The pause has grown to 64 s by now: the next is due at 126 s.
     scene.until(126);
@@ -224,4 +225,75 @@ fn an_incident_of_an_earlier_version_is_adopted_once() {
     scene.alert(50, "api", Up);
     assert_eq!(scene.seen(), [(50, Closed, 1)]);
     assert_eq!(scene.ledger.incident(1).map(Incident::rule), Some(RuleKind::Availability));
+}
+
+fn silence(words: &str, until: u64) -> UserOrder {
+    let sites = SiteSelector::of([words]);
+    UserOrder::Silence { sites, until: at(until), is_maintenance: false, replaces: false }
+}
+
+#[test]
+fn an_order_that_means_nothing_is_refused() {
+    let mut scene = Scene::new(calm_terms());
+    let target = Target::Site("api".into());
+    assert_eq!(scene.obey(&UserOrder::Acknowledge(target.clone())), Err(Refusal::NothingOpen(target.clone())));
+    scene.alert(10, "api", Down);
+    scene.alert(20, "api", Up);
+    assert_eq!(scene.obey(&UserOrder::Withdraw(target.clone())), Err(Refusal::NothingOpen(target)));
+    assert_eq!(scene.obey(&silence("api", 20)), Err(Refusal::Past));
+    assert_eq!(scene.obey(&silence("api", 21 + SILENCE_MAX.as_secs())), Err(Refusal::TooLong));
+    assert!(scene.obey(&silence("api", 20 + SILENCE_MAX.as_secs())).is_ok());
+    let unknown = UserOrder::EndSilence(Silenced::Number(2));
+    assert_eq!(scene.obey(&unknown), Err(Refusal::NotSilenced(Silenced::Number(2))));
+    for _ in 1..SILENCES_MAX {
+        scene.obey(&silence("blog", 1_000)).unwrap();
+    }
+    assert_eq!(scene.obey(&silence("blog", 1_000)), Err(Refusal::TooMany));
+    assert_eq!(scene.obey(&UserOrder::EndSilence(Silenced::All)).unwrap().ended.len(), SILENCES_MAX);
+    assert_eq!(scene.obey(&UserOrder::EndSilence(Silenced::All)), Err(Refusal::NotSilenced(Silenced::All)));
+}
+
+#[test]
+fn a_silence_from_the_dashboard_takes_the_place_of_its_last_one_alone() {
+    let mut scene = Scene::new(calm_terms());
+    scene.obey(&silence("all", 500)).unwrap();
+    let cycle = |until| UserOrder::Silence {
+        sites: SiteSelector::of(["api"]),
+        until: at(until),
+        is_maintenance: false,
+        replaces: true,
+    };
+    scene.obey(&cycle(100)).unwrap();
+    let obeyed = scene.obey(&cycle(200)).unwrap();
+    assert_eq!((obeyed.silence, obeyed.ended), (Some(3), vec![2]));
+    let off = UserOrder::EndSilence(Silenced::Sites(SiteSelector::of(["api"])));
+    assert_eq!(scene.obey(&off).unwrap().ended, [3]);
+    assert_eq!(scene.ledger.active(at(1)).map(|silence| silence.number).collect::<Vec<_>>(), [1]);
+}
+
+/// Statistics without maintenance need the windows of the past.
+#[test]
+fn a_window_of_maintenance_is_remembered_and_no_other_silence_is() {
+    let mut scene = Scene::new(calm_terms());
+    let window = |until| UserOrder::Silence {
+        sites: SiteSelector::All,
+        until: at(until),
+        is_maintenance: true,
+        replaces: false,
+    };
+    scene.obey(&window(100)).unwrap();
+    scene.obey(&silence("api", 50)).unwrap();
+    scene.until(30);
+    scene.obey(&window(90)).unwrap();
+    scene.until(40);
+    assert_eq!(scene.obey(&UserOrder::EndSilence(Silenced::Number(3))).unwrap().ended, [3]);
+    scene.until(200);
+    let kept = |scene: &Scene| -> Vec<(u64, Timestamp, Timestamp)> {
+        scene.ledger.silences().map(|silence| (silence.number, silence.from, silence.until)).collect()
+    };
+    assert_eq!(kept(&scene), [(1, at(0), at(100)), (3, at(30), at(40))]);
+    assert_eq!(scene.ledger.active(at(200)).count(), 0);
+    let mut out = Emitted::default();
+    scene.ledger.step(at(40).after(WINDOW_MEMORY), &mut out);
+    assert_eq!(kept(&scene), [(1, at(0), at(100))], "nobody looks back so far");
 }

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use crate::model::Timestamp;
+
 use super::incident::{Incident, Silence};
 use super::row::{Row, Told};
 
@@ -19,6 +21,8 @@ pub enum ChangeKey {
     Told(Arc<str>, u64),
     /// The silence of this number.
     Silence(u64),
+    /// The order of this name, while its file is not removed: it is not obeyed again after a crash.
+    Order(Arc<str>),
     /// The next number of a kind of record; those of removed records are never used again.
     Next(Counter),
 }
@@ -45,6 +49,8 @@ pub enum Record {
     Told(Told),
     /// A silence.
     Silence(Silence),
+    /// When an order was obeyed.
+    Order(Timestamp),
     /// A number.
     Next(u64),
 }

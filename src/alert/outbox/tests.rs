@@ -12,9 +12,9 @@ use proptest::prelude::*;
 use super::queue::{Delivery, Failure, Next, OutletTerms};
 use super::{Audience, Outbox};
 use crate::alert::incident::ledger::Ledger;
+use crate::alert::incident::order::{OrderedBy, Silenced, UserOrder};
 use crate::alert::incident::terms::{Emitted, LedgerTerms, SiteTerms, Target};
 use crate::alert::kept::change::{Change, ChangeKey, Counter, Record};
-use crate::alert::kept::incident::{Ack, Silence};
 use crate::alert::{
     Alert, AlertRecord, AlertState, Calm, News, NewsContext, NewsKind, Rule, RuleKind, Severity, SiteSelector,
 };
@@ -216,11 +216,17 @@ impl World {
         true
     }
 
+    /// A refused order does nothing.
+    fn obey(&mut self, order: &UserOrder) {
+        let ordered = OrderedBy { by: "ada".into(), at: self.now, text: "on it".into() };
+        let mut out = Emitted::default();
+        let _refused = self.ledger.obey(order, &ordered, self.now, &mut out);
+        self.finish(out, None, false);
+    }
+
     /// Everything recovers: silences end, time passes, every outlet takes what waits.
     fn recover(&mut self) {
-        let mut out = Emitted::default();
-        self.ledger.end_silence(None, &mut out);
-        self.finish(out, None, false);
+        self.obey(&UserOrder::EndSilence(Silenced::All));
         for _ in 0..400 {
             self.pass(Duration::from_secs(40));
             let sent = (0..OUTLETS.len()).map(|outlet| self.deliver(outlet, Outcome::Taken)).filter(|sent| *sent);
@@ -293,37 +299,18 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn play(world: &mut World, steps: &[Step]) {
     for &step in steps {
-        let mut out = Emitted::default();
         match step {
             Step::Alert { site, ends, crashes } => world.alert(site, ends, crashes),
             Step::Deliver { outlet, outcome } => _ = world.deliver(outlet, outcome),
             Step::Pass(secs) => world.pass(Duration::from_secs(secs)),
             Step::Silence { site: index, minutes } => {
-                let silence = Silence {
-                    number: 0,
-                    sites: SiteSelector::of([&*site(index)]),
-                    from: world.now,
-                    until: world.now.after(Duration::from_mins(minutes)),
-                    by: "ada".into(),
-                    text: String::new(),
-                    is_maintenance: false,
-                };
-                world.ledger.silence(silence, &mut out);
-                world.finish(out, None, false);
+                let sites = SiteSelector::of([&*site(index)]);
+                let until = world.now.after(Duration::from_mins(minutes));
+                world.obey(&UserOrder::Silence { sites, until, is_maintenance: false, replaces: false });
             }
-            Step::EndSilence => {
-                world.ledger.end_silence(None, &mut out);
-                world.finish(out, None, false);
-            }
-            Step::Ack { site: index } => {
-                let ack = Ack { by: "ada".into(), at: world.now, text: "on it".into() };
-                world.ledger.acknowledge(&Target::Site(site(index)), &ack, &mut out);
-                world.finish(out, None, false);
-            }
-            Step::Withdraw { site: index } => {
-                world.ledger.withdraw(&Target::Site(site(index)), world.now, &mut out);
-                world.finish(out, None, false);
-            }
+            Step::EndSilence => world.obey(&UserOrder::EndSilence(Silenced::All)),
+            Step::Ack { site: index } => world.obey(&UserOrder::Acknowledge(Target::Site(site(index)))),
+            Step::Withdraw { site: index } => world.obey(&UserOrder::Withdraw(Target::Site(site(index)))),
             Step::Crash => world.start(),
         }
     }

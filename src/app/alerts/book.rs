@@ -6,6 +6,7 @@
 //! Invariants: changes reach the store in the order in which they were made; without a store everything works in memory.
 //! The lock is held for memory operations only.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,6 +15,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::alert::incident::ledger::Ledger;
+use crate::alert::incident::list::IncidentList;
+use crate::alert::incident::order::OrderEvent;
 use crate::alert::incident::terms::{Emitted, LedgerTerms};
 use crate::alert::kept::change::Change;
 use crate::alert::kept::incident::{Incident, Phase};
@@ -42,16 +45,22 @@ pub type Words = Box<dyn Fn(&Alert) -> String + Send>;
 /// See the module.
 pub struct AlertBook {
     inner: Mutex<Inner>,
-    clock: Clock,
-    store: Option<ReportSender>,
-    status: watch::Receiver<StoreStatus>,
+    pub(super) clock: Clock,
+    pub(super) store: Option<ReportSender>,
+    pub(super) status: watch::Receiver<StoreStatus>,
     /// Counts changes, for those who wait for one.
-    version: watch::Sender<u64>,
+    pub(super) version: watch::Sender<u64>,
     lost: AtomicU64,
 }
 
-struct Inner {
-    ledger: Ledger,
+pub(super) struct Inner {
+    pub(super) ledger: Ledger,
+    /// Names of orders that were obeyed.
+    pub(super) obeyed: BTreeSet<Arc<str>>,
+    /// Events of orders that the control loop has not taken.
+    pub(super) events: Vec<OrderEvent>,
+    /// The list for outputs, and the version that it was made at.
+    pub(super) list: (Option<u64>, Arc<IncidentList>),
     outbox: Outbox,
     ticket: u64,
     /// Alerts about webmon itself that the control loop has not published.
@@ -87,8 +96,12 @@ impl AlertBook {
         let [next_incident, next_row, next_silence] = kept.next;
         ledger.restore(kept.incidents, kept.silences, (next_incident, next_silence));
         outbox.restore(kept.rows, kept.told, next_row);
+        let obeyed = kept.orders.into_iter().map(|(name, _)| name).collect();
         let mut inner = Inner {
             ledger,
+            obeyed,
+            events: Vec::new(),
+            list: Default::default(),
             outbox,
             ticket: 0,
             own: Vec::new(),
@@ -101,12 +114,18 @@ impl AlertBook {
         Self { inner: Mutex::new(inner), clock, store, status, version, lost: AtomicU64::new(0) }
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
         lock(&self.inner)
     }
 
     /// Sends `alerts` and `changes` to the store. Returns their ticket.
-    fn keep(&self, inner: &mut Inner, alerts: Vec<AlertRecord>, changes: Vec<Change>, is_urgent: bool) -> u64 {
+    pub(super) fn keep(
+        &self,
+        inner: &mut Inner,
+        alerts: Vec<AlertRecord>,
+        changes: Vec<Change>,
+        is_urgent: bool,
+    ) -> u64 {
         if alerts.is_empty() && changes.is_empty() {
             return inner.ticket;
         }
@@ -336,7 +355,7 @@ impl Inner {
     }
 
     /// Adds the emitted news to the outbox. Returns all changes.
-    fn fan_out(&mut self, out: Emitted, now: Timestamp) -> Vec<Change> {
+    pub(super) fn fan_out(&mut self, out: Emitted, now: Timestamp) -> Vec<Change> {
         let Emitted { news, mut changes } = out;
         for (incident, news) in &news {
             let terms = self.ledger.site(&news.alert.site).cloned().unwrap_or_default();

@@ -4,6 +4,7 @@ pub(crate) mod book;
 pub(crate) mod context;
 pub(crate) mod delivery;
 pub(crate) mod history;
+pub(crate) mod orders;
 pub(crate) mod outlets;
 pub(crate) mod program;
 pub(crate) mod publisher;

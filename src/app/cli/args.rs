@@ -20,6 +20,7 @@ use super::db::DbCommand;
 use super::examples;
 pub use super::formats::{LineFormat, StatsFormat, TableFormat};
 use super::help::{specific, without_secrets};
+use super::orders::{AckArgs, SilenceArgs};
 use super::setting::Setting;
 use super::stdout::print;
 
@@ -147,6 +148,10 @@ pub enum Command {
     Alerts(AlertsArgs),
     /// Show what these and other rules would have found in stored checks, and reported
     Backtest(BacktestArgs),
+    /// Acknowledge open incidents: no reminders, no further outlets; or list them
+    Ack(AckArgs),
+    /// Do not report sites for a while, though their checks go on; or list the silences
+    Silence(SilenceArgs),
     /// Check a configuration file
     Validate(ValidateArgs),
     /// Show the dashboard over simulated websites; needs no network and no file

@@ -67,6 +67,24 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "ack",
+        &[
+            ("webmon ack", "the open incidents and their numbers"),
+            ("webmon ack api -m restarting", "no more reminders of the open incidents of a site"),
+            ("webmon ack 12 --withdraw", "take that back for one incident"),
+        ],
+    ),
+    (
+        "silence",
+        &[
+            ("webmon silence", "what is silenced now"),
+            ("webmon silence api 2h -m deploy", "checks go on, nobody is notified"),
+            ("webmon silence group:shop until 08:00", "the sites of a group, until the morning"),
+            ("webmon silence all 30m --maintenance", "also left out by stats --but-maintenance"),
+            ("webmon silence --end 3", "before its time; or --end all"),
+        ],
+    ),
+    (
         "validate",
         &[
             ("webmon validate", "check ./sites.yaml"),

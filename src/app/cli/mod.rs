@@ -5,6 +5,7 @@ pub(crate) mod db;
 pub(crate) mod examples;
 pub(crate) mod formats;
 pub(crate) mod help;
+pub(crate) mod orders;
 pub(crate) mod progress;
 pub(crate) mod selection;
 pub(crate) mod setting;

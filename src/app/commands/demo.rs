@@ -90,6 +90,7 @@ fn picture(file: &Path, face: &MonitorHandle, zone: &TimeZone) -> Result<(), Com
         samples: &[],
         has_history: false,
         history: None,
+        incidents: &face.incidents.list(),
         manual_checks: &[],
         now: snapshot.at,
         zone,

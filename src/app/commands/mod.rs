@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod man;
+pub(crate) mod orders;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod validate;

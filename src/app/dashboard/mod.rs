@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 
+use crate::alert::incident::list::IncidentList;
 use crate::alert::{AlertRecord, AlertState};
 use crate::config;
 use crate::engine::Snapshot;
@@ -68,6 +69,10 @@ impl Source for MonitorSource {
 
     fn alerts(&self) -> Arc<[Arc<AlertRecord>]> {
         self.face.alerts.list()
+    }
+
+    fn incidents(&self) -> Arc<IncidentList> {
+        self.face.incidents.list()
     }
 
     fn health(&self) -> Arc<Health> {

@@ -15,13 +15,19 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use crate::alert::incident::list::IncidentList;
+use crate::alert::incident::order::OrderedBy;
 use crate::engine::{Engine, Leap};
+use crate::model::command::SiteCommand;
 use crate::model::{Health, SiteId, SiteSlot, StoreHealth, Timestamp, View, Watching};
 use crate::store::{Archive, Changes, Signature, StoreError, StoredSite};
 
 use super::alerts::history::AlertLog;
+use super::alerts::orders::order_of;
 use super::clock::{Clock, ClockSet, Looks};
-use super::monitor::MonitorHandle;
+use super::monitor::{IncidentSource, MonitorHandle};
+use super::orders::client::{leave, login_name};
+use super::scheduler::ORDERS;
 use super::status::counters::SchedulerCounters;
 use super::status::health_meter::{HealthMeter, StoreStatus};
 use super::storage::archive_views::ReadOnlyArchiveViews;
@@ -62,6 +68,11 @@ pub struct ReadOnlyMonitor {
     engine: Engine,
     alerts: Arc<AlertLog>,
     next_alert: u64,
+    incidents: watch::Sender<Arc<IncidentList>>,
+    /// Commands of the dashboard.
+    commands: (mpsc::Sender<SiteCommand>, mpsc::Receiver<SiteCommand>),
+    /// The path of the store without links.
+    resolved: PathBuf,
     signature: Option<Signature>,
     /// The time of the newest sample of all, and of the last look that found one.
     newest: Option<Timestamp>,
@@ -107,6 +118,9 @@ impl ReadOnlyMonitor {
             engine,
             alerts: Arc::new(AlertLog::new(alerts)),
             next_alert,
+            incidents: watch::Sender::default(),
+            commands: mpsc::channel(ORDERS),
+            resolved: archive.path().to_owned(),
             signature,
             newest,
             stored: None,
@@ -148,15 +162,16 @@ impl ReadOnlyMonitor {
         self.keeping.send_modify(|keeping| keeping.tell(notice));
     }
 
-    /// The handle for a dashboard; it ignores commands.
+    /// The handle for a dashboard; of its commands, those about incidents go to the monitor as orders.
     #[must_use]
     pub fn face(&self) -> MonitorHandle {
         MonitorHandle {
             board: self.engine.board(),
             alerts: Arc::clone(&self.alerts),
             health: self.health.subscribe(),
+            incidents: IncidentSource::Stored(self.incidents.subscribe()),
             rechecks: watch::channel(super::scheduler::manual_checks::Rechecks::default()).1,
-            commands: mpsc::channel(1).0,
+            commands: self.commands.0.clone(),
             seen: self.far.seen(),
         }
     }
@@ -165,6 +180,7 @@ impl ReadOnlyMonitor {
     pub fn look(&mut self) {
         self.follow_clock();
         let now = self.clock.now();
+        self.pass_commands(now);
         match self.news() {
             Ok(news) => self.take(news, now),
             Err(error) => self.keeping.send_modify(|keeping| {
@@ -182,6 +198,22 @@ impl ReadOnlyMonitor {
         self.far.look(&self.path, self.sites.iter().map(|site| site.id), until, &mut self.engine);
         self.engine.step(until);
         self.tell_health(now);
+    }
+
+    /// Leaves the dashboard's commands about incidents for the monitor.
+    fn pass_commands(&mut self, now: Timestamp) {
+        while let Ok(command) = self.commands.1.try_recv() {
+            let site = |slot| self.sites.iter().find(|site| site.slot == slot).map(|site| Arc::clone(&site.name));
+            let Some(order) = order_of(command, site) else { continue };
+            let ordered = OrderedBy { by: login_name(), at: now, text: String::new() };
+            match leave(&self.resolved, &order, &ordered) {
+                Ok(_) if Archive::has_writer(&self.path) == Some(false) => {
+                    self.tell("no webmon writes this store: the order waits for the next start".to_owned());
+                }
+                Ok(_) => {}
+                Err(error) => self.tell(error.to_string()),
+            }
+        }
     }
 
     /// Follows a change of the system clock, and reports it. There is no scheduler that notices a suspend.
@@ -213,6 +245,15 @@ impl ReadOnlyMonitor {
 
     fn news(&mut self) -> Result<Changes, StoreError> {
         let archive = Archive::open(&self.path)?;
+        let (incidents, silences) = archive.standing()?;
+        let list = IncidentList::new(&incidents, &silences);
+        self.incidents.send_if_modified(|shown| {
+            let is_new = **shown != list;
+            if is_new {
+                *shown = Arc::new(list);
+            }
+            is_new
+        });
         if self.sites.iter().any(|site| site.id.is_none()) {
             self.recognise(&archive.sites()?);
         }

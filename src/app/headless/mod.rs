@@ -12,11 +12,12 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use crate::alert::AlertRecord;
+use crate::alert::incident::order::OrderEvent;
 use crate::alert::network::NetworkChange;
 use crate::engine::{Board, EngineStep, Snapshot};
 use crate::model::text::shown_path;
 use crate::model::{Health, Observation, Sample, SiteSlot, TextJoin, Timestamp};
-use crate::report::{SampleRecord, json, network, text};
+use crate::report::{SampleRecord, incidents, json, network, text};
 use crate::ring::{Reader, Ring};
 
 use super::cli::args::{Event, LineFormat, OutputArgs};
@@ -138,6 +139,20 @@ impl Headless {
     /// Follows a clock that was set to `now`.
     pub fn go_on_at(&mut self, now: Timestamp) {
         self.started = self.started.map(|started| started.min(now));
+    }
+
+    /// Prints what users ordered about incidents.
+    pub fn orders(&mut self, events: &[OrderEvent]) {
+        if events.is_empty() {
+            return;
+        }
+        self.send(|this, out| {
+            events.iter().try_for_each(|event| match this.style.format {
+                LineFormat::Text => incidents::order_text(out, &this.zone, event),
+                LineFormat::Json if this.style.wants(Event::Alert) => incidents::order_json(out, event),
+                LineFormat::Json => Ok(()),
+            })
+        });
     }
 
     /// Prints the events of `step`, its published `alerts`, and warnings about webmon itself.

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use tracing::{debug, info, trace, warn};
 
 use crate::alert::AlertRecord;
+use crate::alert::incident::order::OrderEvent;
 use crate::alert::network::{NetworkChange, Realm};
 use crate::app::exit::{CommandError, Ending};
 use crate::app::status::warnings::Warning;
@@ -16,7 +17,7 @@ use crate::config::Config;
 use crate::engine::{SiteSnapshot, Snapshot, StateChange};
 use crate::model::text::shown_path;
 use crate::model::{Observation, Phase, Sample};
-use crate::report::{self, text};
+use crate::report::{self, incidents, text};
 
 use super::about;
 
@@ -121,6 +122,13 @@ pub fn no_panel(realm: Realm, units: usize) {
         hosts = units as u64,
         "fewer than three unrelated hosts: cannot tell this machine's network from theirs"
     );
+}
+
+/// Logs what users ordered about incidents.
+pub fn orders(events: &[OrderEvent], zone: &TimeZone) {
+    for event in events {
+        info!(target: about::ALERT, by = &*event.ordered.by, "{}", incidents::order_sentence(event, zone));
+    }
 }
 
 /// Logs warnings about webmon itself.

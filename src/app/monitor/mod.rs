@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
+use crate::alert::incident::list::IncidentList;
 use crate::config::Config;
 use crate::engine::{Board, Engine, SiteInput};
 use crate::model::{Health, SiteId, SiteIndex, SiteSlot, Timestamp};
@@ -31,6 +32,8 @@ use super::alerts::stored_report::ReportSender;
 use super::clock::Clock;
 use super::exit::CommandError;
 use super::headless::{Feed, Headless};
+use super::orders::folder::OrderFolder;
+use super::orders::inbox::Inbox;
 use super::reload::reconcile::{REVISIONS, Reconciler};
 use super::scheduler::manual_checks::Rechecks;
 use super::scheduler::{CheckTexts, ORDERS, Scheduler};
@@ -104,10 +107,32 @@ pub struct MonitorHandle {
     pub health: watch::Receiver<Arc<Health>>,
     /// The manual checks of the user.
     pub rechecks: watch::Receiver<Rechecks>,
+    /// The open incidents and the silences.
+    pub incidents: IncidentSource,
     /// Accepts the user's commands.
     pub commands: mpsc::Sender<SiteCommand>,
     /// Accepts the sites on the screen: long views read those first.
     pub seen: Arc<watch::Sender<Vec<SiteIndex>>>,
+}
+
+/// Where the open incidents and the silences come from.
+#[derive(Clone)]
+pub enum IncidentSource {
+    /// The monitor of this process.
+    Book(Arc<AlertBook>),
+    /// What another process stored.
+    Stored(watch::Receiver<Arc<IncidentList>>),
+}
+
+impl IncidentSource {
+    /// The list; the same `Arc` until something changes.
+    #[must_use]
+    pub fn list(&self) -> Arc<IncidentList> {
+        match self {
+            Self::Book(book) => book.incident_list(),
+            Self::Stored(list) => Arc::clone(&list.borrow()),
+        }
+    }
 }
 
 /// A monitor that is ready to run.
@@ -124,6 +149,7 @@ pub struct Monitor<P, N> {
 pub struct Controls {
     control: Control,
     deliveries: Deliveries,
+    orders: Option<(Inbox, Clock, watch::Sender<StoreStatus>)>,
     store_task: Option<StoreTask>,
 }
 
@@ -197,9 +223,10 @@ impl<P: Prober, N> Monitor<P, N> {
         let seen = Arc::new(watch::Sender::new(Vec::new()));
         let (export, terms) = options.outlet.as_ref().map(|to| (to.health.clone(), to.terms.clone())).unzip();
         let (to_store, requests) = mpsc::channel(REVISIONS);
-        let (mut reports, mut store_link, mut store_task) = (None, None, None);
+        let (mut reports, mut store_link, mut store_task, mut order_folder) = (None, None, None, None);
         if let Some(((store, flush), (receivers, senders))) = store.zip(links.store) {
             let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
+            order_folder = Some(OrderFolder::of(store.path()));
             let writer = Writer::new(store, ids.iter().copied().zip(readers).collect());
             let writer = writer?;
             reports = Some(senders.reports.clone());
@@ -216,6 +243,9 @@ impl<P: Prober, N> Monitor<P, N> {
         let (wishes, commands) = mpsc::channel(ORDERS);
         let (to_control, changes) = mpsc::channel(REVISIONS);
         let engine = engine(&options.config, tracks, &mut memory, links.now);
+        let book = Arc::clone(publisher.book());
+        let inbox = order_folder.map(|folder| Inbox::new(folder, Arc::clone(&book)));
+        let orders = inbox.map(|inbox| (inbox, clock.clone(), store_status.clone()));
         let engine = (engine, SystemClock::new(clock, options.wall));
         let inputs = Inputs { commands, changes };
         let own_network = own_network(&options.config, options.zone.clone(), &memory, &engine.0, links.now);
@@ -225,8 +255,9 @@ impl<P: Prober, N> Monitor<P, N> {
         let to_store = store_task.is_some().then_some(to_store);
         let reconciler = Reconciler::new(options.config, to_store, to_control, links.prober).telling(terms);
         let (board, alerts, health) = control.results();
-        let handle = MonitorHandle { board, alerts, health, rechecks: links.rechecks, commands: wishes, seen };
-        let controls = Controls { control, deliveries, store_task };
+        let (rechecks, incidents) = (links.rechecks, IncidentSource::Book(book));
+        let handle = MonitorHandle { board, alerts, health, rechecks, incidents, commands: wishes, seen };
+        let controls = Controls { control, deliveries, orders, store_task };
         Ok(Self { scheduler: links.scheduler, feed: links.feed, controls, reconciler, store_status, handle })
     }
 
@@ -299,6 +330,11 @@ impl Controls {
             probing.await;
             stop_control.cancel();
         };
+        let orders = async {
+            if let Some((inbox, clock, status)) = self.orders {
+                inbox.run(clock, status, stop_control.clone()).await;
+            }
+        };
         let stop_deliveries = CancellationToken::new();
         let control = async {
             control.await;
@@ -310,7 +346,7 @@ impl Controls {
             stop_store.cancel();
             unsent
         };
-        let ((), (), commit, unsent) = tokio::join!(probing, control, store, deliveries);
+        let ((), (), (), commit, unsent) = tokio::join!(probing, control, orders, store, deliveries);
         Last { commit, unsent }
     }
 }

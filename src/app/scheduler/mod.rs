@@ -247,6 +247,8 @@ impl<P: Prober> Scheduler<P> {
         let site = match command {
             SiteCommand::Check(site) => site,
             SiteCommand::Pause(site, until) => return self.pause(site, until),
+            // Those are about what is reported, never about checks.
+            SiteCommand::Silence(..) | SiteCommand::Acknowledge { .. } => return,
         };
         // Otherwise the check would seem to have started before a past suspend.
         self.note_suspend();

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 
+use crate::alert::kept::change::{ChangeKey, Record};
+use crate::alert::kept::incident::{Incident, Silence};
 use crate::alert::{Alert, AlertRecord, Reading, RuleKind};
 use crate::model::{OWN_NAME, Sample, SiteId, Timestamp};
 use crate::store::codec::block;
@@ -216,6 +218,24 @@ pub fn name_of(sites: &HashMap<SiteId, SiteRecord>, id: SiteId) -> Arc<str> {
 pub fn kept(transaction: &ReadTransaction) -> Result<Kept, redb::Error> {
     let sites = sites(transaction)?;
     outbox::all(transaction, |id| name_of(&sites, id))
+}
+
+/// The incidents and silences alone, by number; damaged ones are left out.
+pub fn standing(transaction: &ReadTransaction) -> Result<(Vec<Incident>, Vec<Silence>), redb::Error> {
+    let (mut incidents, mut silences) = (Vec::new(), Vec::new());
+    let Some(rows) = schema::later_table(transaction, schema::OUTBOX)? else { return Ok((incidents, silences)) };
+    let sites = sites(transaction)?;
+    for (kind, key) in [("incident", ChangeKey::Incident as fn(u64) -> ChangeKey), ("silence", ChangeKey::Silence)] {
+        for row in rows.range((kind, 0)..=(kind, u64::MAX))? {
+            let (place, bytes) = row?;
+            match outbox::decode(&key(place.value().1), bytes.value(), |id| name_of(&sites, id)) {
+                Ok(Record::Incident(incident)) => incidents.push(*incident),
+                Ok(Record::Silence(silence)) => silences.push(silence),
+                _ => {}
+            }
+        }
+    }
+    Ok((incidents, silences))
 }
 
 /// The alerts that `query` asks for, by time and then in the order in which they were found.

@@ -26,6 +26,9 @@ const VERSION: u8 = 1;
 /// The prefix of the kind of a record of what an outlet was told.
 const TOLD: &str = "told ";
 
+/// The same of an order that was obeyed.
+const ORDER: &str = "order ";
+
 /// The place of a record in the table: its kind and its number.
 pub fn place(key: &ChangeKey) -> (String, u64) {
     match key {
@@ -33,6 +36,7 @@ pub fn place(key: &ChangeKey) -> (String, u64) {
         ChangeKey::Row(number) => ("row".to_owned(), *number),
         ChangeKey::Silence(number) => ("silence".to_owned(), *number),
         ChangeKey::Told(outlet, incident) => (format!("{TOLD}{outlet}"), *incident),
+        ChangeKey::Order(name) => (format!("{ORDER}{name}"), 0),
         ChangeKey::Next(counter) => ("next".to_owned(), *counter as u64),
     }
 }
@@ -47,7 +51,10 @@ fn key_at(kind: &str, number: u64) -> Option<ChangeKey> {
                 .into_iter()
                 .find(|&counter| counter as u64 == number)?,
         ),
-        _ => ChangeKey::Told(kind.strip_prefix(TOLD)?.into(), number),
+        _ => match kind.strip_prefix(ORDER) {
+            Some(name) => ChangeKey::Order(name.into()),
+            None => ChangeKey::Told(kind.strip_prefix(TOLD)?.into(), number),
+        },
     })
 }
 
@@ -63,6 +70,7 @@ pub fn encode(record: &Record, id: impl Fn(&Alert) -> SiteId) -> Vec<u8> {
             put_optional(&mut out, told.closed.map(Timestamp::as_micros));
         }
         Record::Silence(silence) => put_silence(&mut out, silence),
+        Record::Order(at) => put(&mut out, at.as_micros()),
         Record::Next(number) => put(&mut out, *number),
     }
     frame::seal(&mut out, frame::ANYWHERE);
@@ -81,6 +89,7 @@ pub fn decode(key: &ChangeKey, frame: &[u8], name: impl Fn(SiteId) -> Arc<str>) 
             Record::Told(Told { at, closed: take_optional(cursor)?.map(Timestamp::from_micros) })
         }
         ChangeKey::Silence(number) => Record::Silence(take_silence(cursor, *number)?),
+        ChangeKey::Order(_) => Record::Order(time(cursor)?),
         ChangeKey::Next(_) => Record::Next(cursor.take()?),
     })
 }
@@ -316,8 +325,10 @@ pub struct Kept {
     pub rows: Vec<Row>,
     /// What outlets were told: outlet and incident.
     pub told: Vec<((Arc<str>, u64), Told)>,
-    /// Silences.
+    /// Silences, and past ones that count as maintenance.
     pub silences: Vec<Silence>,
+    /// Orders that were obeyed and whose files may still exist, and when.
+    pub orders: Vec<(Arc<str>, Timestamp)>,
     /// The next numbers of incidents, rows and silences.
     pub next: [u64; 3],
 }
@@ -335,6 +346,7 @@ pub fn all(transaction: &ReadTransaction, name: impl Fn(SiteId) -> Arc<str>) -> 
             (Ok(Record::Row(row)), _) => kept.rows.push(*row),
             (Ok(Record::Silence(silence)), _) => kept.silences.push(silence),
             (Ok(Record::Told(told)), ChangeKey::Told(outlet, incident)) => kept.told.push(((outlet, incident), told)),
+            (Ok(Record::Order(at)), ChangeKey::Order(name)) => kept.orders.push((name, at)),
             (Ok(Record::Next(next)), ChangeKey::Next(counter)) => kept.next[counter as usize] = next,
             _ => {}
         }
@@ -448,6 +460,11 @@ mod tests {
                 text: text.clone(),
                 is_maintenance: flag,
             };
+            let order = ChangeKey::Order((&*text).into());
+            let (kind, stored) = place(&order);
+            prop_assert_eq!(key_at(&kind, stored), Some(order.clone()));
+            let bytes = encode(&Record::Order(at), |_| SiteId(5));
+            prop_assert_eq!(decode(&order, &bytes, name), Ok(Record::Order(at)));
             let told = Told { at, closed: flag.then_some(at) };
             for (key, record) in [
                 (ChangeKey::Incident(number), Record::Incident(Box::new(incident))),
@@ -470,7 +487,7 @@ mod tests {
             frame::begin(&mut frame, VERSION);
             frame.extend_from_slice(&bytes);
             frame::seal(&mut frame, frame::ANYWHERE);
-            for kind in ["incident", "row", "silence", "told x", "next", "other"] {
+            for kind in ["incident", "row", "silence", "told x", "order x", "next", "other"] {
                 let _judged = check((kind, 1), &frame);
             }
         }

@@ -1,6 +1,7 @@
 //! The lines of an alert: its message, wrapped, and how many lines it takes on the page of alerts.
 
 use crate::alert::{AlertRecord, AlertState};
+use crate::tui::incident_marks;
 use crate::tui::inputs::Inputs;
 use crate::tui::style::line::{short_name, wrap};
 use crate::tui::style::time_text;
@@ -24,16 +25,24 @@ pub fn height(inputs: &Inputs, list: &AlertIndex, at: usize, width: usize) -> us
     let day_line = usize::from(!entry.is_open() && before.and_then(day) != day(entry));
     match entry {
         AlertEntry::Burst { .. } => 1 + day_line,
-        AlertEntry::One { open, .. } => texts(alert, width).len() + day_line + usize::from(*open && width < WIDE),
+        AlertEntry::One { open, .. } => {
+            texts(inputs, alert, width).len() + day_line + usize::from(*open && width < WIDE)
+        }
     }
 }
 
-/// The message, wrapped at this width.
-pub(crate) fn texts(alert: &AlertRecord, width: usize) -> Vec<String> {
+/// The message, wrapped at this width, then what there is to say about its incident.
+pub(crate) fn texts(inputs: &Inputs, alert: &AlertRecord, width: usize) -> Vec<String> {
     let indent = if width >= WIDE { 2 + TIME_COLUMN } else { 2 };
     let message = match alert.state {
         AlertState::Ended => format!("{} is no longer monitored; its incident is closed", short_name(&alert.site)),
         _ => alert.message.clone(),
     };
-    wrap(&message, width.saturating_sub(indent), 0)
+    let room = width.saturating_sub(indent);
+    let mut lines = wrap(&message, room, 0);
+    let marks = incident_marks::of_alert(inputs, alert);
+    if !marks.is_empty() {
+        lines.extend(wrap(&marks, room, 0));
+    }
+    lines
 }

@@ -28,6 +28,7 @@ pub struct Timers {
     bell_rang: Option<Timestamp>,
     bell_due: bool,
     refused: Option<Timestamp>,
+    refusal: &'static str,
 }
 
 impl Timers {
@@ -86,13 +87,14 @@ impl Timers {
         std::mem::take(&mut self.bell_due)
     }
 
-    /// Notes that the user asked for what a read-only dashboard cannot do.
-    pub fn refuse(&mut self, now: Timestamp) {
-        self.refused = Some(now);
+    /// Notes why what the user asked for cannot be done.
+    pub fn refuse(&mut self, reason: &'static str, now: Timestamp) {
+        (self.refused, self.refusal) = (Some(now), reason);
     }
 
-    pub fn is_refused(&self, now: Timestamp) -> bool {
-        is_within(self.refused, now, FRESH)
+    /// Why not, while that is new.
+    pub fn refusal(&self, now: Timestamp) -> Option<&'static str> {
+        is_within(self.refused, now, FRESH).then_some(self.refusal)
     }
 
     pub fn is_starting(&self, now: Timestamp) -> bool {

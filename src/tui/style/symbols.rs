@@ -90,9 +90,10 @@ pub fn to_ascii(text: &str) -> String {
         match c {
             ' '..='~' => ascii.push(c),
             '─' | '–' | '·' | '‐' | '—' => ascii.push('-'),
-            '…' | '≈' => ascii.push('~'),
+            '…' | '≈' | '≋' => ascii.push('~'),
             '‹' | '≤' => ascii.push('<'),
             '×' => ascii.push('x'),
+            '✓' => ascii.push('k'),
             '▾' => ascii.push('v'),
             '┤' => ascii.push('|'),
             '▸' => ascii.push('>'),

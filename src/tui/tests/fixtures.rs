@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::alert::{Alert, AlertRecord, AlertState, Policies, Rule, RuleKind};
+use crate::alert::incident::list::{IncidentList, ListedIncident};
+use crate::alert::kept::incident::{Ack, Silence};
+use crate::alert::{Alert, AlertRecord, AlertState, Policies, Rule, RuleKind, SiteSelector};
 use crate::engine::snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::{
     Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status,
@@ -31,6 +33,7 @@ pub struct World {
     pub has_history: bool,
     pub history: Option<SiteHistory>,
     pub alerts: Vec<Arc<AlertRecord>>,
+    pub incidents: IncidentList,
     pub health: Health,
     pub manual_checks: Vec<ManualCheck>,
     pub zone: TimeZone,
@@ -46,6 +49,7 @@ impl World {
             has_history: self.has_history,
             history: self.history.as_ref(),
             alerts: &self.alerts,
+            incidents: &self.incidents,
             health: &self.health,
             manual_checks: &self.manual_checks,
             now: self.now,
@@ -176,6 +180,35 @@ fn blog() -> Made {
 
 pub fn five_sites() -> World {
     world(&[api(), shop(), rust(), docs(), blog()])
+}
+
+/// The incident of `api` is acknowledged and relapsed, `shop-checkout` is silenced.
+pub fn with_orders() -> World {
+    let mut world = five_sites();
+    let now = world.now;
+    let alert = Arc::make_mut(world.alerts.last_mut().expect("api is down"));
+    alert.facts.incident = Some(12);
+    let ack = Ack { by: "ada".into(), at: now, text: "restarting the database".to_owned() };
+    world.incidents.incidents = vec![ListedIncident {
+        number: 12,
+        site: "api".into(),
+        group: None,
+        rule: RuleKind::Availability,
+        opened: alert.at,
+        newest: alert.at,
+        relapses: 3,
+        ack: Some(ack),
+    }];
+    world.incidents.silences = vec![Silence {
+        number: 3,
+        sites: SiteSelector::of(["shop-checkout"]),
+        from: now,
+        until: now.after(Duration::from_hours(1)),
+        by: "grace".into(),
+        text: "deploy".to_owned(),
+        is_maintenance: false,
+    }];
+    world
 }
 
 pub fn nine_sites() -> World {
@@ -419,6 +452,7 @@ pub fn world(made: &[Made]) -> World {
             store: StoreHealth::Ok { bytes: 41_000_000 },
             ..Health::default()
         },
+        incidents: IncidentList::default(),
         manual_checks: Vec::new(),
         zone: TimeZone::fixed(jiff::tz::offset(1)),
         about: About {

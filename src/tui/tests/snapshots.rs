@@ -58,6 +58,10 @@ pictures! {
     five_100x30: fixtures::five_sites(), "", 100 x 30;
     five_120x40: fixtures::five_sites(), "", 120 x 40;
     nine_80x24: fixtures::nine_sites(), "", 80 x 24;
+    with_orders_80x24: fixtures::with_orders(), "", 80 x 24;
+    with_orders_second_site_80x24: fixtures::with_orders(), "j", 80 x 24;
+    with_orders_200x60: fixtures::with_orders(), "", 200 x 60;
+    with_orders_alerts_80x24: fixtures::with_orders(), "a", 80 x 24;
     nine_120x40: fixtures::nine_sites(), "", 120 x 40;
     nine_160x45: fixtures::nine_sites(), "", 160 x 45;
     nine_200x60: fixtures::nine_sites(), "", 200 x 60;

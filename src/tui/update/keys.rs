@@ -1,9 +1,17 @@
 //! What keys change: a key is an [`Action`] by the table of [`keymap`], or a character of what is typed.
 
+use std::sync::Arc;
+
+use jiff::civil::Time;
 use ratatui::layout::Size;
 
+use crate::alert::incident::list::ListedIncident;
+use crate::alert::incident::order::next_silence;
+use crate::engine::snapshot::SiteSnapshot;
 use crate::model::command::{SiteCommand, next_pause};
 use crate::model::text::clean_line;
+use crate::model::time::next_clock::next_clock;
+use crate::tui::incident_marks::own_silence;
 use crate::tui::input::key::Key;
 use crate::tui::inputs::Inputs;
 use crate::tui::keymap::{self, Action};
@@ -14,6 +22,9 @@ use crate::tui::view::chrome::help;
 use crate::tui::view::site;
 
 const FILTER_MAX: usize = 200;
+
+/// The longest silence of a key ends at this time of day.
+const MORNING: Time = Time::constant(8, 0, 0, 0);
 
 impl UiState {
     /// Does what `key` asks for. Some if the user leaves.
@@ -76,6 +87,8 @@ impl UiState {
             Action::ToggleGroups => self.sites.toggle_groups(inputs.snapshot),
             Action::ToggleFreeze => self.sites.toggle_frozen(inputs.snapshot),
             Action::CheckNow | Action::Pause => self.command(action, inputs),
+            Action::Acknowledge => self.acknowledge(inputs),
+            Action::Silence => self.silence(inputs),
             Action::Alerts => self.open_alerts(),
             Action::NewestAlert => {
                 self.alerts.select_newest();
@@ -92,14 +105,46 @@ impl UiState {
         None
     }
 
+    /// The site that a command is for: one for one site must not reach a whole group.
+    fn commanded<'a>(&self, inputs: &Inputs<'a>) -> Option<&'a Arc<SiteSnapshot>> {
+        let focus = self.focus(inputs).filter(|_| self.selected_group(inputs).is_none());
+        focus.and_then(|index| inputs.snapshot.sites.get(index))
+    }
+
+    /// Acknowledges the open incidents of the site, or the incident of the alert, under the cursor; once all are, withdraws
+    /// that.
+    fn acknowledge(&mut self, inputs: &Inputs) {
+        let of_alert =
+            || self.alerts.selected(inputs.alerts).and_then(|alert| inputs.incidents.numbered(alert.incident?));
+        let one = if self.nav.page() == Page::Alerts { of_alert() } else { None };
+        let meant = match (one, self.commanded(inputs)) {
+            (Some(one), _) => std::slice::from_ref(one),
+            (None, Some(site)) => inputs.incidents.of_site(&site.name),
+            (None, None) => &[],
+        };
+        if meant.is_empty() {
+            return self.timers.refuse("no incident is open", inputs.now);
+        }
+        let is_withdrawn = meant.iter().all(|incident| incident.ack.is_some());
+        let changed = meant.iter().filter(|incident| incident.ack.is_some() == is_withdrawn);
+        let command = |incident: &ListedIncident| SiteCommand::Acknowledge { incident: incident.number, is_withdrawn };
+        self.commands.extend(changed.map(command));
+    }
+
+    /// Silences the site under the cursor, for longer with each press, or ends that.
+    fn silence(&mut self, inputs: &Inputs) {
+        let Some(site) = self.commanded(inputs) else { return };
+        let until = own_silence(inputs, site).map(|silence| silence.until);
+        let morning = next_clock(inputs.now, MORNING, inputs.zone);
+        self.commands.push(SiteCommand::Silence(site.slot, next_silence(until, inputs.now, morning)));
+    }
+
     /// Gives the monitor a command for the site under the cursor.
     fn command(&mut self, action: Action, inputs: &Inputs) {
         if inputs.health.watching.is_some() {
-            return self.timers.refuse(inputs.now);
+            return self.timers.refuse("r and p are not available in read-only mode", inputs.now);
         }
-        // A command for one site must not reach a whole group.
-        let focus = self.focus(inputs).filter(|_| self.selected_group(inputs).is_none());
-        let live = focus.and_then(|index| inputs.snapshot.sites.get(index));
+        let live = self.commanded(inputs);
         self.commands.extend(live.map(|site| match action {
             Action::Pause => SiteCommand::Pause(site.slot, next_pause(site.paused_until, inputs.now)),
             _ => SiteCommand::Check(site.slot),

@@ -152,7 +152,7 @@ fn day_line(frame: &Frame, day: &str) -> Line {
 pub fn entry(frame: &Frame, alert: &AlertRecord, open: bool) -> Vec<Line> {
     let wide = frame.width() >= WIDE;
     let mut lines = Vec::new();
-    for (i, text) in texts(alert, frame.width()).into_iter().enumerate() {
+    for (i, text) in texts(frame.inputs, alert, frame.width()).into_iter().enumerate() {
         let mut line = if i == 0 { mark(frame, alert) } else { Line::of(Role::Plain, " ") };
         line.push(Role::Plain, " ");
         if wide {

@@ -17,10 +17,13 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
+use crate::alert::incident::order::OrderedBy;
 use crate::app::alerts::history::AlertLog;
+use crate::app::alerts::orders::order_of;
 use crate::app::alerts::publisher::Publisher;
 use crate::app::headless::Headless;
 use crate::app::log::events;
+use crate::app::orders::client::login_name;
 use crate::app::reload::reconcile::ConfigChange;
 use crate::app::scheduler::Order;
 use crate::app::status::own_incidents::OwnIncidents;
@@ -152,6 +155,14 @@ impl Control {
     }
 
     fn apply_command(&mut self, command: SiteCommand) {
+        let name = |slot| self.engine.site(slot).map(|site| Arc::clone(&site.name));
+        if let Some(order) = order_of(command, name) {
+            let ordered = OrderedBy { by: login_name(), at: self.clock.now(), text: String::new() };
+            if let Err(refusal) = self.publisher.book().obey(&order, &ordered, None) {
+                self.health.notify(refusal.to_string());
+            }
+            return;
+        }
         if self.scheduler.orders.try_send(Order::Site(command)).is_err() {
             // A command that the scheduler cannot take has no effect, and the screen shows that.
             return;
@@ -247,7 +258,10 @@ impl Control {
         events::network(&news, self.health.zone());
         events::states(&step.changes, || board.snapshot(), self.health.zone());
         events::warnings(&warnings);
+        let orders = self.publisher.book().take_events();
+        events::orders(&orders, self.health.zone());
         if let Some(headless) = &mut self.outputs.headless {
+            headless.orders(&orders);
             headless.step((step, &alerts), &board, (&self.health.current(), &warnings, &news), now);
         }
     }

@@ -1,6 +1,7 @@
 //! The whole monitor on paused time: scripted probes, a real store, lines caught in a channel. No test here waits.
 
 pub(crate) mod clock_set;
+mod orders;
 mod own_network;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::incident::order::UserOrder;
 use crate::app::cli::args::{Event, LineFormat};
 use crate::app::clock::Clock;
 use crate::app::headless::line_writer::{Chunk, Lines};
@@ -79,6 +81,8 @@ struct TestMonitor {
     store: Option<PathBuf>,
     /// What a person asks for, and when after [`START`].
     commands: Vec<(Duration, SiteCommand)>,
+    /// What other processes order, and when after [`START`].
+    orders: Vec<(Duration, UserOrder)>,
     /// Other files, and when after [`START`] they are read; each is to be taken.
     files: Vec<(Duration, String)>,
     /// By how many seconds the system's clock is off from its own at the start, if it is to be followed.
@@ -107,6 +111,7 @@ impl TestMonitor {
             scripts: scripts.iter().copied().collect(),
             store: None,
             commands: Vec::new(),
+            orders: Vec::new(),
             files: Vec::new(),
             wall: None,
             delivered: Vec::new(),
@@ -170,9 +175,14 @@ impl TestMonitor {
             tokio::time::sleep_until(clock.instant(to.saturating_sub(from))).await;
             stop.cancel();
         };
+        let orders = async {
+            self.leave_orders(&clock, from, to).await;
+            std::future::pending::<()>().await;
+        };
         let meanwhile = async |reviser| {
             tokio::select! {
                 () = changes(reviser) => {}
+                () = orders => {}
                 () = ends => {}
             }
         };

@@ -17,14 +17,17 @@ const LABEL: usize = 8;
 const KEYS: usize = 13;
 const MARK: usize = 12;
 
-const COLUMNS: [(&str, &str); 8] = [
+const COLUMNS: [(&str, &str); 11] = [
     ("AVAIL", "~ some checks are missing"),
     ("", "≈ from hourly totals"),
     ("COV", "share of due checks made"),
     ("CODES", "count of each status or cause"),
     ("Times", "successful checks, slow too"),
     ("TTFB", "time to first byte; MX: max"),
-    ("Pause", "30 min, 2 h, until resumed"),
+    ("p", "stops checks: 30 min, 2 h, …"),
+    ("z", "mutes only: 1 h, 4 h, 08:00"),
+    ("x", "acknowledges, or withdraws"),
+    ("Names", "✓ acked z muted ≋ relapses"),
     ("Mouse", "off lets you select text"),
 ];
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState};
 use crate::model::{Cause, Micros, Status, figures};
+use crate::tui::incident_marks;
 use crate::tui::state::site_list::{certificate_days, warned_days};
 use crate::tui::style::line::{Line, cut, short_name, width};
 use crate::tui::style::role::Role;
@@ -42,8 +43,7 @@ pub fn line(frame: &Frame) -> Line {
 }
 
 fn refused(frame: &Frame) -> Option<(Role, String)> {
-    let is_refused = frame.state.timers.is_refused(frame.inputs.now);
-    is_refused.then(|| (Role::Strong, "r and p are not available in read-only mode".to_owned()))
+    frame.state.timers.refusal(frame.inputs.now).map(|reason| (Role::Strong, reason.to_owned()))
 }
 
 /// The outcome of a manual check while it is new.
@@ -77,6 +77,7 @@ fn parts(frame: &Frame, site: &SiteSnapshot) -> Vec<(Role, String)> {
     let wide = frame.width() >= WIDE;
     let now = frame.inputs.now;
     let mut parts = vec![headline(frame, site)];
+    parts.extend(incident_marks::of_site(frame.inputs, site).into_iter().map(|words| (Role::Plain, words)));
     let failing = site.state == SiteState::Failing;
     if let Some(from) = site.judged_from.filter(|from| failing && *from > now) {
         parts.push((Role::Plain, format!("alert decision in {}", time_text::running(from.since(now)))));
@@ -188,6 +189,60 @@ mod tests {
         assert!(line.contains("r and p are not available"), "{line}");
         let line = view(&world.later(10).inputs(), &state, SIZE).lines[22].text();
         assert!(!line.contains("not available"), "{line}");
+    }
+
+    /// The commands that these keys give on the screen of `world`.
+    fn commands(world: &fixtures::World, keys: &str) -> Vec<SiteCommand> {
+        let mut state = fixtures::state();
+        state.settle(&world.inputs(), SIZE);
+        keys.chars().for_each(|key| _ = state.act(&Key::Char(key), &world.inputs(), SIZE));
+        state.take_commands()
+    }
+
+    #[test]
+    fn x_acknowledges_and_withdraws() {
+        let mut world = fixtures::with_orders();
+        let withdraw = SiteCommand::Acknowledge { incident: 12, is_withdrawn: true };
+        assert_eq!(commands(&world, "x"), [withdraw]);
+        assert_eq!(commands(&world, "ax"), [withdraw]);
+        // A second incident of the site, not acknowledged: only that one is.
+        let mut second = world.incidents.incidents[0].clone();
+        (second.number, second.rule, second.ack) = (13, crate::alert::RuleKind::Latency, None);
+        world.incidents.incidents.push(second);
+        let acknowledge = SiteCommand::Acknowledge { incident: 13, is_withdrawn: false };
+        assert_eq!(commands(&world, "x"), [acknowledge]);
+        assert_eq!(commands(&world, "ax"), [withdraw], "an alert is about its incident");
+        // Nothing is open at the second site.
+        let mut state = fixtures::state();
+        state.settle(&world.inputs(), SIZE);
+        "jx".chars().for_each(|key| _ = state.act(&Key::Char(key), &world.inputs(), SIZE));
+        assert_eq!(state.take_commands(), []);
+        let line = view(&world.inputs(), &state, SIZE).lines[22].text();
+        assert!(line.contains("no incident is open"), "{line}");
+    }
+
+    #[test]
+    fn z_silences_for_longer_with_each_press_and_then_ends_it() {
+        let mut world = fixtures::with_orders();
+        let now = world.now;
+        let after = |hours: u64| Some(now.after(Duration::from_hours(hours)));
+        // 14:02:13 in a zone of +01:00.
+        let morning = Some(Timestamp::from_secs(1_795_417_200));
+        assert_eq!(commands(&world, "z"), [SiteCommand::Silence(SiteSlot(0), after(1))]);
+        for (until, next) in [(after(1), after(4)), (after(4), morning), (morning, None), (after(90), None)] {
+            world.incidents.silences[0].until = until.unwrap();
+            assert_eq!(commands(&world, "jz"), [SiteCommand::Silence(SiteSlot(1), next)]);
+        }
+        // A silence of all sites is not this key's.
+        world.incidents.silences[0].sites = crate::alert::SiteSelector::All;
+        assert_eq!(commands(&world, "jz"), [SiteCommand::Silence(SiteSlot(1), after(1))]);
+    }
+
+    #[test]
+    fn a_read_only_dashboard_orders_too() {
+        let mut world = fixtures::watched(true);
+        world.incidents = fixtures::with_orders().incidents;
+        assert_eq!(commands(&world, "xz").len(), 2);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::engine::snapshot::{Row, SiteSnapshot, SiteState};
 use crate::model::time::duration::format_short;
 use crate::model::{Cause, Timestamp, figures};
 use crate::stats::{Answer, Counts, Latency, Summary};
+use crate::tui::incident_marks;
 use crate::tui::state::overview_facts::is_incomplete;
 use crate::tui::state::site_list::warned_days;
 use crate::tui::style::line::{Line, cut, cut_middle, right, short_name, width};
@@ -91,8 +92,11 @@ fn name(frame: &Frame, site: &SiteSnapshot, cells: usize, columns: &ColumnWidths
         Some(days) if !has_column => format!(" cert {}", days_left(days)),
         _ => String::new(),
     };
+    let marks = incident_marks::marks(frame.inputs, site, frame.symbols());
     let role = if selected { Role::Cursor } else { Role::Plain };
-    let mut line = Line::of(role, cut_middle(short_name(&site.name), cells.saturating_sub(width(&suffix))));
+    let room = cells.saturating_sub(width(&suffix) + width(&marks));
+    let mut line = Line::of(role, cut_middle(short_name(&site.name), room));
+    line.push(Role::Strong, marks);
     line.push(Role::Warning, suffix);
     line
 }
