@@ -18,7 +18,7 @@ use crate::model::time::duration;
 
 use super::db::DbCommand;
 use super::examples;
-pub use super::formats::{LineFormat, StatsFormat, TableFormat};
+pub use super::formats::{ColorChoice, LineFormat, StatsFormat, TableFormat};
 use super::help::{specific, without_secrets};
 use super::orders::{AckArgs, SilenceArgs};
 use super::setting::Setting;
@@ -196,29 +196,6 @@ pub struct CommonArgs {
     /// When to use colour (respects `NO_COLOR`)
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
     pub color: ColorChoice,
-}
-
-/// When to use colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-impl ColorChoice {
-    /// Whether colours are used on a terminal.
-    #[must_use]
-    pub fn on_terminal(self) -> bool {
-        match self {
-            Self::Auto => std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-            Self::Always => true,
-            Self::Never => false,
-        }
-    }
 }
 
 /// Options of `run`.

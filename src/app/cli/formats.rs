@@ -1,4 +1,4 @@
-//! The output formats of the commands.
+//! The output formats of the commands, and when they use colour.
 
 use clap::ValueEnum;
 
@@ -33,4 +33,27 @@ pub enum StatsFormat {
     Csv,
     /// `HdrHistogram` interval log: response times in µs per site and hour (per day beyond a week).
     Hlog,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl ColorChoice {
+    /// Whether colours are used on a terminal.
+    #[must_use]
+    pub fn on_terminal(self) -> bool {
+        match self {
+            Self::Auto => std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::alert::kept::incident::Silence;
 use crate::model::Timestamp;
 use crate::model::text::clean;
 
-use super::{csv, json, table, time, wording};
+use crate::report::{csv, json, table, time, wording};
 
 /// `event: incident` of a monitor: a change by an order.
 #[derive(serde::Serialize)]
