@@ -71,6 +71,7 @@ impl Fleet {
             policies,
             ring: Arc::clone(producer.ring()),
             open: Vec::new(),
+            maintenance: Arc::default(),
             minutes: None,
             mask: webmon::alert::network::Mask::default(),
         };

@@ -78,6 +78,7 @@ fn snapshot(sites: usize) -> Snapshot {
             incident: None,
             breaches: Vec::new(),
             paused_until: None,
+            maintenance: Arc::default(),
             judged_from: None,
         })
     };
@@ -97,6 +98,8 @@ fn inputs<'a>(
         manual_checks: &[],
         samples: &[],
         has_history: false,
+        objectives: &[],
+        trial: None,
         history: None,
         now: now(),
         zone,

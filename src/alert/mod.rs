@@ -12,6 +12,7 @@ mod reading;
 pub(crate) mod record;
 mod rule;
 mod selector;
+pub mod trial;
 
 pub use incident::calm::Calm;
 pub use news::{News, NewsContext, NewsKind};

@@ -6,6 +6,7 @@
 //!
 //! Invariants: counts in, integers out; nothing is judged without checks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::Timestamp;
@@ -155,6 +156,17 @@ pub struct ObjectiveFigures {
     pub left_out: Duration,
     /// The first data, if the period begins earlier.
     pub begins: Option<Timestamp>,
+}
+
+/// The objective of one site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SiteObjective {
+    /// The site.
+    pub site: Arc<str>,
+    /// Its objective.
+    pub rule: SloRule,
+    /// Where it stands, or why that cannot be told.
+    pub figures: Result<ObjectiveFigures, Arc<str>>,
 }
 
 /// The start of the window of this length as of the last instant before `until`, in whole minutes.

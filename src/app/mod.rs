@@ -8,6 +8,8 @@
 //! webmon-net       runtime: scheduler and probes
 //! webmon-ui        the dashboard's loop                    or     webmon-out   lines to stdout
 //! webmon-past      reads the store for the dashboard
+//! webmon-trial     tries rules on stored checks for the dashboard
+//! webmon-slo       reads where objectives stand for the dashboard
 //! webmon-export    runtime: reads the store, sends to InfluxDB
 //! webmon-log       writes the log to stderr or to its file
 //! blocking thread  one commit at a time

@@ -23,6 +23,7 @@ pub use words::{keys, yaml};
 use std::time::Duration;
 
 use crate::alert::Policies;
+use crate::alert::maintenance::{Maintenance, Span};
 use crate::model::{Outcome, Packed, Sample, Timestamp};
 use crate::stats::Outage;
 
@@ -66,6 +67,11 @@ impl SiteRun {
             checks: 0,
             first: None,
         }
+    }
+
+    /// Leaves maintenance out of objectives: `windows` of the site, and the times `spans`. To be called first.
+    pub fn leave_out(&mut self, windows: &[Maintenance], spans: &[Span]) {
+        self.replays.iter_mut().for_each(|replay| replay.leave_out(windows, spans));
     }
 
     /// Takes the next sample.

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::alert::Policies;
+use crate::alert::maintenance::{Maintenance, Span};
 use crate::alert::policy::{Cutoffs, Expired, Judge, Transition};
 use crate::model::{Cause, Outcome, Packed, Timestamp};
 
@@ -48,6 +49,12 @@ impl Replay {
             verdicts: Vec::new(),
             last_failure: None,
         }
+    }
+
+    /// Leaves maintenance out of an objective: the windows and the times.
+    pub fn leave_out(&mut self, windows: &[Maintenance], spans: &[Span]) {
+        self.judge.leave_out(windows);
+        self.judge.leave_out_spans(spans);
     }
 
     /// Judges the next samples, in order.

@@ -109,6 +109,11 @@ impl Config {
         for window in self.alerting.maintenance.iter_mut().filter(|window| window.zone.is_unknown()) {
             window.zone = zone.clone();
         }
+        let windows = &self.alerting.maintenance;
+        for watched in self.sites.iter_mut().chain(&mut self.disabled) {
+            let (site, group) = (&watched.site.name, watched.group.as_deref());
+            watched.maintenance = windows.iter().filter(|window| window.sites.selects(site, group)).cloned().collect();
+        }
         let past = self.alerting.maintenance.iter().filter(|window| window.never_comes(now));
         let warnings = past.map(|window| match &window.schedule {
             Schedule::Once { from, to } => format!("alerting.maintenance: the window from {from} to {to} is over"),

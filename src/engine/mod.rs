@@ -17,6 +17,7 @@ mod span;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::kept::incident::Silence;
 use crate::alert::{Alert, RuleKind};
 use crate::model::time::duration;
 use crate::model::{Observation, SiteIndex, SiteSlot, Timestamp, View};
@@ -115,6 +116,12 @@ impl Engine {
             scratch,
             met,
         }
+    }
+
+    /// Leaves the times of `silences` that count as maintenance out of the objectives of their sites, in place of those of
+    /// earlier calls.
+    pub fn leave_out(&mut self, silences: &[Silence]) {
+        self.lanes.iter_mut().for_each(|lane| lane.leave_out(silences));
     }
 
     /// Shows `rows` of the long view `view` as of `as_of`. If they complete a refresh, the next step reports it.

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::maintenance::Maintenance;
 use crate::alert::{Policies, RuleKind};
 use crate::model::{Observation, Sample, SiteSlot, Timeframe, Timestamp, View};
 use crate::stats::{Beats, Rollup, Summary, Unmade};
@@ -104,6 +105,8 @@ pub struct SiteSnapshot {
     pub timeout: Duration,
     /// Its alert rules.
     pub policies: Policies,
+    /// Its windows of maintenance in sites.yaml.
+    pub maintenance: Arc<[Maintenance]>,
     /// Its state.
     pub state: SiteState,
     /// The start of that state.

@@ -34,6 +34,7 @@ fn track(slot: u32, producer: &Producer, name: &str) -> SiteInput {
         policies: Policies::default(),
         ring: Arc::clone(producer.ring()),
         open: Vec::new(),
+        maintenance: Arc::default(),
         minutes: None,
         mask: Mask::default(),
     }

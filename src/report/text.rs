@@ -266,6 +266,7 @@ mod tests {
             incident: None,
             breaches: Vec::new(),
             paused_until: None,
+            maintenance: Arc::default(),
             judged_from: None,
         }
     }

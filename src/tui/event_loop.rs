@@ -108,6 +108,7 @@ fn drive(
             let opened = state.opened(&inputs);
             let (focus, request) = (state.focus(&inputs), state.history_request(&inputs, size));
             cache.set_focus(source, (focus, opened), request);
+            cache.ask_for_trial(source, state.trial_request());
             let inputs = cache.inputs(fixed);
             let bell = state.settle(&inputs, size);
             let notification = state.take_notification(inputs.now);

@@ -6,6 +6,8 @@ use jiff::tz::TimeZone;
 
 use crate::alert::AlertRecord;
 use crate::alert::incident::list::IncidentList;
+use crate::alert::objective::SiteObjective;
+use crate::alert::trial::TrialAnswer;
 use crate::engine::snapshot::Snapshot;
 use crate::model::command::ManualCheck;
 use crate::model::{Health, Sample, Timestamp};
@@ -33,6 +35,10 @@ pub struct Inputs<'a> {
     pub has_history: bool,
     /// What was read last for [`UiState::history_request`](super::UiState::history_request).
     pub history: Option<&'a SiteHistory>,
+    /// Where objectives stand, as last read.
+    pub objectives: &'a [SiteObjective],
+    /// The last trial of a rule.
+    pub trial: Option<&'a TrialAnswer>,
     /// All alerts, oldest first.
     pub alerts: &'a [Arc<AlertRecord>],
     /// The open incidents, and the silences.

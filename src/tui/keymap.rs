@@ -33,6 +33,10 @@ pub enum Action {
     Sort,
     ToggleGroups,
     ToggleFreeze,
+    /// Try another rule on the past of the site.
+    Tune,
+    TuneValue(isize),
+    TuneReset,
     CheckNow,
     Pause,
     Acknowledge,
@@ -84,8 +88,10 @@ pub struct KeyBinding {
     pub help: Option<HelpLine>,
 }
 
-const ALL: &[Page] = &[Page::Overview, Page::Alerts, Page::Site, Page::Help];
+const ALL: &[Page] = &[Page::Overview, Page::Alerts, Page::Site, Page::Tuning, Page::Help];
 const CONTENT: &[Page] = &[Page::Overview, Page::Alerts, Page::Site];
+const SCREENS: &[Page] = &[Page::Overview, Page::Alerts, Page::Site, Page::Tuning];
+const TUNING: &[Page] = &[Page::Tuning];
 const LISTS: &[Page] = &[Page::Overview, Page::Alerts, Page::Help];
 const TABLES: &[Page] = &[Page::Overview, Page::Site];
 const OVERVIEW: &[Page] = &[Page::Overview];
@@ -165,13 +171,21 @@ pub const TABLE: &[KeyBinding] = &[
     row(Action::Pause, &[Char('p')], CONTENT).hint("p", "pause", 6),
     row(Action::Silence, &[Char('z')], CONTENT).hint("z", "silence", 8),
     row(Action::Acknowledge, &[Char('x')], CONTENT).hint("x", "ack", 8).help("Act", "x z", "acknowledge, silence"),
+    row(Action::Tune, &[Char('T')], TABLES).hint("T", "tune", 7).help("Act", "T", "try an alert rule"),
+    row(Action::TuneValue(1), &[Key::Right, Char('+'), Char('=')], TUNING).hint("+ -", "change", 1).help(
+        "Tune",
+        "← → + -",
+        "change the value",
+    ),
+    row(Action::TuneValue(-1), &[Key::Left, Char('-')], TUNING),
+    row(Action::TuneReset, &[Char('0')], TUNING).hint("0", "reset", 2).help("Tune", "0", "the rule that holds"),
     row(Action::ToggleTheme, &[Char('t')], ALL).help("Screen", "t b", "theme, bell on/off"),
     row(Action::ToggleBell, &[Char('b')], ALL),
     row(Action::ToggleMouse, &[Char('m')], ALL).help("Screen", "m", "mouse on/off"),
     row(Action::Back, &[Key::Esc], ALL).help("Leave", "Esc", "back, clear filter"),
     row(Action::ToggleHelp, &[Char('?')], ALL).hint("?", "help", 0),
     row(Action::ToggleHelp, &[Char('q')], HELP),
-    row(Action::Exit(ExitRequest::Plain), &[Char('q')], CONTENT).hint("q", "quit", 0).help("Leave", "q ^C", "quit"),
+    row(Action::Exit(ExitRequest::Plain), &[Char('q')], SCREENS).hint("q", "quit", 0).help("Leave", "q ^C", "quit"),
     row(Action::Exit(ExitRequest::KeepScreen), &[Char('Q')], ALL).help("Leave", "Q", "quit, keep screen"),
     row(Action::Exit(ExitRequest::Interrupt), &[Ctrl('c')], ALL),
     row(Action::Exit(ExitRequest::Suspend), &[Ctrl('z')], ALL).help("Leave", "^Z", "suspend; fg resumes"),

@@ -10,6 +10,8 @@ pub enum Page {
     Alerts,
     /// One site.
     Site,
+    /// Another rule tried on the past of a site.
+    Tuning,
     /// The help, over one of the others.
     Help,
 }

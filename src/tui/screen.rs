@@ -10,7 +10,7 @@ use super::style::line::{Line, safe};
 use super::view::chrome::{compact, footer, header, help, selection};
 use super::view::frame::Frame;
 use super::view::table::overview;
-use super::view::{alerts, site};
+use super::view::{alerts, site, tuning};
 
 /// The screen of `inputs` and `state` on a terminal of this size. Pure: the same arguments give the same screen.
 #[must_use]
@@ -44,6 +44,12 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
                 lines[0] = site::header(&frame);
             }
             let (seen, below) = site::lines(&frame, end - lines.len());
+            more = below;
+            lines.extend(seen);
+            bottom = alerts::toast(&frame).unwrap_or(bottom);
+        }
+        Page::Tuning => {
+            let (seen, below) = tuning::lines(&frame, body);
             more = below;
             lines.extend(seen);
             bottom = alerts::toast(&frame).unwrap_or(bottom);

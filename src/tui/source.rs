@@ -6,7 +6,9 @@ use jiff::tz::TimeZone;
 
 use crate::alert::AlertRecord;
 use crate::alert::incident::list::IncidentList;
-use crate::engine::snapshot::Snapshot;
+use crate::alert::objective::SiteObjective;
+use crate::alert::trial::{TrialAnswer, TrialRequest};
+use crate::engine::snapshot::{SiteSnapshot, Snapshot};
 use crate::model::command::{ManualCheck, SiteCommand};
 use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
@@ -35,6 +37,18 @@ pub trait Source {
     fn request_history(&self, _request: HistoryRequest) {}
     /// The last history read; the same `Arc` until the next one.
     fn history(&self) -> Option<Arc<SiteHistory>> {
+        None
+    }
+    /// Starts to read where the objectives of `sites` stand as of `until`, in place of what was requested before.
+    fn request_objectives(&self, _sites: &[Arc<SiteSnapshot>], _until: Timestamp) {}
+    /// Where objectives stand, as last read; the same `Arc` until the next read.
+    fn objectives(&self) -> Arc<[SiteObjective]> {
+        Arc::default()
+    }
+    /// Starts to try a rule, in place of one requested before.
+    fn request_trial(&self, _request: TrialRequest) {}
+    /// The last trial; the same `Arc` until the next one.
+    fn trial(&self) -> Option<Arc<TrialAnswer>> {
         None
     }
     /// The newest manual check of each site; the same `Arc` until one changes.

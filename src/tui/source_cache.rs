@@ -5,9 +5,12 @@
 //! a frame for each would be most of what an idle dashboard costs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::alert::AlertRecord;
 use crate::alert::incident::list::IncidentList;
+use crate::alert::objective::SiteObjective;
+use crate::alert::trial::{TrialAnswer, TrialRequest};
 use crate::engine::snapshot::{SiteSnapshot, Snapshot};
 use crate::model::command::ManualCheck;
 use crate::model::{Health, Sample, SiteIndex, Timestamp};
@@ -15,6 +18,9 @@ use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
 
 use super::inputs::Inputs;
 use super::source::{Fixed, Source};
+
+/// Time between two reads of the store for objectives.
+const OBJECTIVES_EVERY: Duration = Duration::from_secs(15);
 
 /// The values last read from the source.
 pub struct SourceCache {
@@ -28,6 +34,11 @@ pub struct SourceCache {
     has_history: bool,
     requested: Option<HistoryRequest>,
     history: Option<Arc<SiteHistory>>,
+    trial: Option<Arc<TrialAnswer>>,
+    trial_asked: Option<TrialRequest>,
+    objectives: Arc<[SiteObjective]>,
+    /// When objectives were requested last.
+    objectives_asked: Option<Timestamp>,
     visible: Vec<SiteIndex>,
     alerts: Arc<[Arc<AlertRecord>]>,
     incidents: Arc<IncidentList>,
@@ -51,6 +62,10 @@ impl SourceCache {
             has_history: source.has_history(),
             requested: None,
             history: source.history(),
+            trial: source.trial(),
+            trial_asked: None,
+            objectives: source.objectives(),
+            objectives_asked: None,
             visible: Vec::new(),
             alerts: source.alerts(),
             incidents: source.incidents(),
@@ -77,10 +92,39 @@ impl SourceCache {
             self.snapshot = fresh;
             self.opened = None;
         }
+        let trial = source.trial();
+        is_urgent |= trial.as_ref().map(Arc::as_ptr) != self.trial.as_ref().map(Arc::as_ptr);
+        self.trial = trial;
+        let objectives = source.objectives();
+        is_urgent |= !Arc::ptr_eq(&objectives, &self.objectives);
+        self.objectives = objectives;
+        self.ask_for_objectives(source, now);
         (self.health, self.incidents) = (source.health(), incidents);
         (self.version, self.alerts, self.manual_checks) = (version, alerts, manual_checks);
         (self.history, self.now) = (history, now);
         is_urgent
+    }
+
+    /// Requests a trial, unless it was the last one.
+    pub fn ask_for_trial(&mut self, source: &impl Source, request: Option<TrialRequest>) {
+        if request.is_some() && request != self.trial_asked {
+            self.trial_asked.clone_from(&request);
+            request.into_iter().for_each(|request| source.request_trial(request));
+        }
+    }
+
+    /// Requests anew where objectives stand, if that is due.
+    fn ask_for_objectives(&mut self, source: &impl Source, now: Timestamp) {
+        let is_asked = self.objectives_asked.is_some_and(|asked| asked <= now && now.since(asked) < OBJECTIVES_EVERY);
+        if is_asked || !self.has_history {
+            return;
+        }
+        let with_objective = |site: &&Arc<SiteSnapshot>| site.policies.slo.is_some();
+        let sites: Vec<Arc<SiteSnapshot>> = self.snapshot.sites.iter().filter(with_objective).cloned().collect();
+        if !sites.is_empty() {
+            source.request_objectives(&sites, now);
+        }
+        self.objectives_asked = Some(now);
     }
 
     /// Sets the site that the user looks at. Takes the samples of the open site if there may be new ones, and requests
@@ -123,6 +167,8 @@ impl SourceCache {
             samples: &self.samples,
             has_history: self.has_history,
             history: self.history.as_deref(),
+            objectives: &self.objectives,
+            trial: self.trial.as_deref(),
             alerts: &self.alerts,
             incidents: &self.incidents,
             health: &self.health,

@@ -44,6 +44,7 @@ fn recorded(folder: &Folder) -> Vec<Alert> {
         policies: Policies::default(),
         ring: Arc::clone(producer.ring()),
         open: Vec::new(),
+        maintenance: Arc::default(),
         minutes: None,
         mask: webmon::alert::network::Mask::default(),
     };

@@ -197,7 +197,7 @@ const LAYERS: [(&str, &[&[&str]]); 12] = [
             &["source_cache", "state", "terminal"],
             &["incident_marks", "keymap", "render", "settings", "source"],
             &["desktop"],
-            &["input", "inputs", "layout", "page", "style"],
+            &["input", "inputs", "layout", "page", "style", "tuning"],
         ],
     ),
     (

@@ -196,10 +196,7 @@ impl Calendar {
     pub fn active(&mut self, site: &str, group: Option<&str>, at: Timestamp) -> Option<(&Maintenance, Timestamp)> {
         let mut active: Option<(&Maintenance, Timestamp)> = None;
         for (window, known) in &mut self.windows {
-            let known = match known {
-                Some(known) if known.from <= at && at < known.until => *known,
-                _ => *known.insert(Known::about(window, at)),
-            };
+            let known = Known::refreshed(known, window, at);
             let ends = known.span.filter(|_| window.sites.selects(site, group)).map(|(_, end)| end);
             if let Some(end) = ends.filter(|end| active.is_none_or(|(_, last)| last < *end)) {
                 active = Some((window, end));
@@ -209,7 +206,22 @@ impl Calendar {
     }
 }
 
+impl Calendar {
+    /// Whether `at` is in any window, whichever sites it is for.
+    pub fn is_active(&mut self, at: Timestamp) -> bool {
+        self.windows.iter_mut().any(|(window, known)| Known::refreshed(known, window, at).span.is_some())
+    }
+}
+
 impl Known {
+    /// `known`, or what holds at `at` in its place.
+    fn refreshed(known: &mut Option<Self>, window: &Maintenance, at: Timestamp) -> Self {
+        match known {
+            Some(known) if known.from <= at && at < known.until => *known,
+            _ => *known.insert(Self::about(window, at)),
+        }
+    }
+
     fn about(window: &Maintenance, at: Timestamp) -> Self {
         let span = window.span_at(at);
         let next = window.next_after(at).map_or(Timestamp::MAX, |(start, _)| start);

@@ -8,17 +8,20 @@
 //!
 //! A pair says nothing, and the verdict stays, while its long window is not covered and its short one is burning.
 //!
+//! Maintenance is left out, by whole minutes: a check in a minute that begins in it neither counts nor is judged.
+//!
 //! Invariants: judged at each check with a known outcome, at its `at`, over whole minutes; compared in integers.
 
 use std::time::Duration;
 
+use crate::alert::maintenance::{self, Calendar, Maintenance};
 use crate::alert::objective::{FAST, Pair, SLOW, burns, rate_milli};
 use crate::alert::{Reading, RuleKind, SloRule};
 use crate::model::{Outcome, Packed, Timestamp};
 
 use super::Transition;
 use super::expiry::Span;
-use super::minutes::{Minutes, Sum};
+use super::minutes::{self, Minutes, Sum};
 
 /// Failed checks that a breach needs in its long window.
 const FAILED_LEAST: u32 = 3;
@@ -34,9 +37,26 @@ pub(super) struct BurnJudge {
     rule: SloRule,
     interval: Span,
     minutes: Minutes,
+    /// When its checks do not count.
+    left_out: LeftOutMinutes,
     open_since: [Option<Timestamp>; 2],
     /// The last replayed check, with whether each rule was breached as of it, until the first judgement.
     replayed: Option<(Timestamp, [Option<Verdict>; 2])>,
+}
+
+/// Maintenance: windows, and times that were told one by one. A minute is left out if it begins in one of them.
+#[derive(Clone, Debug, Default)]
+struct LeftOutMinutes {
+    windows: Calendar,
+    spans: Vec<maintenance::Span>,
+}
+
+impl LeftOutMinutes {
+    fn contains(&mut self, at: Timestamp) -> bool {
+        let minute = minutes::start(at);
+        // The windows were chosen for the site already.
+        self.spans.iter().any(|(from, until)| *from <= minute && minute < *until) || self.windows.is_active(minute)
+    }
 }
 
 /// Whether a rule is breached, and by how much.
@@ -49,7 +69,7 @@ struct Verdict {
 impl BurnJudge {
     pub(super) fn new(rule: SloRule, interval: Duration) -> Self {
         let (interval, minutes) = (Span::of(interval), Minutes::default());
-        Self { rule, interval, minutes, open_since: [None; 2], replayed: None }
+        Self { rule, interval, minutes, left_out: LeftOutMinutes::default(), open_since: [None; 2], replayed: None }
     }
 
     /// Takes over what was observed before.
@@ -64,6 +84,9 @@ impl BurnJudge {
 
     /// See [`Minutes::recount`].
     pub(super) fn recount(&mut self, at: Timestamp, counts: bool) {
+        if self.left_out.contains(at) {
+            return;
+        }
         self.minutes.recount(at, counts);
     }
 
@@ -71,10 +94,36 @@ impl BurnJudge {
         self.minutes.move_back(by);
     }
 
+    /// Leaves out the times of `windows`, in place of those of earlier calls; what is out of the minutes stays so.
+    pub(super) fn leave_out(&mut self, windows: &[Maintenance]) {
+        self.left_out.windows = Calendar::new(windows.to_vec());
+        let (since, until) = self.minutes.reach();
+        for span in windows.iter().flat_map(|window| window.spans_within(since, until)) {
+            self.minutes.forget(span);
+        }
+        self.judge_replayed_again();
+    }
+
+    /// Leaves out `spans`, in place of those of earlier calls.
+    pub(super) fn leave_out_spans(&mut self, spans: &[maintenance::Span]) {
+        self.left_out.spans = spans.to_vec();
+        spans.iter().for_each(|span| self.minutes.forget(*span));
+        self.judge_replayed_again();
+    }
+
+    fn judge_replayed_again(&mut self) {
+        if let Some((at, _)) = self.replayed {
+            self.replayed = Some((at, [self.verdict(0), self.verdict(1)]));
+        }
+    }
+
     /// Judges at each of `arrived`.
     pub(super) fn observe(&mut self, arrived: &[Packed], found: &mut Vec<Transition>) {
         self.replayed = None;
         for sample in arrived.iter().filter(|sample| sample.outcome() != Outcome::Unknown) {
+            if self.left_out.contains(sample.at()) {
+                continue;
+            }
             self.minutes.admit(sample.at(), sample.outcome());
             // The longest window contains all others.
             if self.open_since == [None; 2] && self.minutes.sum(SLOW[1].long).failed < FAILED_LEAST {
@@ -88,9 +137,15 @@ impl BurnJudge {
 
     /// Takes `samples` without judging them.
     pub(super) fn replay(&mut self, samples: &[Packed]) {
-        self.minutes.admit_all(samples);
-        if let Some(last) = samples.iter().rfind(|sample| sample.outcome() != Outcome::Unknown) {
-            self.replayed = Some((last.at(), [self.verdict(0), self.verdict(1)]));
+        let mut last = None;
+        for sample in samples.iter().filter(|sample| sample.outcome() != Outcome::Unknown) {
+            if !self.left_out.contains(sample.at()) {
+                self.minutes.admit(sample.at(), sample.outcome());
+                last = Some(sample.at());
+            }
+        }
+        if let Some(last) = last {
+            self.replayed = Some((last, [self.verdict(0), self.verdict(1)]));
         }
     }
 
@@ -162,5 +217,75 @@ impl BurnJudge {
         let half = u128::from(pair.long) * 60 * MILLION;
         let is_covered = u128::from(long.checks) * 2 * u128::from(self.interval.micros()) >= half;
         is_covered.then(|| is_burning(long) && long.failed >= FAILED_LEAST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::alert::maintenance::{Days, Schedule, clock_time};
+    use crate::alert::policy::Expired;
+    use crate::alert::policy::tests::sample;
+    use crate::alert::{Judge, Policies, SiteSelector, Threshold};
+    use crate::model::{Cause, Flags};
+
+    fn window(from: &str, to: &str) -> Maintenance {
+        let (from, to) = (clock_time(from).unwrap(), clock_time(to).unwrap());
+        let schedule = Schedule::Every { days: Days::EACH, from, to };
+        Maintenance { schedule, zone: TimeZone::UTC, sites: SiteSelector::All, reason: None }
+    }
+
+    proptest! {
+        /// Whether maintenance is known from the start or only after a part was replayed or observed.
+        #[test]
+        fn maintenance_is_judged_as_if_nothing_had_been_checked(
+            failing in prop::collection::vec((0u64..1_440, 1u64..60), 0..5),
+            clocks in prop::collection::vec((0u8..23, 0u8..60, 0u8..60), 0..3),
+            told in prop::option::of((0u64..1_440, 1u64..300)),
+            replayed in 0usize..1_440,
+        ) {
+            // A check each minute of two days.
+            let day = 20_000 * 86_400;
+            let is_failed = |minute: u64| failing.iter().any(|(from, length)| (*from..from + length).contains(&(minute % 1_440)));
+            let cause = |minute: u64| if is_failed(minute) { Cause::Reset } else { Cause::Ok };
+            let samples: Vec<Packed> = (0..2_880).map(|minute| sample(Timestamp::from_secs(day + 60 * minute + 7), cause(minute), Flags::none(), 5)).collect();
+            let windows: Vec<Maintenance> =
+                clocks.iter().map(|(h, m, to)| window(&format!("{h:02}:{m:02}"), &format!("{:02}:{to:02}", h + 1))).collect();
+            let at = |minute: u64| Timestamp::from_secs(day + 60 * minute);
+            let spans: Vec<maintenance::Span> = told.iter().map(|(from, length)| (at(*from), at(from + length))).collect();
+
+            let rule = SloRule { target: Threshold::from_ppm(990_000).unwrap(), period: Duration::from_hours(720) };
+            let policies = Policies { slo: Some(rule), ..Policies::default() };
+            let of_slo = |found: Vec<Transition>| -> Vec<Transition> {
+                found.into_iter().filter(|found| matches!(found.rule, RuleKind::SloFast | RuleKind::SloSlow)).collect()
+            };
+            let is_in = |sample: &&Packed| {
+                let minute = minutes::start(sample.at());
+                windows.iter().any(|window| window.covers(minute)) || spans.iter().any(|(from, to)| *from <= minute && minute < *to)
+            };
+            let kept: Vec<Packed> = samples.iter().filter(|sample| !is_in(sample)).copied().collect();
+            let before = kept.partition_point(|sample| sample.at() < at(replayed as u64));
+            let (mut plain, mut expected) = (Judge::new(&policies, Duration::from_mins(1)), Vec::new());
+            plain.replay(&kept[..before], Expired::default());
+            plain.observe(&kept[before..], Expired::default(), &mut expected);
+
+            for is_known in [true, false] {
+                let (mut judge, mut found) = (Judge::new(&policies, Duration::from_mins(1)), Vec::new());
+                let leave_out = |judge: &mut Judge| {
+                    judge.leave_out(&windows);
+                    judge.leave_out_spans(&spans);
+                };
+                if is_known {
+                    leave_out(&mut judge);
+                }
+                judge.replay(&samples[..replayed], Expired::default());
+                leave_out(&mut judge);
+                judge.observe(&samples[replayed..], Expired::default(), &mut found);
+                prop_assert_eq!(of_slo(found), of_slo(expected.clone()), "known before: {}", is_known);
+            }
+        }
     }
 }

@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
+use crate::alert::maintenance::Span;
 use crate::alert::objective::Tally;
-use crate::model::{Outcome, Packed, Sample, Timestamp};
+use crate::model::{Outcome, Sample, Timestamp};
 
 /// The windows, minutes, the shortest first.
 const WINDOWS: [u64; 7] = [5, 30, 60, 120, 360, 1_440, LENGTH];
@@ -63,10 +64,22 @@ impl Minutes {
         minutes
     }
 
-    /// Adds samples, oldest first.
-    pub(super) fn admit_all(&mut self, samples: &[Packed]) {
-        for sample in samples {
-            self.admit(sample.at(), sample.outcome());
+    /// From the first of the minutes that are kept to the end of the newest.
+    pub(super) fn reach(&self) -> Span {
+        let at = |minute: u64| Timestamp::from_micros(minute * MINUTE);
+        (at((self.newest + 1).saturating_sub(LENGTH)), at(self.newest + 1))
+    }
+
+    /// Removes the checks of the minutes that begin in `span`.
+    pub(super) fn forget(&mut self, (from, until): Span) {
+        let first = from.as_micros().div_ceil(MINUTE).max((self.newest + 1).saturating_sub(LENGTH));
+        let end = until.as_micros().div_ceil(MINUTE).min(self.newest + 1);
+        for minute in first..end {
+            let (checks, failed) = std::mem::take(&mut self.cells[place(minute)]);
+            for (_, sum) in WINDOWS.iter().zip(&mut self.sums).filter(|(window, _)| self.newest < minute + *window) {
+                sum.checks -= u32::from(checks);
+                sum.failed -= u32::from(failed);
+            }
         }
     }
 
@@ -144,6 +157,11 @@ impl Minutes {
         }
         self.newest = minute;
     }
+}
+
+/// The start of the minute of `at`.
+pub(super) const fn start(at: Timestamp) -> Timestamp {
+    Timestamp::from_micros(at.as_micros() / MINUTE * MINUTE)
 }
 
 fn place(minute: u64) -> usize {

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use crate::model::{Certificate, Packed, Timestamp};
 
+use super::maintenance::{self, Maintenance};
 use super::{Policies, RuleKind};
 use availability::AvailabilityJudge;
 use burn::BurnJudge;
@@ -94,6 +95,21 @@ impl Judge {
     pub fn remember(&mut self, minutes: Minutes) {
         if let Some(burn) = &mut self.burn {
             burn.remember(minutes);
+        }
+    }
+
+    /// Leaves the times of `windows`, of the past three days and from now on, out of an objective. What was left out before
+    /// stays out.
+    pub fn leave_out(&mut self, windows: &[Maintenance]) {
+        if let Some(burn) = &mut self.burn {
+            burn.leave_out(windows);
+        }
+    }
+
+    /// Leaves `spans` out of an objective, in place of those of earlier calls; what was left out before stays out.
+    pub fn leave_out_spans(&mut self, spans: &[maintenance::Span]) {
+        if let Some(burn) = &mut self.burn {
+            burn.leave_out_spans(spans);
         }
     }
 

@@ -20,7 +20,7 @@ fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(1_000_000 + secs)
 }
 
-fn sample(at: Timestamp, cause: Cause, flags: Flags, millis: u32) -> Packed {
+pub(crate) fn sample(at: Timestamp, cause: Cause, flags: Flags, millis: u32) -> Packed {
     let mut observation = Observation::failed(cause, "");
     observation.phases.add(Phase::Processing, Micros::new(1_000 * millis));
     Sample { flags, ..observation.sample(at, Micros::ZERO, 0) }.packed()

@@ -85,6 +85,8 @@ fn picture(file: &Path, face: &MonitorHandle, zone: &TimeZone) -> Result<(), Com
     let (alerts, health) = (face.alerts.list(), Arc::clone(&face.health.borrow()));
     let inputs = tui::Inputs {
         snapshot: &snapshot,
+        objectives: &[],
+        trial: None,
         alerts: &alerts,
         health: &health,
         samples: &[],

@@ -55,7 +55,6 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
         follower.tell(warning);
     }
     let mut runtime = MainRuntime::new()?;
-    let look = config.as_ref().map(|config| config.dashboard).unwrap_or_default();
     let screen = Screen {
         monitor: follower.face(),
         clock,
@@ -63,7 +62,7 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
         config_path: config.is_some().then_some(&*common.config),
         store_path: Some(&store),
         zone,
-        settings: dashboard::settings(look, common.color),
+        settings: dashboard::settings(config.as_ref(), common.color),
         notices: &[],
     };
     let ending =

@@ -1,6 +1,7 @@
 //! The thread of the dashboard, its data source, and the summary that it leaves on the terminal.
 
 pub(crate) mod history_reader;
+pub(crate) mod trial_reader;
 use std::env;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,9 +13,11 @@ use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 
 use crate::alert::incident::list::IncidentList;
-use crate::alert::{AlertRecord, AlertState};
-use crate::config;
-use crate::engine::Snapshot;
+use crate::alert::objective::SiteObjective;
+use crate::alert::trial::{TrialAnswer, TrialRequest};
+use crate::alert::{AlertRecord, AlertState, Calm};
+use crate::config::{self, Config};
+use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::text::shown_path;
 use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::report::run::summary::{RunSummary, SiteRun, ending};
@@ -27,8 +30,10 @@ use super::cli::args::ColorChoice;
 use super::clock::Clock;
 use super::exit::{Ending, print_in_time};
 use super::monitor::MonitorHandle;
+use super::objectives::reader::ObjectiveReader;
 use super::system::signals::{HANGUP, INTERRUPT, Listening};
 use history_reader::HistoryReader;
+use trial_reader::TrialReader;
 
 /// A dashboard on its own thread.
 pub struct Dashboard {
@@ -56,6 +61,8 @@ struct MonitorSource {
     face: MonitorHandle,
     clock: Clock,
     library: Option<HistoryReader>,
+    objectives: Option<ObjectiveReader>,
+    trials: Option<TrialReader>,
 }
 
 impl Source for MonitorSource {
@@ -98,6 +105,22 @@ impl Source for MonitorSource {
         self.library.as_ref()?.read()
     }
 
+    fn request_objectives(&self, sites: &[Arc<SiteSnapshot>], until: Timestamp) {
+        self.objectives.iter().for_each(|reader| reader.request(sites.to_vec(), until));
+    }
+
+    fn objectives(&self) -> Arc<[SiteObjective]> {
+        self.objectives.as_ref().map_or_else(Arc::default, ObjectiveReader::read)
+    }
+
+    fn request_trial(&self, request: TrialRequest) {
+        self.trials.iter().for_each(|reader| reader.request(request.clone()));
+    }
+
+    fn trial(&self) -> Option<Arc<TrialAnswer>> {
+        self.trials.as_ref()?.read()
+    }
+
     fn manual_checks(&self) -> Arc<[ManualCheck]> {
         Arc::clone(&self.face.rechecks.borrow())
     }
@@ -130,11 +153,13 @@ impl Dashboard {
         _: Listening,
     ) -> io::Result<(Self, oneshot::Receiver<Ending>)> {
         let (told, ended) = oneshot::channel();
+        let objectives = store.clone().map(ObjectiveReader::open).transpose()?;
+        let trials = store.clone().map(TrialReader::open).transpose()?;
         let library = store.map(HistoryReader::open).transpose()?;
         let orders = Arc::new(JobControl::default());
         let ordered = Arc::clone(&orders);
         let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
-            let watched = MonitorSource { face, clock, library };
+            let watched = MonitorSource { face, clock, library, objectives, trials };
             let ended = tui::run(&watched, settings, &fixed, &ordered);
             let ending = match &ended {
                 Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),
@@ -189,7 +214,9 @@ pub fn fixed(config: Option<&Path>, store: Option<&Path>, zone: TimeZone) -> Fix
 
 /// The initial settings, from the file, the command line and the environment.
 #[must_use]
-pub fn settings(dashboard: config::Dashboard, color: ColorChoice) -> Settings {
+pub fn settings(config: Option<&Config>, color: ColorChoice) -> Settings {
+    let dashboard = config.map(|config| config.dashboard).unwrap_or_default();
+    let calm = config.map_or_else(|| Some(Calm::default()), |config| config.alerting.calm);
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let scheme = match dashboard.theme {
         config::Theme::Auto => Scheme::for_environment(variable("COLORFGBG").as_deref()),
@@ -205,7 +232,7 @@ pub fn settings(dashboard: config::Dashboard, color: ColorChoice) -> Settings {
     };
     let theme = Theme { scheme, color: color.on_terminal(), symbols };
     let desktop = DesktopProtocol::of_environment(variable).filter(|_| dashboard.notify);
-    Settings { theme, bell: dashboard.bell, desktop, sort: dashboard.sort }
+    Settings { theme, bell: dashboard.bell, desktop, calm, sort: dashboard.sort }
 }
 
 /// Prints the last screen if the user asked for it, the summary, and the notices in full.

@@ -236,13 +236,15 @@ impl<P: Prober, N> Monitor<P, N> {
         }
         let ended: Vec<Alert> = memory.ended.iter().map(|(_, alert)| alert.clone()).collect();
         let status = (reports, store_status.clone());
+        let silences = memory.kept.silences.clone();
         let (publisher, deliveries) = alerting(&options.config, &mut memory, &clock, options.zone.clone(), status);
         let meter = HealthMeter::new(Arc::clone(&links.control.counters), store_status.subscribe()).with(export);
         let banner = (options.zone.clone(), options.notices);
         let health = HealthReporter::new(meter, store_status.clone(), banner, options.has_network, options.narrator);
         let (wishes, commands) = mpsc::channel(ORDERS);
         let (to_control, changes) = mpsc::channel(REVISIONS);
-        let engine = engine(&options.config, tracks, &mut memory, links.now);
+        let mut engine = engine(&options.config, tracks, &mut memory, links.now);
+        engine.leave_out(&silences);
         let book = Arc::clone(publisher.book());
         let inbox = order_folder.map(|folder| Inbox::new(folder, Arc::clone(&book)));
         let orders = inbox.map(|inbox| (inbox, clock.clone(), store_status.clone()));

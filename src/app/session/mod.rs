@@ -219,7 +219,7 @@ impl<'a> Session<'a> {
             config_path: self.options.config_path,
             store_path: self.options.store_path.as_deref(),
             zone,
-            settings: dashboard::settings(self.config.dashboard, self.color),
+            settings: dashboard::settings(Some(&self.config), self.color),
             notices: &self.options.notices,
         };
         runtime.show(screen, |runtime, shown| runtime.supervise((monitor, reload), duration, shown))

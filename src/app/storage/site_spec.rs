@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::maintenance::Maintenance;
 use crate::alert::network::Mask;
 use crate::alert::{Policies, StandingIncident};
 use crate::config::ConfiguredSite;
@@ -26,6 +27,7 @@ pub struct SiteSpec {
     pub timeout: Duration,
     /// How it is judged.
     pub policies: Policies,
+    maintenance: Arc<[Maintenance]>,
 }
 
 impl From<&ConfiguredSite> for SiteSpec {
@@ -37,6 +39,7 @@ impl From<&ConfiguredSite> for SiteSpec {
             interval: watched.site.interval,
             timeout: watched.site.timeout,
             policies: watched.policies,
+            maintenance: Arc::clone(&watched.maintenance),
         }
     }
 }
@@ -52,13 +55,14 @@ impl SiteSpec {
         let tenths = u64::try_from((usual.as_millis() + 50) / 100).unwrap_or(u64::MAX).max(1);
         let interval = Duration::from_millis(tenths.saturating_mul(100));
         let (name, policies) = (Arc::clone(name), Policies::default());
-        Self { url: Arc::clone(&name), name, group: None, interval, timeout: INTERVAL, policies }
+        let maintenance = Arc::default();
+        Self { url: Arc::clone(&name), name, group: None, interval, timeout: INTERVAL, policies, maintenance }
     }
 
     /// The track for the engine of this site, whose samples come through `ring`, with its open incidents.
     #[must_use]
     pub fn track(self, slot: SiteSlot, ring: Arc<Ring>, open: Vec<StandingIncident>) -> SiteInput {
-        let Self { name, url, group, interval, timeout, policies } = self;
+        let Self { name, url, group, interval, timeout, policies, maintenance } = self;
         SiteInput {
             slot,
             name,
@@ -67,6 +71,7 @@ impl SiteSpec {
             timeout,
             group,
             policies,
+            maintenance,
             ring,
             open,
             minutes: None,

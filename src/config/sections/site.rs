@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::alert::maintenance::Maintenance;
 use crate::alert::{Policies, Rule};
 use crate::config::keys::mapping::Keys;
 use crate::config::keys::reader::{ConfigReader, Scalar};
@@ -55,6 +56,8 @@ pub struct ConfiguredSite {
     pub tell: Option<Arc<[Arc<str>]>>,
     /// The site that it depends on: while that one is down, no down of this one is told.
     pub parent: Option<Arc<str>>,
+    /// Its windows of maintenance, once those of the file are complete.
+    pub maintenance: Arc<[Maintenance]>,
 }
 
 impl ConfiguredSite {
@@ -68,7 +71,10 @@ impl ConfiguredSite {
     #[must_use]
     pub fn is_judged_as(&self, other: &Self) -> bool {
         let of = |site: &Self| (site.policies, site.remind);
-        of(self) == of(other) && self.tell == other.tell && self.parent == other.parent
+        of(self) == of(other)
+            && self.tell == other.tell
+            && self.parent == other.parent
+            && self.maintenance == other.maintenance
     }
 }
 
@@ -158,7 +164,15 @@ impl SiteSettings {
         };
         let (policies, site) = (self.alert.policies(site.tls.warn), Arc::new(site));
         let AlertSettings { remind, tell, .. } = self.alert;
-        let configured = ConfiguredSite { site, policies, group: self.group, remind, tell, parent: None };
+        let configured = ConfiguredSite {
+            site,
+            policies,
+            group: self.group,
+            remind,
+            tell,
+            parent: None,
+            maintenance: Arc::default(),
+        };
         SiteEntryDraft { span, configured, parent: None, enabled: self.enabled }
     }
 }

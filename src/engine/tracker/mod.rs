@@ -17,6 +17,7 @@ mod tails;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::maintenance::{self, Maintenance};
 use crate::alert::network::Mask;
 use crate::alert::policy::{Expired, Minutes};
 use crate::alert::{Judge, Policies, RuleKind, StandingIncident, Transition};
@@ -46,6 +47,8 @@ pub struct SiteInput {
     pub group: Option<Arc<str>>,
     /// Its alert rules.
     pub policies: Policies,
+    /// Its windows of maintenance, which an objective leaves out.
+    pub maintenance: Arc<[Maintenance]>,
     /// Its samples; those already in it are history.
     pub ring: Arc<Ring>,
     /// Its open incidents.
@@ -83,6 +86,8 @@ pub(super) struct SiteTracker {
     /// The number of the first sample that was not observed.
     unseen: u64,
     changed: bool,
+    /// Times that its objective leaves out, beside the windows.
+    left_out: Vec<maintenance::Span>,
     texts: TextJoin<u64, Arc<Observation>, TEXTS>,
     shown: SiteSnapshot,
 }
@@ -118,7 +123,8 @@ pub(super) struct Observed {
 impl SiteTracker {
     /// A tracker that has replayed the ring up to `now` as history.
     pub(super) fn new(track: SiteInput, views: &[View], now: Timestamp, scratch: &mut Scratch) -> Self {
-        let SiteInput { slot, name, url, group, interval, timeout, policies, ring, open, minutes, mask } = track;
+        let SiteInput { slot, name, url, group, interval, timeout, policies, maintenance, ring, open, minutes, mask } =
+            track;
         let cadence = Cadence { interval, timeout };
         let head = ring.reader_at_oldest();
         let pane = |view: &View| ViewWindow { span: Span::of(view.timeframe), tail: head.clone(), blank: true };
@@ -137,6 +143,7 @@ impl SiteTracker {
             newest_due: None,
             unseen: head.next_seq(),
             changed: false,
+            left_out: Vec::new(),
             texts: TextJoin::default(),
             shown: SiteSnapshot {
                 slot,
@@ -146,6 +153,7 @@ impl SiteTracker {
                 interval,
                 timeout,
                 policies,
+                maintenance,
                 state: super::SiteState::New,
                 since: now,
                 is_older: false,
@@ -169,6 +177,7 @@ impl SiteTracker {
         if let Some(minutes) = minutes {
             lane.judge.remember(minutes);
         }
+        lane.judge.leave_out(&lane.shown.maintenance);
         let horizon = lane.head.peek().filter(|_| lane.head.next_seq() > 0).map(|oldest| oldest.at);
         // A later sample is new, not history.
         let horizon = horizon.filter(|&at| at <= now);

@@ -22,8 +22,20 @@ impl SiteTracker {
         to: Timestamp,
         (scratch, met): (&mut Scratch, &mut Observed),
     ) -> bool {
-        let SiteInput { slot: _, name, url, group, interval, timeout, policies, ring, open: _, minutes: _, mask: _ } =
-            track;
+        let SiteInput {
+            slot: _,
+            name,
+            url,
+            group,
+            interval,
+            timeout,
+            policies,
+            maintenance,
+            ring,
+            open: _,
+            minutes: _,
+            mask: _,
+        } = track;
         let cadence = Cadence { interval, timeout };
         let same_rules = policies == self.shown.policies && cadence == self.cadence;
         let timeframes = || views.iter().map(|view| view.timeframe);
@@ -34,6 +46,10 @@ impl SiteTracker {
         (shown.name, shown.url, shown.group) = (name, url, group);
         (shown.interval, shown.timeout, shown.policies) = (interval, timeout, policies);
         self.changed = true;
+        if shown.maintenance != maintenance {
+            self.judge.leave_out(&maintenance);
+            shown.maintenance = maintenance;
+        }
         if same_rules && same_windows && same_ring {
             return false;
         }

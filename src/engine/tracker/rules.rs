@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use crate::alert::kept::incident::Silence;
+use crate::alert::maintenance;
 use crate::alert::policy::{Expired, SITE_RULES};
 use crate::alert::{Alert, AlertState, Judge, Policies, RuleKind, Transition};
 use crate::engine::LastCheck;
@@ -157,6 +159,18 @@ impl SiteTracker {
         self.judge.skip(now);
     }
 
+    /// Leaves the times of `silences` that count as maintenance of this site out of its objective.
+    pub(in crate::engine) fn leave_out(&mut self, silences: &[Silence]) {
+        let (site, group) = (&self.shown.name, self.shown.group.as_deref());
+        let is_meant = |silence: &&Silence| silence.is_maintenance && silence.sites.selects(site, group);
+        let spans: Vec<maintenance::Span> =
+            silences.iter().filter(is_meant).map(|silence| (silence.from, silence.until)).collect();
+        if self.left_out != spans {
+            self.judge.leave_out_spans(&spans);
+            self.left_out = spans;
+        }
+    }
+
     /// Takes verdicts from elsewhere from now on.
     pub(in crate::engine) fn look_on(&mut self) {
         self.stage = Stage::LookingOn;
@@ -177,6 +191,8 @@ impl SiteTracker {
         let interval = self.cadence.interval;
         let before = std::mem::replace(&mut self.judge, Judge::new(&policies, interval));
         self.judge = before.revised(&policies, interval, seen);
+        self.judge.leave_out(&self.shown.maintenance);
+        self.judge.leave_out_spans(&self.left_out);
         self.tails = RuleTails::new(&policies, &self.head);
         self.show_breaches();
     }

@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 use ratatui::layout::Size;
 
+use crate::alert::Calm;
+use crate::alert::trial::TrialRequest;
 use crate::engine::snapshot::Snapshot;
 use crate::model::command::SiteCommand;
 use crate::model::{SiteIndex, Timestamp};
@@ -31,6 +33,7 @@ use super::inputs::Inputs;
 use super::layout::{Demand, OverviewLayout};
 use super::settings::Settings;
 use super::style::theme::Theme;
+use super::tuning::Tuning;
 use alert_lists::AlertLists;
 use chart_range::ChartRange;
 use navigation::Navigation;
@@ -45,6 +48,9 @@ pub struct UiState {
     pub(crate) alerts: AlertLists,
     pub(crate) chart: ChartRange,
     pub(crate) timers: Timers,
+    /// The trial of a rule, the last one also while its page is closed.
+    pub(crate) tuning: Option<Tuning>,
+    pub(crate) calm: Option<Calm>,
     /// How the screen looks.
     pub theme: Theme,
     pub(crate) muted: bool,
@@ -60,8 +66,8 @@ impl UiState {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let sites = SiteTable::new(settings.sort);
-        let Settings { theme, bell, desktop, .. } = *settings;
-        Self { sites, theme, muted: !bell, desktop, mouse: true, ..Self::default() }
+        let Settings { theme, bell, desktop, calm, .. } = *settings;
+        Self { sites, theme, muted: !bell, desktop, calm, mouse: true, ..Self::default() }
     }
 
     pub(crate) fn tables<'a>(&'a self, inputs: &Inputs<'a>) -> &'a Snapshot {
@@ -91,6 +97,10 @@ impl UiState {
                 let alert = self.alerts.selected(inputs.alerts)?;
                 self.tables(inputs).sites.iter().position(|site| site.name == alert.site)
             }
+            Page::Tuning => {
+                let site = &self.tuning.as_ref()?.site;
+                self.tables(inputs).sites.iter().position(|known| known.name == *site)
+            }
             Page::Overview | Page::Help => self.sites.selected(),
         }
     }
@@ -118,6 +128,13 @@ impl UiState {
         let tables = self.tables(inputs);
         let opened = tables.sites.get(self.opened(inputs)?)?;
         self.chart.request(opened, inputs, tables, usize::from(size.width))
+    }
+
+    /// What the page of a trial needs from the store.
+    #[must_use]
+    pub fn trial_request(&self) -> Option<TrialRequest> {
+        let is_open = self.nav.content() == Page::Tuning;
+        self.tuning.as_ref().filter(|_| is_open).map(|tuning| tuning.request(self.calm))
     }
 
     /// Takes the commands that the user gave since the last call.

@@ -15,6 +15,8 @@ pub struct OverviewFacts {
     about: Option<(usize, Vec<Timestamp>)>,
     /// Some site was not fully covered, now or before.
     pub incomplete: bool,
+    /// Some site has an objective.
+    pub objectives: bool,
     /// How much of its timeframe each view has seen, until that is all of it.
     pub filled: Vec<Option<Duration>>,
     /// All sites have the same alert rule.
@@ -34,6 +36,7 @@ impl OverviewFacts {
         *self = Self {
             about,
             incomplete: self.incomplete || rows.any(|row| is_incomplete(&row.summary)),
+            objectives: snapshot.sites.iter().any(|site| site.policies.slo.is_some()),
             filled: snapshot.views.iter().map(|view| filled(snapshot, view)).collect(),
             one_rule: snapshot.sites.iter().all(|site| Some(site.policies.availability) == rule),
             judged_from: snapshot.sites.iter().filter_map(|site| site.judged_from).min(),

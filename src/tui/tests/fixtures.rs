@@ -8,7 +8,9 @@ use jiff::tz::TimeZone;
 
 use crate::alert::incident::list::{IncidentList, ListedIncident};
 use crate::alert::kept::incident::{Ack, Silence};
-use crate::alert::{Alert, AlertRecord, AlertState, Policies, Rule, RuleKind, SiteSelector};
+use crate::alert::objective::{ObjectiveFigures, SiteObjective, Standing, Tally};
+use crate::alert::trial::{Trial, TrialAnswer, TrialCount, TrialIncident, TrialRequest};
+use crate::alert::{Alert, AlertRecord, AlertState, Calm, Policies, Rule, RuleKind, SiteSelector, SloRule, Threshold};
 use crate::engine::snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::{
     Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status,
@@ -32,6 +34,8 @@ pub struct World {
     pub samples: Vec<Sample>,
     pub has_history: bool,
     pub history: Option<SiteHistory>,
+    pub objectives: Vec<SiteObjective>,
+    pub trial: Option<TrialAnswer>,
     pub alerts: Vec<Arc<AlertRecord>>,
     pub incidents: IncidentList,
     pub health: Health,
@@ -48,6 +52,8 @@ impl World {
             samples: &self.samples,
             has_history: self.has_history,
             history: self.history.as_ref(),
+            objectives: &self.objectives,
+            trial: self.trial.as_ref(),
             alerts: &self.alerts,
             incidents: &self.incidents,
             health: &self.health,
@@ -66,7 +72,7 @@ impl World {
 
 pub fn settings() -> Settings {
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    Settings { theme, bell: true, desktop: None, sort: SortKey::State }
+    Settings { theme, bell: true, desktop: None, calm: Some(Calm::default()), sort: SortKey::State }
 }
 
 pub fn state() -> UiState {
@@ -445,6 +451,8 @@ pub fn world(made: &[Made]) -> World {
         samples: hour(now),
         has_history: false,
         history: None,
+        objectives: Vec::new(),
+        trial: None,
         alerts: alerts(),
         health: Health {
             checks_per_second: 0.6,
@@ -555,6 +563,7 @@ fn site(index: usize, made: &Made) -> SiteSnapshot {
         paused_until: (made.state == SiteState::Paused).then(|| now.after(Duration::from_mins(10))),
         incident: down.then_some(OpenIncident { since: now.before(Duration::from_secs(252)) }),
         breaches: Vec::new(),
+        maintenance: Arc::default(),
         judged_from: None,
     }
 }
@@ -621,4 +630,80 @@ fn row(made: &Made, as_of: Timestamp, minutes: u64) -> Row {
         oldest: Some(as_of.before(Duration::from_secs(minutes * 60 - 7))),
         is_exact: true,
     }
+}
+
+/// Sites with objectives: one on track, one that burns, one that missed its target, one of which nothing can be told.
+pub fn with_objectives() -> World {
+    let mut world = nine_sites();
+    world.has_history = true;
+    let month = Duration::from_hours(720);
+    let made = [
+        ("api", 999_000, 400, 30),
+        ("shop-checkout", 999_500, 60, 25),
+        ("www.rust-lang.org", 990_000, 130, 1),
+        ("docs", 990_000, 0, 0),
+    ];
+    for (name, ppm, failed, recent) in made {
+        let rule = SloRule { target: Threshold::from_ppm(ppm).unwrap(), period: month };
+        let site = world.snapshot.sites.iter_mut().find(|site| *site.name == *name).unwrap();
+        Arc::make_mut(site).policies.slo = Some(rule);
+        let recent = |checks: u64| Tally { checks, failed: recent };
+        let tally = Tally { checks: 259_200, failed };
+        let standing = Standing::new(rule, tally, month, [recent(360), recent(2_160), recent(8_640), recent(25_920)]);
+        let figures = ObjectiveFigures {
+            standing,
+            since: world.now.before(month),
+            until: world.now.before(Duration::from_secs(4)),
+            coverage: Some(0.998),
+            is_exact: name != "api",
+            left_out: Duration::from_hours(if name == "api" { 3 } else { 0 }),
+            begins: None,
+        };
+        let figures = if name == "docs" { Err("nothing is stored yet".into()) } else { Ok(figures) };
+        world.objectives.push(SiteObjective { site: name.into(), rule, figures });
+    }
+    world
+}
+
+/// Sites of which the first one's rule was tried: 90 % and 5 min in place of what holds.
+pub fn with_trial(tried: (u32, u64), trial: Result<u64, &'static str>) -> World {
+    let mut world = five_sites();
+    world.has_history = true;
+    let site = &world.snapshot.sites[0];
+    let (threshold, window) = (Threshold::from_ppm(tried.0).unwrap(), Duration::from_secs(tried.1));
+    let current = site.policies.availability;
+    let request = TrialRequest {
+        site: Arc::clone(&site.name),
+        interval: site.interval,
+        current,
+        tried: Rule { threshold, window, ..current },
+        calm: settings().calm,
+        until: world.now,
+    };
+    let trial = trial.map(|days| {
+        let incident = |ago: u64, length: Option<u64>, kinds: (bool, bool)| {
+            let opened = world.now.before(Duration::from_secs(ago));
+            TrialIncident {
+                opened,
+                closed: length.map(|secs| opened.after(Duration::from_secs(secs))),
+                is_current: kinds.0,
+                is_tried: kinds.1,
+                cause: Some(Cause::DnsTimeout),
+            }
+        };
+        Trial {
+            since: world.now.before(Duration::from_secs(days * 86_400)),
+            checks: days * 8_640,
+            current: TrialCount { incidents: 3, messages: 6 },
+            tried: TrialCount { incidents: 2, messages: 3 },
+            incidents: vec![
+                incident(200_000, Some(40), (true, false)),
+                incident(90_000, Some(310), (true, false)),
+                incident(40_000, Some(95), (false, true)),
+                incident(252, None, (true, true)),
+            ],
+        }
+    });
+    world.trial = Some(TrialAnswer { request, trial: trial.map_err(Into::into) });
+    world
 }

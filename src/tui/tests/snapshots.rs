@@ -106,6 +106,17 @@ pictures! {
     site_week_80x24: fixtures::with_hours(80, true), "\n---", 80 x 24;
     site_past_of_hours_80x24: fixtures::with_hours(80, false), "\n←", 80 x 24;
     site_month_being_read_100x30: fixtures::with_history(100), "\n----", 100 x 30;
+    objectives_80x24: fixtures::with_objectives(), "", 80 x 24;
+    objectives_200x60: fixtures::with_objectives(), "", 200 x 60;
+    site_with_missed_objective_80x24: fixtures::with_objectives(), "\n", 80 x 24;
+    site_with_objective_200x60: fixtures::with_objectives(), "j\n", 200 x 60;
+    site_with_untold_objective_80x24: fixtures::with_objectives(), "jjjjj\n", 80 x 24;
+    tuning_80x24: fixtures::with_trial((900_000, 300), Ok(30)), "T++j++", 80 x 24;
+    tuning_200x60: fixtures::with_trial((900_000, 120), Ok(3)), "\nT++", 200 x 60;
+    tuning_being_judged_80x24: fixtures::with_trial((900_000, 300), Ok(30)), "T+", 80 x 24;
+    tuning_without_checks_80x24: fixtures::with_trial((800_000, 120), Err("no checks of this site are stored yet")), "T", 80 x 24;
+    tuning_without_a_store_80x24: fixtures::five_sites(), "T-", 80 x 24;
+    tuning_help_120x40: fixtures::five_sites(), "T?", 120 x 40;
     watched_80x24: fixtures::watched(true), "r", 80 x 24;
     watched_help_120x40: fixtures::watched(true), "?", 120 x 40;
     watched_and_gone_120x40: fixtures::watched(false), "p", 120 x 40;

@@ -18,8 +18,9 @@ use crate::tui::keymap::{self, Action};
 use crate::tui::page::{ExitRequest, InputMode, Page};
 use crate::tui::state::UiState;
 use crate::tui::state::site_list::SORT_KEYS;
+use crate::tui::tuning::Tuning;
 use crate::tui::view::chrome::help;
-use crate::tui::view::site;
+use crate::tui::view::{site, tuning};
 
 const FILTER_MAX: usize = 200;
 
@@ -47,11 +48,12 @@ impl UiState {
         let page = match self.nav.page() {
             Page::Overview => plan.page(),
             Page::Site if plan.below > 0 => plan.below.saturating_sub(1).max(1),
-            Page::Alerts | Page::Site | Page::Help => usize::from(size.height).saturating_sub(4).max(1),
+            Page::Alerts | Page::Site | Page::Tuning | Page::Help => usize::from(size.height).saturating_sub(4).max(1),
         };
         let rows = |rows: usize| isize::try_from(rows).unwrap_or(isize::MAX);
         let tables = self.sites.tables(inputs.snapshot);
         match action {
+            Action::Rows(by) if self.nav.page() == Page::Tuning => self.tuning.iter_mut().for_each(|it| it.choose(by)),
             Action::Rows(by) => self.scroll(by, inputs),
             Action::Pages(by) => self.scroll(by * rows(page), inputs),
             Action::HalfPages(by) => self.scroll(by * rows(page.div_ceil(2)), inputs),
@@ -86,6 +88,9 @@ impl UiState {
             Action::ToggleNotUp => self.sites.toggle_not_up(),
             Action::ToggleGroups => self.sites.toggle_groups(inputs.snapshot),
             Action::ToggleFreeze => self.sites.toggle_frozen(inputs.snapshot),
+            Action::Tune => self.open_tuning(inputs),
+            Action::TuneValue(by) => self.tuning.iter_mut().for_each(|it| it.turn(by)),
+            Action::TuneReset => self.tuning.iter_mut().for_each(Tuning::reset),
             Action::CheckNow | Action::Pause => self.command(action, inputs),
             Action::Acknowledge => self.acknowledge(inputs),
             Action::Silence => self.silence(inputs),
@@ -156,6 +161,7 @@ impl UiState {
             Page::Overview => self.sites.move_cursor(by, inputs.snapshot),
             Page::Alerts => self.alerts.move_cursor(by),
             Page::Site => self.nav.scroll(by, site::LINES_MAX),
+            Page::Tuning => self.nav.scroll(by, tuning::LISTED_MAX),
             Page::Help => self.nav.scroll(by, help::LINES_MAX),
         }
     }
@@ -181,6 +187,14 @@ impl UiState {
         }
     }
 
+    /// Opens the trial of the site under the cursor, with its rule as it is.
+    fn open_tuning(&mut self, inputs: &Inputs) {
+        let focus = self.focus(inputs).filter(|_| self.selected_group(inputs).is_none());
+        let Some(site) = focus.and_then(|index| self.tables(inputs).sites.get(index)) else { return };
+        self.tuning = Some(Tuning::new(site, inputs.now));
+        self.nav.open(Page::Tuning);
+    }
+
     pub(crate) fn open_alerts(&mut self) {
         self.alerts.move_cursor(isize::MIN);
         self.nav.open(Page::Alerts);
@@ -190,7 +204,7 @@ impl UiState {
         match self.nav.page() {
             Page::Overview => self.sites.clear_filter(),
             Page::Alerts if self.alerts.clear_filter() => {}
-            Page::Alerts | Page::Site | Page::Help => self.nav.back(),
+            Page::Alerts | Page::Site | Page::Tuning | Page::Help => self.nav.back(),
         }
     }
 

@@ -114,11 +114,11 @@ impl UiState {
 
     /// What a click on the head at this column sorts by; the mark stands for the state.
     fn head_at(&self, column: usize, size: Size) -> Option<SortKey> {
-        let mut left = 2;
+        let (mut left, facts) = (2, &self.sites.facts);
         if column < left {
             return Some(SortKey::State);
         }
-        for (head, cells) in columns::choose(usize::from(size.width), self.sites.facts.incomplete) {
+        for (head, cells) in columns::choose(usize::from(size.width), facts.incomplete, facts.objectives) {
             if column < left + cells {
                 return head.sort_key();
             }

@@ -5,3 +5,4 @@ pub(crate) mod chrome;
 pub(crate) mod frame;
 pub(crate) mod site;
 pub(crate) mod table;
+pub(crate) mod tuning;

@@ -30,7 +30,7 @@ fn keys(frame: &Frame, more: bool) -> Line {
     let back = match page {
         Page::Overview if frame.state.sites.filter().is_blank() => None,
         Page::Overview => Some(Hint { label: "Esc", word: "clear", rank: 0 }),
-        Page::Alerts | Page::Site | Page::Help => Some(Hint { label: "Esc", word: "back", rank: 0 }),
+        Page::Alerts | Page::Site | Page::Tuning | Page::Help => Some(Hint { label: "Esc", word: "back", rank: 0 }),
     };
     let below = more.then_some(Hint { label: "j", word: "more", rank: 0 });
     hints.splice(0..0, back.into_iter().chain(below));

@@ -57,6 +57,7 @@ fn title(frame: &Frame, more: bool) -> Line {
     let page = match frame.state.nav.content() {
         Page::Alerts => "alerts",
         Page::Site => "site",
+        Page::Tuning => "try a rule",
         Page::Overview | Page::Help => "overview",
     };
     let mut line = Line::of(Role::Dim, "── ");
@@ -111,7 +112,7 @@ fn marks(frame: &Frame) -> Vec<Line> {
     add("", &[beat(Cell::Bad, "down"), words("(blank) no check")]);
     let filter: &[_] = match frame.state.nav.content() {
         Page::Alerts => &[("Filter", "part of a name or message,"), ("", "open, down, up;"), ("", "!word excludes")],
-        Page::Site => &[],
+        Page::Site | Page::Tuning => &[],
         Page::Overview | Page::Help => {
             &[("Filter", "part of a name or URL,"), ("", "group:NAME, a state, cert;"), ("", "!word excludes")]
         }

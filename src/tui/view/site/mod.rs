@@ -5,6 +5,7 @@
 //! with its own fill. From 100 columns on, two regions stand side by side. The body is a list of lines that scrolls.
 
 pub(crate) mod chart;
+mod objective;
 use std::ops::Range;
 
 use crate::alert::AlertState;
@@ -95,6 +96,7 @@ fn body(frame: &Frame) -> (Vec<Line>, Range<usize>) {
         rows.push((&history.summary, history.is_exact));
     }
     let mut body = figures_of_views(frame, site, &rows);
+    body.extend(objective::lines(frame, site));
     let (chart, series) = chart::lines(frame, site);
     let charted = body.len()..body.len() + chart.len();
     body.extend(chart);

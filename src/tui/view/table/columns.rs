@@ -24,6 +24,7 @@ pub enum Column {
     TtfbMax,
     Codes,
     Certificate,
+    Budget,
     Bar,
     Note,
 }
@@ -43,7 +44,7 @@ enum LayoutStep {
     Widen(usize),
 }
 
-const STEPS: [LayoutStep; 18] = [
+const STEPS: [LayoutStep; 19] = [
     LayoutStep::Add(Column::Site, SITE_MIN),
     LayoutStep::Add(Column::Availability, 7),
     LayoutStep::Add(Column::Codes, 17),
@@ -51,6 +52,7 @@ const STEPS: [LayoutStep; 18] = [
     LayoutStep::Add(Column::Max, 7),
     LayoutStep::Add(Column::P95, 7),
     LayoutStep::Add(Column::Bar, 10),
+    LayoutStep::Add(Column::Budget, 7),
     LayoutStep::Add(Column::P50, 7),
     LayoutStep::Add(Column::Ttfb, 7),
     LayoutStep::Widen(10),
@@ -64,13 +66,14 @@ const STEPS: [LayoutStep; 18] = [
     LayoutStep::Add(Column::Note, 24),
 ];
 
-/// The columns for `width` cells; `coverage`: some site is not fully covered.
-pub fn choose(width: usize, coverage: bool) -> ColumnWidths {
+/// The columns for `width` cells; `coverage`: some site is not fully covered; `budget`: some site has an objective.
+pub fn choose(width: usize, coverage: bool, budget: bool) -> ColumnWidths {
     let mut columns = ColumnWidths::new();
     let mut used = MARK;
     for step in STEPS {
         match step {
             LayoutStep::Add(Column::Coverage, _) if !coverage => {}
+            LayoutStep::Add(Column::Budget, _) if !budget => {}
             LayoutStep::Add(column, cells) => {
                 if used + 1 + cells > width {
                     break;
@@ -115,6 +118,7 @@ impl Column {
             Self::TtfbMax => "TTFB MX",
             Self::Codes => "CODES",
             Self::Certificate => "CERT",
+            Self::Budget => "SLO",
             Self::Bar => "",
             Self::Note => "NOTE",
         }
@@ -137,6 +141,7 @@ impl Column {
             | Self::P99
             | Self::TtfbMax
             | Self::Codes
+            | Self::Budget
             | Self::Bar
             | Self::Note => None,
         }
@@ -153,12 +158,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn chosen(width: usize, coverage: bool) -> String {
+    fn chosen(width: usize, coverage: bool, budget: bool) -> String {
         let text = |(column, cells): (Column, usize)| {
             let name = if column == Column::Bar { "bar" } else { column.head() };
             format!("{}{cells}", name.replace(' ', ""))
         };
-        choose(width, coverage).into_iter().map(text).collect::<Vec<_>>().join(" ")
+        choose(width, coverage, budget).into_iter().map(text).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -177,14 +182,21 @@ mod tests {
                 "SITE24 SINCE6 AVAIL7 COV4 AVG7 P507 P907 P957 P997 MAX7 TTFB7 TTFBMX7 CODES24 CERT4 bar30 NOTE28",
             ),
         ] {
-            assert_eq!(chosen(width, coverage), columns, "{width}");
+            assert_eq!(chosen(width, coverage, false), columns, "{width}");
         }
+    }
+
+    #[test]
+    fn budgets_take_room_after_the_bar() {
+        assert_eq!(chosen(80, true, true), chosen(80, true, false));
+        let wide = "SITE15 AVAIL7 AVG7 P507 P957 MAX7 TTFB7 TTFBMX7 CODES17 SLO7 bar20";
+        assert_eq!(chosen(120, true, true), wide);
     }
 
     proptest! {
         #[test]
-        fn columns_never_exceed_the_width(width in 16usize..400, coverage: bool) {
-            let columns = choose(width, coverage);
+        fn columns_never_exceed_the_width(width in 16usize..400, coverage: bool, budget: bool) {
+            let columns = choose(width, coverage, budget);
             prop_assert!(MARK + columns.iter().map(|(_, cells)| 1 + cells).sum::<usize>() <= width);
             for (column, cells) in columns {
                 prop_assert!(column != Column::Bar || heartbeat::WIDTHS.contains(&cells));

@@ -18,7 +18,8 @@ use super::{columns, group_row, rows};
 /// All lines of the tables.
 pub fn lines(frame: &Frame) -> Vec<Line> {
     let mut lines = Vec::new();
-    let columns = columns::choose(frame.width(), frame.state.sites.facts.incomplete);
+    let facts = &frame.state.sites.facts;
+    let columns = columns::choose(frame.width(), facts.incomplete, facts.objectives);
     for placed in &frame.plan.views {
         let Some(view) = frame.tables.views.get(placed.view) else { continue };
         lines.push(title(frame, placed.view, view));

@@ -81,9 +81,31 @@ fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &
             let days = warned_days(site, frame.inputs.now).map_or_else(String::new, days_left);
             Line::of(Role::Warning, right(&days, cells))
         }
+        Column::Budget => budget(frame, site, cells),
         Column::Bar => beats(frame, site, row, cells),
         Column::Note => Line::of(Role::Plain, cut(&note(frame, site), cells)),
     }
+}
+
+/// What is left of the error budget: `49.85%`, `!12.00%` while it burns, `missed` after that; `?` if it cannot be told.
+fn budget(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Line {
+    if site.policies.slo.is_none() {
+        return Line::default();
+    }
+    let known = frame.inputs.objectives.iter().find(|known| known.site == site.name);
+    let standing = match known.map(|known| &known.figures) {
+        None => return Line::of(Role::Dim, right("…", cells)),
+        Some(Err(_)) => return Line::of(Role::Dim, right("?", cells)),
+        Some(Ok(known)) => &known.standing,
+    };
+    let is_burning = standing.burns.iter().any(|burn| burn.is_burning);
+    let (role, text) = match standing.left_ppm() {
+        None => (Role::Dim, "–".to_owned()),
+        Some(..0) => (Role::Fault, "missed".to_owned()),
+        Some(left) if is_burning => (Role::Warning, format!("!{}", figures::share(left))),
+        Some(left) => (Role::Plain, figures::share(left)),
+    };
+    Line::of(role, right(&text, cells))
 }
 
 fn name(frame: &Frame, site: &SiteSnapshot, cells: usize, columns: &ColumnWidths, selected: bool) -> Line {

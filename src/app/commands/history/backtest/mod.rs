@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::incident::terms::LedgerTerms;
+use crate::alert::kept::incident::Silence;
+use crate::alert::maintenance::LeftOut;
 use crate::alert::{Calm, Policies};
 use crate::app::alerts::outlets::ledger_terms;
 use crate::app::cli::args::{BacktestArgs, CommonArgs, PeriodArgs};
@@ -61,11 +63,12 @@ pub fn backtest(args: &BacktestArgs, common: &CommonArgs) -> Result<Ending, Comm
         }
         period.since = kept;
     }
+    let silences = past.archive.kept()?.silences;
     let mut outcomes = Vec::new();
     let mut shown = ProgressLine::on_terminal();
     for (done, plan) in plans.iter().enumerate() {
         shown.say(format_args!("judging site {} of {}", done + 1, plans.len()));
-        outcomes.push(run(args, &past, config, plan, period)?);
+        outcomes.push(run(args, &past, config, (plan, &silences), period)?);
     }
     drop(shown);
     let terms = ledger_terms(config);
@@ -122,12 +125,17 @@ fn kept_since<'a>(past: &StoredPeriod, plans: &[Plan<'a>]) -> Result<Option<(Tim
     Ok(latest)
 }
 
+/// The times of `silences` that count as maintenance of `site`.
+fn left_out(silences: &[Silence], site: &ConfiguredSite) -> LeftOut {
+    LeftOut::of((&site.site.name, site.group.as_deref()), (Timestamp::ZERO, Timestamp::MAX), &[], silences)
+}
+
 /// Judges one site.
 fn run(
     args: &BacktestArgs,
     past: &StoredPeriod,
     config: &Config,
-    plan: &Plan<'_>,
+    (plan, silences): (&Plan<'_>, &[Silence]),
     period: Period,
 ) -> Result<Outcome, CommandError> {
     let (policies, interval) = (plan.site.policies, plan.site.site.interval);
@@ -142,6 +150,7 @@ fn run(
     let slo = if rules.iter().any(|rules| rules.slo.is_some()) { SLO_REACH } else { Duration::ZERO };
     let before = reach.max(memory).max(slo).saturating_add(interval.saturating_mul(2));
     let mut run = SiteRun::new(&rules, interval, args.miss, period.since);
+    run.leave_out(&plan.site.maintenance, left_out(silences, plan.site).spans());
     let query = Query { sites: Some(vec![plan.id]), since: period.since.before(before), until: period.until };
     let passed = past.archive.samples(&query, |stored| {
         run.take(&stored.sample);

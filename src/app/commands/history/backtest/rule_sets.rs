@@ -77,7 +77,9 @@ fn site_with(base: &Policies, interval: Duration, settings: &[Setting]) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::{LatencyRule, Percentile};
+    use std::num::NonZeroU32;
+
+    use crate::alert::{LatencyRule, Percentile, SloRule, Threshold};
 
     fn set(base: &Policies, settings: &[&str]) -> Result<Policies, String> {
         let settings: Vec<Setting> = settings.iter().map(|text| Setting::parse(text).unwrap()).collect();
@@ -118,6 +120,39 @@ mod tests {
         let slo = "    slo:\n      target: 99.9%\n      over: 7d\n";
         assert_eq!(text(&["latency=off", "slo.target=99.9%", "slo.over=7d"]), format!("{rule}{slo}"));
         assert_eq!(text(&["latency=off", "slo=99.9%"]), format!("{rule}    slo: 99.9%\n"));
+    }
+
+    #[test]
+    fn every_key_that_samples_can_breach_is_set_and_ended() {
+        let base = Policies::default();
+        let ppm = |ppm| Threshold::from_ppm(ppm).unwrap();
+        let recover = set(&base, &["recover=95%", "failures=5"]).unwrap();
+        assert_eq!(recover.availability.recover, Some(ppm(950_000)));
+        assert_eq!(recover.availability.failures, NonZeroU32::new(5));
+        assert_eq!(set(&recover, &["recover=off", "failures=off"]), Ok(base));
+
+        let slow = set(&base, &["latency.p95=800ms"]).unwrap();
+        let latency = slow.latency.unwrap();
+        assert_eq!(
+            (latency.percentile, latency.limit, latency.min_samples),
+            (Percentile::P95, Duration::from_millis(800), 20)
+        );
+        let faster = set(&slow, &["latency.p50=100ms", "latency.window=5m"]).unwrap().latency.unwrap();
+        assert_eq!(
+            (faster.percentile, faster.min_samples, faster.window),
+            (Percentile::P50, 2, Duration::from_mins(5))
+        );
+        assert_eq!(set(&slow, &["latency=off"]), Ok(base));
+
+        let slo = set(&base, &["slo=99.9%"]).unwrap();
+        let month = Duration::from_hours(720);
+        assert_eq!(slo.slo, Some(SloRule { target: ppm(999_000), period: month }));
+        let week = set(&slo, &["slo.over=7d"]).unwrap().slo.unwrap();
+        assert_eq!((week.target, week.period), (ppm(999_000), Duration::from_hours(168)));
+        assert_eq!(set(&slo, &["slo=off"]), Ok(base));
+        for wrong in ["recover=70%", "slo=100%", "failures=0", "latency.p42=1s"] {
+            assert!(set(&base, &[wrong]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

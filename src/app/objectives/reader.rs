@@ -1,0 +1,166 @@
+//! Reads where objectives stand for the dashboard, on its own thread.
+//!
+//! Only the newest request counts. The file is opened for each read, beside its writer. The thread ends with the dashboard.
+//!
+//! Bounds: one read at a time, one result.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use crate::alert::objective::{ObjectiveFigures, SiteObjective};
+use crate::engine::SiteSnapshot;
+use crate::model::Timestamp;
+use crate::model::lock::lock;
+use crate::stats::Cadence;
+use crate::store::{Archive, StoreError};
+
+use super::standing::{Maintained, Objective, standing};
+
+/// The sites, and the instant.
+type Request = (Vec<Arc<SiteSnapshot>>, Timestamp);
+
+/// A handle to the reader.
+pub struct ObjectiveReader {
+    requests: Sender<Request>,
+    read: Arc<Mutex<Arc<[SiteObjective]>>>,
+}
+
+impl ObjectiveReader {
+    /// Starts a reader of the store at `path`.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn open(path: PathBuf) -> io::Result<Self> {
+        let (requests, wanted) = channel::<Request>();
+        let read = Arc::new(Mutex::new(Arc::from([])));
+        let shelf = Arc::clone(&read);
+        std::thread::Builder::new().name("webmon-slo".to_owned()).spawn(move || {
+            while let Ok(request) = wanted.recv() {
+                let (sites, until) = wanted.try_iter().last().unwrap_or(request);
+                // A plain mutex, because it is held for a move of a pointer.
+                *lock(&shelf) = objectives(&path, &sites, until).into();
+            }
+        })?;
+        Ok(Self { requests, read })
+    }
+
+    /// Requests the objectives of `sites` as of `until`, exclusive, instead of any earlier request.
+    pub fn request(&self, sites: Vec<Arc<SiteSnapshot>>, until: Timestamp) {
+        // If the reader panicked, its last result stays.
+        let _unheard = self.requests.send((sites, until));
+    }
+
+    /// The last result.
+    #[must_use]
+    pub fn read(&self) -> Arc<[SiteObjective]> {
+        Arc::clone(&lock(&self.read))
+    }
+}
+
+/// The objectives of those of `sites` that have one.
+fn objectives(path: &Path, sites: &[Arc<SiteSnapshot>], until: Timestamp) -> Vec<SiteObjective> {
+    let opened = Archive::open(path).and_then(|archive| Ok((archive.kept()?.silences, archive)));
+    let mut found = Vec::new();
+    for site in sites {
+        let Some(rule) = site.policies.slo else { continue };
+        let figures = match &opened {
+            Ok((silences, archive)) => {
+                let maintained = Maintained { windows: &site.maintenance, silences };
+                one(archive, site, &maintained, until)
+            }
+            Err(error) => Err(error.reason().into()),
+        };
+        found.push(SiteObjective { site: Arc::clone(&site.name), rule, figures });
+    }
+    found
+}
+
+fn one(
+    archive: &Archive,
+    site: &SiteSnapshot,
+    maintained: &Maintained<'_>,
+    until: Timestamp,
+) -> Result<ObjectiveFigures, Arc<str>> {
+    let Some(rule) = site.policies.slo else { return Err("no objective".into()) };
+    let reason = |error: StoreError| Arc::<str>::from(error.reason());
+    let Some(id) = archive.named(&site.name).map_err(reason)? else { return Err("nothing is stored yet".into()) };
+    let cadence = Cadence { interval: site.interval, timeout: site.timeout };
+    let objective = Objective { id, site: &site.name, group: site.group.as_deref(), rule, cadence };
+    let figures = standing(archive, &objective, maintained, until).map_err(reason)?;
+    figures.map_err(|_| "maintenance begins or ends where no single checks are kept".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::alert::{Policies, SloRule, Threshold};
+    use crate::engine::{Engine, SiteInput};
+    use crate::model::{Cause, Micros, Observation, SiteSlot};
+    use crate::ring::Producer;
+    use crate::store::{Options, Store, Writer};
+
+    const START: Timestamp = Timestamp::from_secs(1_795_255_200);
+    const INTERVAL: Duration = Duration::from_secs(10);
+
+    /// The dashboard shows what `webmon stats --slo` prints of the same instant: both come from [`standing`].
+    #[test]
+    fn the_figures_are_those_of_the_command() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        let store = Store::open(&path, &Options::default(), START).unwrap().store;
+        let id = store.register(&["api".into()], START).unwrap()[0].id;
+        let mut producer = Producer::new(2_000, 0);
+        let mut writer = Writer::new(store, vec![(id, producer.ring().reader_at_head())]).unwrap();
+        for tick in 0..1_080 {
+            let cause = if tick % 100 == 3 { Cause::Reset } else { Cause::Ok };
+            producer.push(Observation::failed(cause, "").sample(START.after(INTERVAL * tick), Micros::ZERO, 0));
+        }
+        let until = START.after(INTERVAL * 1_080);
+        writer.flush(until);
+
+        let rule = SloRule { target: Threshold::from_ppm(990_000).unwrap(), period: Duration::from_hours(24) };
+        let input = |(slot, name): (u32, &str)| SiteInput {
+            slot: SiteSlot(slot),
+            name: name.into(),
+            url: name.into(),
+            group: None,
+            interval: INTERVAL,
+            timeout: INTERVAL / 2,
+            policies: Policies { slo: (name != "blog").then_some(rule), ..Policies::default() },
+            maintenance: Arc::default(),
+            ring: Arc::clone(producer.ring()),
+            open: Vec::new(),
+            minutes: None,
+            mask: crate::alert::network::Mask::default(),
+        };
+        let inputs = [(0, "api"), (1, "blog"), (2, "new")].map(input).into();
+        let sites = Engine::new(Vec::new(), inputs, until).board().snapshot().sites;
+
+        let archive = Archive::open(&path).unwrap();
+        let cadence = Cadence { interval: INTERVAL, timeout: INTERVAL / 2 };
+        let objective = Objective { id, site: "api", group: None, rule, cadence };
+        let maintained = Maintained { windows: &[], silences: &[] };
+        let expected = standing(&archive, &objective, &maintained, until).unwrap().unwrap();
+        assert_eq!((expected.standing.tally.checks, expected.standing.tally.failed), (1_080, 11));
+
+        let reader = ObjectiveReader::open(path).unwrap();
+        reader.request(sites.clone(), until);
+        let found = loop {
+            let found = reader.read();
+            if !found.is_empty() {
+                break found;
+            }
+            std::thread::yield_now();
+        };
+        let names: Vec<&str> = found.iter().map(|known| &*known.site).collect();
+        assert_eq!(names, ["api", "new"]);
+        assert_eq!(found[0].figures, Ok(expected));
+        assert_eq!(found[1].figures, Err("nothing is stored yet".into()));
+        let gone = objectives(&folder.path().join("none.redb"), &sites, until);
+        assert!(gone.iter().all(|known| known.figures.is_err()) && gone.len() == 2);
+    }
+}
