@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::support::ports::closed_port;
 use crate::support::program::{Folder, Running, json};
+use crate::support::{Behaviour, Server};
 use serde_json::Value;
 
 /// A site that refuses ten checks a second, and a script that receives the alert. sh runs the script, because a file that
@@ -164,4 +165,25 @@ fn a_dry_run_prints_requests_and_sends_nothing() {
     assert!(!ended.stdout.contains("hunter2") && !ended.stdout.contains("B0/secret"), "{}", ended.stdout);
     let ended = folder.run("alerts --test chatt --dry-run").with(2);
     assert!(ended.stderr.contains("no outlet \"chatt\" in alerting.notify; did you mean chat?"), "{}", ended.stderr);
+}
+
+/// A dead man's switch hears that webmon works, and nothing tells its address when it cannot be reached.
+#[test]
+fn the_switch_of_a_dead_man_is_asked_and_its_address_told_nobody() {
+    let server = Server::start(Behaviour::ok());
+    let with = |url: &str| {
+        let sites = format!("sites: [{{ name: api, url: 'http://{}/' }}]\n", closed_port());
+        Folder::with(&format!("{sites}alerting: {{ heartbeat: {{ url: '{url}', every: 1h }} }}\n"))
+    };
+    let folder = with(&server.url("/ping/0b1e-secret"));
+    let mut monitor = folder.start("--headless");
+    monitor.until(|_| !server.requests().is_empty());
+    monitor.end_by(rustix::process::Signal::TERM).with(143);
+    assert_eq!(server.requests()[0].target, "/ping/0b1e-secret");
+
+    let folder = with(&format!("http://{}/ping/0b1e-secret", closed_port()));
+    let mut monitor = folder.start("--headless");
+    monitor.until(|lines| lines.iter().any(|line| line.contains("warning: webmon: heartbeat: ")));
+    let ended = monitor.end_by(rustix::process::Signal::TERM).with(143);
+    assert!(!format!("{ended:?}").contains("0b1e"), "{ended:?}");
 }

@@ -17,6 +17,8 @@ mod lines;
 mod logs;
 #[cfg(target_os = "linux")]
 mod maintenance;
+#[cfg(target_os = "linux")]
+mod own_network;
 #[cfg(unix)]
 mod reload;
 mod store;

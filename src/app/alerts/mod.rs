@@ -3,6 +3,7 @@
 pub(crate) mod book;
 pub(crate) mod context;
 pub(crate) mod delivery;
+pub(crate) mod heartbeat;
 pub(crate) mod history;
 pub(crate) mod orders;
 pub(crate) mod outlets;

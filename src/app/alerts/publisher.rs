@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::alert::incident::terms::LedgerTerms;
 use crate::alert::{Alert, AlertRecord};
 use crate::app::log::events;
+use crate::config::Heartbeat;
 use crate::engine::Board;
 use crate::model::Timestamp;
 use tokio::sync::watch;
@@ -19,13 +20,29 @@ pub struct Publisher {
     history: Arc<AlertLog>,
     book: Arc<AlertBook>,
     outlets: watch::Sender<Vec<OutletSpec>>,
+    heartbeat: watch::Sender<Option<Heartbeat>>,
 }
 
 impl Publisher {
     /// A publisher to `book` and `history`, whose deliveries follow `outlets`.
     #[must_use]
-    pub const fn new(history: Arc<AlertLog>, book: Arc<AlertBook>, outlets: watch::Sender<Vec<OutletSpec>>) -> Self {
-        Self { history, book, outlets }
+    pub fn new(history: Arc<AlertLog>, book: Arc<AlertBook>, outlets: watch::Sender<Vec<OutletSpec>>) -> Self {
+        Self { history, book, outlets, heartbeat: watch::Sender::default() }
+    }
+
+    /// The settings of the heartbeat.
+    #[must_use]
+    pub fn heartbeat(&self) -> watch::Receiver<Option<Heartbeat>> {
+        self.heartbeat.subscribe()
+    }
+
+    /// Changes the heartbeat.
+    pub fn set_heartbeat(&self, heartbeat: Option<Heartbeat>) {
+        self.heartbeat.send_if_modified(|now| {
+            let is_new = *now != heartbeat;
+            *now = heartbeat;
+            is_new
+        });
     }
 
     /// All alerts so far.

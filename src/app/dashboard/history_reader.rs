@@ -104,9 +104,9 @@ fn gathered(
         return Ok(ControlFlow::Continue(sums(&archive, site, wish, begins, others)?));
     }
     let query = Query { sites: Some(vec![site]), since: gather.from(), until: wish.until.after(LAST) };
-    let mut count = 0;
+    let (mask, mut count) = (archive.outages()?.of(site), 0);
     let passed = archive.samples(&query, |stored| {
-        gather.admit(&stored.sample);
+        gather.admit(&mask.seen(&stored.sample));
         count += 1;
         let newer = if count % LOOK_EVERY == 0 { newest(None, wanted) } else { None };
         newer.map_or(Ok(()), Err)

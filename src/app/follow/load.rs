@@ -9,7 +9,7 @@ use crate::app::storage::site_spec::SiteSpec;
 use crate::engine::{Engine, SiteInput};
 use crate::model::{Certificate, Observation, SiteId, SiteSlot, Timestamp, View};
 use crate::ring::{Producer, capacity_for};
-use crate::store::{Archive, Arrived, Changes, Signature, StoreError, StoredSite, Why};
+use crate::store::{Archive, Arrived, Changes, Outages, Signature, StoreError, StoredSite, Why};
 
 /// A followed site.
 pub struct FollowedSite {
@@ -37,6 +37,8 @@ pub struct StoreContents {
     pub alerts: Vec<AlertRecord>,
     /// The number of the next alert.
     pub next_alert: u64,
+    /// The outages of the writer's own network.
+    pub outages: Outages,
     /// The writer.
     pub signature: Option<Signature>,
 }
@@ -62,17 +64,18 @@ impl StoreContents {
             .map(|site| SiteSpec::of_store(&site.name, &past[&site.name].1.samples))
             .collect();
         subjects.extend(strangers);
-        let Changes { alerts, next_alert, signature, .. } = archive.news(&[], 0)?;
+        let Changes { alerts, next_alert, signature, outages, .. } = archive.news(&[], 0)?;
         let open = open_incidents(&alerts);
         let (mut sites, mut tracks, mut whys) = (Vec::new(), Vec::new(), Vec::new());
         for (slot, subject) in (first_slot.0..).map(SiteSlot).zip(subjects) {
             let (site, arrived) = past.remove(&subject.name).map_or_else(Default::default, |(id, it)| (Some(id), it));
-            let (followed, track) = begin((slot, subject), site, &arrived, longest, &open);
+            let (followed, mut track) = begin((slot, subject), site, &arrived, longest, &open);
+            track.mask = site.map(|site| outages.of(site)).unwrap_or_default();
             sites.push(followed);
             tracks.push(track);
             whys.push((arrived.why, arrived.certificate));
         }
-        Ok(Self { sites, tracks, whys, alerts, next_alert, signature })
+        Ok(Self { sites, tracks, whys, alerts, next_alert, outages, signature })
     }
 
     /// The time of the newest sample of all.

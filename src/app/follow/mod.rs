@@ -20,7 +20,7 @@ use crate::alert::incident::order::OrderedBy;
 use crate::engine::{Engine, Leap};
 use crate::model::command::SiteCommand;
 use crate::model::{Health, SiteId, SiteSlot, StoreHealth, Timestamp, View, Watching};
-use crate::store::{Archive, Changes, Signature, StoreError, StoredSite};
+use crate::store::{Archive, Changes, Outages, Signature, StoreError, StoredSite};
 
 use super::alerts::history::AlertLog;
 use super::alerts::orders::order_of;
@@ -74,6 +74,8 @@ pub struct ReadOnlyMonitor {
     /// The path of the store without links.
     resolved: PathBuf,
     signature: Option<Signature>,
+    /// The outages of the monitor's own network.
+    outages: Outages,
     /// The time of the newest sample of all, and of the last look that found one.
     newest: Option<Timestamp>,
     stored: Option<Timestamp>,
@@ -104,7 +106,7 @@ impl ReadOnlyMonitor {
         let mut engine = Engine::new(views, tracks, until(newest, now, flush));
         engine.look_on();
         opening.tell_whys(&mut engine);
-        let StoreContents { sites, alerts, next_alert, signature, .. } = opening;
+        let StoreContents { sites, alerts, next_alert, signature, outages, .. } = opening;
         let gauges = Arc::new(SchedulerCounters::default());
         let (keeping, kept) = watch::channel(StoreStatus::default());
         let mut follower = Self {
@@ -122,6 +124,7 @@ impl ReadOnlyMonitor {
             commands: mpsc::channel(ORDERS),
             resolved: archive.path().to_owned(),
             signature,
+            outages,
             newest,
             stored: None,
             fell: false,
@@ -153,7 +156,7 @@ impl ReadOnlyMonitor {
         opening.tell_whys(&mut self.engine);
         (self.newest, self.flush, self.subjects) = (self.newest.max(opening.newest()), flush, subjects);
         // Alerts and the signature stay as last seen: the next look finds what is new.
-        self.sites = opening.sites;
+        (self.sites, self.outages) = (opening.sites, opening.outages);
         Ok(())
     }
 
@@ -314,6 +317,11 @@ impl ReadOnlyMonitor {
                 site.paused_until = paused_until;
                 engine.pause(site.slot, paused_until, now);
             }
+        }
+        if self.outages != news.outages {
+            let mask = |site: &FollowedSite| Some((site.slot, news.outages.of(site.id?)));
+            engine.set_masks(self.sites.iter().filter_map(mask).collect());
+            self.outages = news.outages;
         }
         // Samples first: a verdict depends on them.
         engine.step(until(self.newest, now, self.flush));

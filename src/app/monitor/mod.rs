@@ -25,6 +25,7 @@ use crate::tui::SiteCommand;
 
 use super::alerts::book::{AlertBook, words};
 use super::alerts::delivery::{Deliveries, DeliveryContext};
+use super::alerts::heartbeat::HeartbeatTask;
 use super::alerts::history::AlertLog;
 use super::alerts::outlets::{ledger_terms, outlets};
 use super::alerts::publisher::Publisher;
@@ -150,6 +151,7 @@ pub struct Controls {
     control: Control,
     deliveries: Deliveries,
     orders: Option<(Inbox, Clock, watch::Sender<StoreStatus>)>,
+    heartbeat: HeartbeatTask,
     store_task: Option<StoreTask>,
 }
 
@@ -180,6 +182,7 @@ fn alerting(
     let history = Arc::new(AlertLog::new(std::mem::take(&mut memory.alerts)));
     let publisher = Publisher::new(history, book, to_deliveries);
     publisher.configure(terms, outlets(config));
+    publisher.set_heartbeat(config.alerting.heartbeat.clone());
     (publisher, deliveries)
 }
 
@@ -238,6 +241,12 @@ impl<P: Prober, N> Monitor<P, N> {
         let status = (reports, store_status.clone());
         let silences = memory.kept.silences.clone();
         let (publisher, deliveries) = alerting(&options.config, &mut memory, &clock, options.zone.clone(), status);
+        let heartbeat = HeartbeatTask {
+            terms: publisher.heartbeat(),
+            steps: Arc::default(),
+            book: Arc::clone(publisher.book()),
+            status: store_status.clone(),
+        };
         let meter = HealthMeter::new(Arc::clone(&links.control.counters), store_status.subscribe()).with(export);
         let banner = (options.zone.clone(), options.notices);
         let health = HealthReporter::new(meter, store_status.clone(), banner, options.has_network, options.narrator);
@@ -253,13 +262,14 @@ impl<P: Prober, N> Monitor<P, N> {
         let own_network = own_network(&options.config, options.zone.clone(), &memory, &engine.0, links.now);
         let health = (health, own_network);
         let mut control = Control::new(engine, inputs, links.control, store_link, publisher, health);
+        control.count_steps(Arc::clone(&heartbeat.steps));
         control.announce(&ended, links.now);
         let to_store = store_task.is_some().then_some(to_store);
         let reconciler = Reconciler::new(options.config, to_store, to_control, links.prober).telling(terms);
         let (board, alerts, health) = control.results();
         let (rechecks, incidents) = (links.rechecks, IncidentSource::Book(book));
         let handle = MonitorHandle { board, alerts, health, rechecks, incidents, commands: wishes, seen };
-        let controls = Controls { control, deliveries, orders, store_task };
+        let controls = Controls { control, deliveries, heartbeat, orders, store_task };
         Ok(Self { scheduler: links.scheduler, feed: links.feed, controls, reconciler, store_status, handle })
     }
 
@@ -348,7 +358,8 @@ impl Controls {
             stop_store.cancel();
             unsent
         };
-        let ((), (), (), commit, unsent) = tokio::join!(probing, control, orders, store, deliveries);
+        let heartbeat = Box::pin(self.heartbeat.run(stop_deliveries.clone()));
+        let ((), (), (), commit, unsent, ()) = tokio::join!(probing, control, orders, store, deliveries, heartbeat);
         Last { commit, unsent }
     }
 }

@@ -21,7 +21,7 @@ use crate::app::scheduler::{RemovedSite, RingResize, SiteUpdate};
 use crate::app::storage::export_handle::ExportUpdate;
 use crate::app::storage::request::RestoreRequest;
 use crate::app::storage::restore::{Restored, RestoredSite, filled, horizon, memory_span, older_minutes, seat, slots};
-use crate::config::{Config, ConfiguredSite};
+use crate::config::{Config, ConfiguredSite, Heartbeat};
 use crate::engine::SiteInput;
 use crate::model::{Site, SiteId, SiteSlot, Timestamp, View};
 use crate::ring::{Reader, Slab};
@@ -42,6 +42,8 @@ pub struct ConfigChange {
     pub incidents: LedgerTerms,
     /// Whether outages of this machine's network are recognized.
     pub own_network: bool,
+    /// The heartbeat.
+    pub heartbeat: Option<Heartbeat>,
     /// All sites, in the order of sites.yaml.
     pub sites: Vec<(SiteSlot, ConfiguredSite)>,
     /// The names of sites that are in the file but not watched: their incidents stay open.
@@ -264,6 +266,7 @@ impl<P> Reconciler<P> {
             outlets: outlets(config),
             incidents: ledger_terms(config),
             own_network: config.alerting.own_network,
+            heartbeat: config.alerting.heartbeat.clone(),
             sites,
             unwatched,
             site_updates,

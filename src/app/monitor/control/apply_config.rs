@@ -35,6 +35,7 @@ impl Control {
         let now = self.clock.now();
         let ended = self.ended(&change, now);
         self.publisher.configure(change.incidents, change.outlets);
+        self.publisher.set_heartbeat(change.heartbeat);
         let paused: Vec<(SiteSlot, Timestamp)> =
             change.new.iter().filter_map(|new| Some((new.slot, new.paused?))).collect();
         let mut moved: HashMap<SiteSlot, Arc<Ring>> = revised.moved.into_iter().collect();

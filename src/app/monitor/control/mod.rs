@@ -10,6 +10,7 @@ pub(crate) mod health;
 pub(crate) mod own_network;
 pub(crate) mod store_link;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -73,6 +74,8 @@ struct Outputs {
     archive_rows: Option<mpsc::Receiver<ViewRows>>,
     headless: Option<Headless>,
     service: Option<Service>,
+    /// The steps of the engine.
+    steps: Arc<AtomicU64>,
 }
 
 impl Control {
@@ -102,6 +105,11 @@ impl Control {
         };
         control.read_archive_views();
         control
+    }
+
+    /// Counts its steps in `steps`.
+    pub fn count_steps(&mut self, steps: Arc<AtomicU64>) {
+        self.outputs.steps = steps;
     }
 
     /// Publishes `alerts` that were found before the first step.
@@ -208,6 +216,7 @@ impl Control {
         self.carry_out(decisions, now);
         let step = if last { self.engine.finish(now) } else { self.engine.step(now) };
         self.publish(step, now);
+        self.outputs.steps.fetch_add(1, Ordering::Relaxed);
         if let Some(service) = self.outputs.service.as_mut().filter(|_| !last) {
             let elapsed = self.clock.monotonic();
             let failing: Vec<Arc<str>> =

@@ -178,6 +178,32 @@ async fn an_outage_goes_on_over_a_restart() {
     assert_eq!((outages.open().count(), outages.of(SiteId(1)).spans().len()), (0, 1));
 }
 
+/// The store rolls up an hour at a sealing before it is decided whether its last checks are part of an outage.
+#[tokio::test(start_paused = true)]
+async fn an_hour_is_rolled_up_with_the_outage_that_is_found_after_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("webmon.redb");
+    // The hour ends at 1,600 s, and a run from 700 s seals then. The sixth host decides, at 1,628 s.
+    let mut trial = monitor(|at| lost(at, 1_575, 1_750));
+    trial.config = parsed(&file("").replace("f, url: ", "f, interval: 58s, url: "));
+    trial.store = Some(path.clone());
+    let run = trial.run(700 * SECOND, 5_700 * SECOND).await;
+    assert_eq!(network(&run), ["offline", "online"]);
+    let offline = run.events.iter().find(|event| event["event"] == "network").unwrap();
+    let at = |field: &str| offline[field].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+    let start = i64::try_from(START.as_micros() / 1_000_000).unwrap();
+    assert!(at("since") - start < 1_590 && at("time") - start > 1_601, "undecided at the sealing: {offline}");
+    let verdict = Archive::open(&path).unwrap().verify().unwrap();
+    assert!(verdict.is_sound(), "{verdict:?}");
+    let store = Store::open(&path, &Options::default(), START.after(5_700 * SECOND)).unwrap().store;
+    for site in 0..6 {
+        let query = Query { sites: Some(vec![SiteId(site)]), ..Query::ALL };
+        let counts = store.figures(&query, None).unwrap().remove(0).stretch.rollup.totals.counts;
+        assert_eq!(counts.down, 0, "{site}");
+        assert!(counts.unknown > 1, "{site}");
+    }
+}
+
 fn outages(at: Duration) -> (Duration, Cause) {
     if at.as_secs() < 1_000 { lost(at, 300, 400) } else { lost(at, 1_200, 1_640) }
 }

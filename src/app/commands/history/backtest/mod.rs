@@ -152,8 +152,10 @@ fn run(
     let mut run = SiteRun::new(&rules, interval, args.miss, period.since);
     run.leave_out(&plan.site.maintenance, left_out(silences, plan.site).spans());
     let query = Query { sites: Some(vec![plan.id]), since: period.since.before(before), until: period.until };
+    // Outages of the monitor's own network, as it found them.
+    let mask = past.archive.outages()?.of(plan.id);
     let passed = past.archive.samples(&query, |stored| {
-        run.take(&stored.sample);
+        run.take(&mask.seen(&stored.sample));
         Ok::<(), ()>(())
     })?;
     let passed = passed.unwrap_or_default();
