@@ -83,13 +83,14 @@ fn a_lost_link_is_no_outage_of_sites() {
     };
     monitor.until(|lines| all_answer(lines, 2));
     fs::write(folder.path("orders"), "hosts del\n").unwrap();
-    let is_network =
-        |line: &String, state: &str| line.contains(&format!(r#""event":"network""#)) && line.contains(state);
-    let lines = monitor.until(|lines| lines.iter().any(|line| is_network(line, r#""state":"offline""#)));
+    let is_network = |line: &String, state: &str| {
+        line.contains(r#""event":"network""#) && line.contains(&format!(r#""state":"{state}""#))
+    };
+    let lines = monitor.until(|lines| lines.iter().any(|line| is_network(line, "offline")));
     let offline = json(lines.iter().find(|line| is_network(line, "offline")).unwrap());
     assert_eq!((&offline["hosts"], &offline["realm"]), (&6.into(), &"private".into()));
     fs::write(folder.path("orders"), "hosts add\n").unwrap();
-    monitor.until(|lines| lines.iter().any(|line| is_network(line, r#""state":"online""#)));
+    monitor.until(|lines| lines.iter().any(|line| is_network(line, "online")));
     let before = monitor.lines();
     let least = |site| answered(&objects(&before), site) + 1;
     let lines = monitor.until(|lines| (1..=6).all(|site| answered(&objects(lines), site) >= least(site)));

@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::alert::RuleKind;
+use crate::app::clock::Clock;
 use crate::app::log::about;
 use crate::app::status::health_meter::StoreStatus;
 use crate::config::Heartbeat as HeartbeatTerms;
@@ -53,6 +54,8 @@ pub struct HeartbeatTask {
     pub book: Arc<AlertBook>,
     /// The store, and where notices go.
     pub status: watch::Sender<StoreStatus>,
+    /// The clock.
+    pub clock: Clock,
 }
 
 impl HeartbeatTask {
@@ -71,15 +74,15 @@ impl HeartbeatTask {
         loop {
             let terms = self.terms.borrow_and_update().clone();
             let mut changes = self.terms.clone();
-            let changed = async {
+            let other_terms = async {
                 if changes.changed().await.is_err() {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             };
             match terms {
-                None => changed.await,
+                None => other_terms.await,
                 Some(terms) => tokio::select! {
-                    () = changed => {}
+                    () = other_terms => {}
                     () = self.beat_by(&terms, &make) => {}
                 },
             }
@@ -94,7 +97,7 @@ impl HeartbeatTask {
                 return std::future::pending().await;
             }
         };
-        let mut beats = interval_at(Instant::now() + FIRST, terms.every.max(FIRST));
+        let mut beats = interval_at(self.clock.instant(self.clock.monotonic() + FIRST), terms.every.max(FIRST));
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut seen, mut failure) = (0, None);
         loop {
@@ -141,7 +144,6 @@ mod tests {
     use super::*;
     use crate::alert::incident::terms::LedgerTerms;
     use crate::app::alerts::book::words;
-    use crate::app::clock::Clock;
     use crate::model::{SecretUrl, Timestamp};
     use crate::store::Kept;
 
@@ -151,7 +153,7 @@ mod tests {
     #[derive(Clone)]
     struct Switch {
         beats: Arc<Mutex<Vec<(u64, bool)>>>,
-        start: Instant,
+        clock: Clock,
         is_away: Arc<AtomicU64>,
     }
 
@@ -160,7 +162,7 @@ mod tests {
             if self.is_away.load(Ordering::Relaxed) > 0 {
                 return Err("no answer within 30 s".to_owned());
             }
-            self.beats.lock().unwrap().push((self.start.elapsed().as_secs(), is_well));
+            self.beats.lock().unwrap().push((self.clock.monotonic().as_secs(), is_well));
             Ok(true)
         }
     }
@@ -172,21 +174,27 @@ mod tests {
         switch: Switch,
     }
 
-    fn every(secs: u64) -> Option<HeartbeatTerms> {
+    fn every(secs: u64) -> HeartbeatTerms {
         let url = SecretUrl::new(Url::parse("https://hc-ping.com/1").unwrap());
-        Some(HeartbeatTerms { url, every: Duration::from_secs(secs) })
+        HeartbeatTerms { url, every: Duration::from_secs(secs) }
     }
 
     fn begin() -> (Scene, impl Future<Output = ()>) {
         let clock = Clock::start_at(Timestamp::from_secs(1_795_340_000));
         let status = watch::Sender::new(StoreStatus::default());
         let word = (7, words(TimeZone::UTC));
-        let book = AlertBook::new(LedgerTerms::default(), Kept::default(), word, clock, (None, status.subscribe()));
-        let (terms, settings) = watch::channel(every(60));
+        let book =
+            AlertBook::new(LedgerTerms::default(), Kept::default(), word, clock.clone(), (None, status.subscribe()));
+        let (terms, settings) = watch::channel(Some(every(60)));
         let steps = Arc::new(AtomicU64::new(1));
-        let switch = Switch { beats: Arc::default(), start: Instant::now(), is_away: Arc::default() };
-        let task =
-            HeartbeatTask { terms: settings, steps: Arc::clone(&steps), book: Arc::new(book), status: status.clone() };
+        let switch = Switch { beats: Arc::default(), clock: clock.clone(), is_away: Arc::default() };
+        let task = HeartbeatTask {
+            terms: settings,
+            steps: Arc::clone(&steps),
+            book: Arc::new(book),
+            status: status.clone(),
+            clock,
+        };
         let made = switch.clone();
         (Scene { terms, steps, status, switch }, task.beat_with(move |_| Ok(made.clone())))
     }
@@ -224,7 +232,7 @@ mod tests {
             scene.step_for(60).await;
             assert_eq!(scene.beats()[6..], [(361, true)]);
             // Another file: more often, then not at all.
-            scene.terms.send_replace(every(10));
+            scene.terms.send_replace(Some(every(10)));
             scene.step_for(22).await;
             assert_eq!(scene.beats()[7..], [(371, true), (381, true), (391, true)]);
             scene.terms.send_replace(None);

@@ -246,6 +246,7 @@ impl<P: Prober, N> Monitor<P, N> {
             steps: Arc::default(),
             book: Arc::clone(publisher.book()),
             status: store_status.clone(),
+            clock: clock.clone(),
         };
         let meter = HealthMeter::new(Arc::clone(&links.control.counters), store_status.subscribe()).with(export);
         let banner = (options.zone.clone(), options.notices);
