@@ -1,6 +1,6 @@
 //! `webmon watch`: the read-only dashboard over the store of another webmon process.
 //!
-//! It neither probes, judges nor writes; see [`crate::app::follow`]. Any number of processes may watch one store. A changed
+//! It neither probes nor judges, and writes nothing but orders to the monitor; see [`crate::app::follow`]. Any number of processes may watch one store. A changed
 //! sites.yaml is reloaded, but its `dashboard` and `storage` sections take effect at the start only.
 
 use std::io::{self, IsTerminal as _};

@@ -4,7 +4,7 @@
 //! are not, they are the stored alerts. Time stands where the store is complete: at the newest stored sample or, without new
 //! ones, at now minus the duration of a commit. A reload replaces everything behind the same handle.
 //!
-//! Invariants: nothing is written; each look opens and closes the file, so monitors may start and stop meanwhile.
+//! Invariants: nothing is written but orders to the monitor; each look opens and closes the file, so monitors may start and stop meanwhile.
 //! Bounds: the sites of the file, and those that the store has seen lately at the time of the (re)load.
 
 pub(crate) mod load;
@@ -395,6 +395,11 @@ fn is_running(_: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::SiteSelector;
+    use crate::alert::incident::order::UserOrder;
+    use crate::alert::incident::terms::Target;
+    use crate::app::orders::file_format::decode;
+    use crate::app::orders::folder::OrderFolder;
     use crate::app::tests::monitor::clock_set::wall;
     use crate::app::tests::monitor::parsed;
     use crate::model::{Cause, Micros, Observation, View};
@@ -450,6 +455,32 @@ mod tests {
         let notices = &follower.health.borrow().notices;
         assert!(notices.iter().any(|notice| notice.contains("set back by 3h")), "{notices:?}");
         assert!(notices.iter().any(|notice| notice.contains("stored ones may be up to 3h late")), "{notices:?}");
+    }
+
+    /// Of the dashboard's commands those about incidents are left for the monitor, the others are not.
+    #[tokio::test(start_paused = true)]
+    async fn commands_about_incidents_become_orders() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        store(&path, 0..10);
+        let mut follower = follower(&path, 10, |_| 0);
+        let (face, slot, until) = (follower.face(), follower.sites[0].slot, NOW.after(Duration::from_hours(1)));
+        for command in [
+            SiteCommand::Check(slot),
+            SiteCommand::Silence(slot, Some(until)),
+            SiteCommand::Acknowledge { incident: 3, is_withdrawn: false },
+        ] {
+            face.commands.try_send(command).unwrap();
+        }
+        follower.look();
+        let orders = OrderFolder::of(&follower.resolved);
+        let names = orders.scan(NOW).unwrap().orders;
+        let read: Vec<UserOrder> = names.iter().map(|name| decode(&orders.read(name).unwrap()).unwrap().0).collect();
+        let sites = SiteSelector::of(["a"]);
+        let silence = UserOrder::Silence { sites, until, is_maintenance: false, replaces: true };
+        assert_eq!(read, [silence, UserOrder::Acknowledge(Target::Number(3))]);
+        let notices = follower.keeping.borrow().notices.clone();
+        assert!(notices.iter().any(|notice| notice.contains("waits for the next start")), "{notices:?}");
     }
 
     /// The machine slept for eight hours, and the monitor went on when it woke up.
