@@ -107,9 +107,11 @@ impl SourceCache {
 
     /// Requests a trial, unless it was the last one.
     pub fn ask_for_trial(&mut self, source: &impl Source, request: Option<TrialRequest>) {
-        if request.is_some() && request != self.trial_asked {
-            self.trial_asked.clone_from(&request);
-            request.into_iter().for_each(|request| source.request_trial(request));
+        if request != self.trial_asked
+            && let Some(request) = request
+        {
+            self.trial_asked = Some(request.clone());
+            source.request_trial(request);
         }
     }
 

@@ -97,7 +97,7 @@ fn no_outlet_tells_its_secret_however_it_fails() {
     let answers =
         [echo("401 Unauthorized"), echo("404 Not Found"), echo("503 Busy"), vec![Step::Reset], vec![Step::Close]];
     let servers: Vec<Server> = answers.into_iter().map(|steps| Server::start(Behaviour::always(steps))).collect();
-    let [a, b, c, d, e] = &servers[..] else { unreachable!() };
+    let [refusing, missing, busy, resetting, closing] = &servers[..] else { unreachable!() };
     let mail = if cfg!(feature = "mail") {
         format!(
             "    mail: {{ email: [ada@example.com], from: webmon@example.com, smtp: 'smtp+starttls://ada:{MARK}@127.0.0.1:{}' }}\n",
@@ -117,12 +117,12 @@ fn no_outlet_tells_its_secret_however_it_fails() {
          \x20   hook: {{ webhook: '{}', headers: {{ Authorization: 'Bearer {MARK}-key' }} }}\n\
          \x20   tunnel: {{ gotify: '{}', token: {MARK}-key, proxy: 'http://ada:{MARK}@127.0.0.1:1' }}\n{mail}",
         closed_port(),
-        a.url(&format!("/{MARK}-key/hook")),
-        b.url(""),
-        c.url(""),
-        d.url(""),
-        e.url(&format!("/{MARK}-key/hook?key={MARK}")),
-        c.url(""),
+        refusing.url(&format!("/{MARK}-key/hook")),
+        missing.url(""),
+        busy.url(""),
+        resetting.url(""),
+        closing.url(&format!("/{MARK}-key/hook?key={MARK}")),
+        busy.url(""),
     ));
     runs(&folder, "validate").with(0);
     let mut running = folder.start("--headless --format json -vvv");

@@ -52,7 +52,7 @@ impl TrialReader {
                         *lock(&shelf) = Some(Arc::new(answer));
                         next = wanted.recv().ok();
                     }
-                    Err(newer) => next = Some(newer),
+                    Err(newer) => next = Some(*newer),
                 }
             }
         })?;
@@ -73,9 +73,13 @@ impl TrialReader {
 }
 
 /// The answer to `request`, or a newer request.
-fn answer(path: &Path, request: TrialRequest, wanted: &Receiver<TrialRequest>) -> Result<TrialAnswer, TrialRequest> {
+fn answer(
+    path: &Path,
+    request: TrialRequest,
+    wanted: &Receiver<TrialRequest>,
+) -> Result<TrialAnswer, Box<TrialRequest>> {
     let trial = match attempt(path, &request, wanted) {
-        Ok(Attempt::Newer(newer)) => return Err(*newer),
+        Ok(Attempt::Newer(newer)) => return Err(newer),
         Ok(Attempt::Trial(trial)) => Ok(trial),
         Ok(Attempt::Empty) => Err("no checks of this site are stored yet".into()),
         Err(error) => Err(error.reason().into()),
@@ -101,15 +105,15 @@ fn attempt(path: &Path, request: &TrialRequest, wanted: &Receiver<TrialRequest>)
     let before = reach.saturating_add(request.interval.saturating_mul(2));
     let mut run = SiteRun::new(&rules, request.interval, NO_OUTAGE, since);
     let query = Query { sites: Some(vec![site]), since: since.before(before), until: request.until };
-    let mut count = 0;
+    let (mask, mut count) = (archive.outages()?.of(site), 0);
     let passed = archive.samples(&query, |stored| {
-        run.take(&stored.sample);
+        run.take(&mask.seen(&stored.sample));
         count += 1;
         let newer = if count % LOOK_EVERY == 0 { wanted.try_iter().last() } else { None };
-        newer.map_or(Ok(()), Err)
+        newer.map_or(Ok(()), |newer| Err(Box::new(newer)))
     })?;
     if let Err(newer) = passed {
-        return Ok(Attempt::Newer(Box::new(newer)));
+        return Ok(Attempt::Newer(newer));
     }
     let course = run.finish(request.until);
     let Some(first) = course.first else { return Ok(Attempt::Empty) };

@@ -270,7 +270,7 @@ impl<P: Prober, N> Monitor<P, N> {
         let (board, alerts, health) = control.results();
         let (rechecks, incidents) = (links.rechecks, IncidentSource::Book(book));
         let handle = MonitorHandle { board, alerts, health, rechecks, incidents, commands: wishes, seen };
-        let controls = Controls { control, deliveries, heartbeat, orders, store_task };
+        let controls = Controls { control, deliveries, orders, heartbeat, store_task };
         Ok(Self { scheduler: links.scheduler, feed: links.feed, controls, reconciler, store_status, handle })
     }
 

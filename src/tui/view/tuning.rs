@@ -33,7 +33,7 @@ pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
         }
         None => lines.push(Line::of(Role::Strong, " judging the stored checks …")),
         Some(Err(reason)) => {
-            lines.push(Line::of(Role::Warning, cut(&format!(" nothing to try: {reason}"), frame.width())))
+            lines.push(Line::of(Role::Warning, cut(&format!(" nothing to try: {reason}"), frame.width())));
         }
         Some(Ok(trial)) => {
             lines.extend(outcome(frame, &request, trial));
