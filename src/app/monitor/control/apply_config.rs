@@ -48,6 +48,8 @@ impl Control {
         };
         let inputs = change.sites.into_iter().filter_map(input).collect();
         let mut step = self.engine.revise(change.views, inputs);
+        // New sites do not know of it.
+        self.known = None;
         step.alerts = ended;
         self.read_archive_views();
         for (slot, until) in paused {

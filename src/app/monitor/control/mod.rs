@@ -18,6 +18,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
+use crate::alert::incident::list::IncidentList;
 use crate::alert::incident::order::OrderedBy;
 use crate::app::alerts::history::AlertLog;
 use crate::app::alerts::orders::order_of;
@@ -57,6 +58,8 @@ pub struct Control {
     own_network: OwnNetwork,
     /// What was decided about the network, to be published with the next step.
     decided: Decisions,
+    /// The list of incidents of which the engine knows the maintenance.
+    known: Option<Arc<IncidentList>>,
     outputs: Outputs,
 }
 
@@ -101,6 +104,7 @@ impl Control {
             own_incidents,
             own_network,
             decided: Decisions::default(),
+            known: None,
             outputs: Outputs::default(),
         };
         control.read_archive_views();
@@ -200,6 +204,15 @@ impl Control {
         self.health.add_lost(lost);
     }
 
+    /// Tells the engine of silences that count as maintenance, if they may have changed.
+    fn leave_out_maintenance(&mut self) {
+        let list = self.publisher.book().incident_list();
+        if !self.known.as_ref().is_some_and(|known| Arc::ptr_eq(known, &list)) {
+            self.engine.leave_out(&list.silences);
+            self.known = Some(list);
+        }
+    }
+
     fn step(&mut self, last: bool) {
         while let Ok(texts) = self.scheduler.texts.try_recv() {
             self.own_network.note(&texts);
@@ -210,6 +223,7 @@ impl Control {
         {
             self.engine.supply(view, as_of, rows, is_refresh);
         }
+        self.leave_out_maintenance();
         let now = self.clock.now();
         let delivered = self.publisher.book().take_delivered();
         let decisions = self.own_network.decide(&delivered, now);
