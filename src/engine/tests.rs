@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::alert::network::Mask;
 use crate::alert::policy::{Playback, tests as policy};
-use crate::alert::{AlertState, LatencyRule, Percentile, Policies, Reading, StandingIncident};
+use crate::alert::{
+    AlertState, LatencyRule, Percentile, Policies, Reading, SiteSelector, SloRule, StandingIncident, Threshold,
+};
 use crate::engine::snapshot::Breach;
 use crate::model::{Cause, Certificate, Flags, Micros, Packed, Phase, Sample, Timeframe};
 use crate::ring::{Producer, capacity_for};
@@ -706,4 +708,35 @@ fn a_site_that_joins_is_judged_from_its_next_check_on() {
     producer.push(sample(302, Cause::Reset));
     let alerts = scene.engine.step(at(303)).alerts;
     assert_eq!(alerts.iter().map(|alert| (&*alert.site, alert.at)).collect::<Vec<_>>(), [("new", at(302))]);
+}
+
+#[test]
+fn an_objective_is_not_judged_in_maintenance() {
+    let slo = SloRule { target: Threshold::from_ppm(990_000).unwrap(), period: Duration::from_hours(720) };
+    let silence = |sites: &str, is_maintenance| Silence {
+        number: 1,
+        sites: SiteSelector::of([sites]),
+        from: Timestamp::ZERO,
+        until: at(100_000),
+        by: "ada".into(),
+        text: String::new(),
+        is_maintenance,
+    };
+    for (silences, expected) in [
+        (vec![], true),
+        (vec![silence("api", true)], false),
+        (vec![silence("blog", true)], true),
+        (vec![silence("api", false)], true),
+    ] {
+        let mut scene = Scene::new(&[], 0, vec![view(60, 10)], |site| site.policies.slo = Some(slo));
+        scene.engine.leave_out(&silences);
+        let mut alerts = Vec::new();
+        for tick in 0..400 {
+            scene.producer.push(sample(10 * tick + 1, Cause::Reset));
+            alerts.extend(scene.engine.step(at(10 * tick + 2)).alerts);
+        }
+        let is_found = alerts.iter().any(|alert| alert.rule == RuleKind::SloFast);
+        assert_eq!(is_found, expected, "{silences:?}");
+        assert!(alerts.iter().any(|alert| alert.rule == RuleKind::Availability));
+    }
 }
