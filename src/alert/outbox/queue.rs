@@ -136,6 +136,8 @@ pub struct Queue {
     /// The theoretical arrival time of the next request. Source: the generic cell rate algorithm, ITU-T I.371.
     arrival: Duration,
     is_busy: bool,
+    /// Whether the last request was rejected.
+    is_rejecting: bool,
 }
 
 impl Queue {
@@ -155,6 +157,7 @@ impl Queue {
             gathering: None,
             arrival: Duration::ZERO,
             is_busy: false,
+            is_rejecting: false,
         }
     }
 
@@ -252,7 +255,8 @@ impl Queue {
         if elapsed < earliest {
             return Next::Later(earliest);
         }
-        let batch = if self.is_grouping() { heads.len().min(BATCH_MAX) } else { 1 };
+        // A message that the outlet rejects must not take others along.
+        let batch = if self.is_grouping() && !self.is_rejecting { heads.len().min(BATCH_MAX) } else { 1 };
         Next::Send(heads.into_iter().take(batch).collect())
     }
 
@@ -264,13 +268,17 @@ impl Queue {
         }
     }
 
-    /// The messages that may go at `now`: of each incident the oldest; for a program all, in their order.
+    /// The messages that may go at `now`: of each incident the oldest, those that failed less often first, so that one which
+    /// fails again and again holds up no other; for a program all, in their order.
     fn heads(&self, now: Timestamp) -> Vec<u64> {
         if self.delivery == Delivery::Program {
             return self.rows.keys().copied().collect();
         }
         let is_head = |row: &&Row| self.incidents[&row.incident].first() == Some(&row.number);
-        self.rows.values().filter(is_head).filter(|row| row.due <= now || row.is_begun).map(|row| row.number).collect()
+        let heads = self.rows.values().filter(is_head).filter(|row| row.due <= now || row.is_begun);
+        let mut heads: Vec<(u32, u64)> = heads.map(|row| (row.attempts, row.number)).collect();
+        heads.sort_unstable();
+        heads.into_iter().map(|(_, number)| number).collect()
     }
 
     /// A request begins.
@@ -283,7 +291,7 @@ impl Queue {
 
     /// The request was taken.
     pub fn succeeded(&mut self, now: Timestamp, elapsed: Duration) {
-        self.is_busy = false;
+        (self.is_busy, self.is_rejecting) = (false, false);
         self.failures = 0;
         self.backoff.reset();
         self.resume = match self.delivery {
@@ -301,6 +309,7 @@ impl Queue {
             self.failing_since = elapsed;
         }
         self.failures += 1;
+        self.is_rejecting = failure == Failure::Broken;
         let wait = match failure {
             Failure::Transient(pause) => {
                 let quick = elapsed.saturating_sub(self.failing_since) < QUICK_RETRIES;

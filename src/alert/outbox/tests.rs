@@ -517,6 +517,34 @@ fn a_storm_is_two_messages_to_people_and_one_each_to_a_service() {
     }
 }
 
+/// An outlet that rejects one message, whatever comes with it, hears all others; also where it groups.
+#[test]
+fn a_message_that_is_rejected_holds_up_no_other() {
+    for key in ["grouped", "pager"] {
+        let mut outbox = Outbox::new(0);
+        outbox.set_outlets(terms().into_iter().filter(|terms| &*terms.key == key).collect());
+        for incident in 1..=5 {
+            outbox.post(incident, &news(NewsKind::Opened, 0), Audience::default(), START, &mut Vec::new());
+        }
+        let mut taken = Vec::new();
+        for secs in 0..3_000 {
+            let (now, elapsed) = (START.after(Duration::from_secs(secs)), Duration::from_secs(secs));
+            let Next::Send(rows) = outbox.next(key, now, elapsed) else { continue };
+            let outgoing = outbox.begin(key, &rows, elapsed, &mut Vec::new());
+            let incidents: Vec<u64> = outgoing.rows.iter().map(|row| row.incident).collect();
+            if incidents.contains(&1) {
+                let failure = (Failure::Broken, "400 Bad Request");
+                outbox.failed(&key.into(), &outgoing.rows, failure, (now, elapsed), &mut Vec::new());
+            } else {
+                outbox.succeeded(&key.into(), &outgoing.rows, now, elapsed, &mut Vec::new());
+                taken.extend(incidents);
+            }
+        }
+        taken.sort_unstable();
+        assert_eq!(taken, [2, 3, 4, 5], "{key}");
+    }
+}
+
 #[test]
 fn what_waits_is_bounded_and_what_is_old_is_given_up_with_what_follows() {
     let mut outbox = alone(|_| {});

@@ -55,7 +55,7 @@ fn kinds(messages: &[(NewsKind, u64)]) -> Vec<NewsKind> {
 #[tokio::test(start_paused = true)]
 async fn an_acknowledgement_holds_over_a_restart_and_ends_with_its_incident() {
     let folder = tempfile::tempdir().unwrap();
-    let mut trial = TestMonitor::shaky(folder.path(), |at| down(at, &[180..1_000, 1_300..1_700]));
+    let mut trial = TestMonitor::shaky(folder.path(), |at| down(at, &[180..1_000, 1_150..1_700]));
     trial.orders = vec![(400 * SECOND, UserOrder::Acknowledge(Target::Site("shaky".into())))];
     let first = trial.run(Duration::ZERO, 700 * SECOND).await;
     let event = first.events.iter().find(|object| object["event"] == "incident").unwrap();
