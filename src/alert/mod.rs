@@ -12,12 +12,14 @@ mod reading;
 pub(crate) mod record;
 mod rule;
 mod selector;
+mod transition;
 pub mod trial;
 
 pub use incident::calm::Calm;
 pub use news::{News, NewsContext, NewsKind};
-pub use policy::{Judge, StandingIncident, Transition};
+pub use policy::Judge;
 pub use reading::Reading;
 pub use record::{Alert, AlertRecord};
 pub use rule::{AlertState, LatencyRule, Percentile, Policies, Rule, RuleKind, Severity, SloRule, Threshold};
 pub use selector::SiteSelector;
+pub use transition::{StandingIncident, Transition};

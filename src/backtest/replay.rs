@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use crate::alert::Policies;
+use crate::alert::Transition;
 use crate::alert::maintenance::{Maintenance, Span};
-use crate::alert::policy::{Cutoffs, Expired, Judge, Transition};
+use crate::alert::policy::{Cutoffs, Expired, Judge};
 use crate::model::{Cause, Outcome, Packed, Timestamp};
 
 /// Samples that may stay behind before they are removed.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::alert::RuleKind;
-use crate::alert::policy::Transition;
+use crate::alert::Transition;
 use crate::model::{Cause, Timestamp};
 use crate::stats::{Availability, Outage};
 

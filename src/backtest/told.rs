@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::Transition;
 use crate::alert::incident::ledger::Ledger;
 use crate::alert::incident::terms::{Emitted, LedgerTerms};
-use crate::alert::policy::Transition;
 use crate::alert::{Alert, NewsContext, Policies};
 use crate::model::Timestamp;
 

@@ -228,7 +228,9 @@ fn assert_phases(stored: &History) {
 /// The alerts among `lines` are those that are remembered: one for each site that is down.
 #[track_caller]
 fn assert_alerts(folder: &Folder, lines: &[Value]) {
-    let alerts: Vec<&Value> = lines.iter().filter(|line| line["event"] == "alert").collect();
+    let mut alerts: Vec<&Value> = lines.iter().filter(|line| line["event"] == "alert").collect();
+    // A step reads the sites one after another, so alerts of two sites within moments may be printed in another order.
+    alerts.sort_by_key(|alert| alert["time"].as_str());
     let remembered = folder.run("alerts --format json").quietly().json();
     assert_eq!(alerts, remembered.iter().collect::<Vec<_>>());
     for site in ["refusing", "resetting"] {

@@ -60,7 +60,7 @@ fn failures() -> Vec<(Behaviour, FailureKind, Option<u128>, &'static str)> {
             None,
             "302 Found: redirects are not followed",
         ),
-        (Behaviour::ok().at_accept(vec![Step::Reset]), Transient, None, "connection"),
+        (Behaviour::ok().at_accept(vec![Step::Reset]), Transient, None, "onnection"),
         (scripted(vec![Step::Reset]), Transient, None, "connection reset"),
         (scripted(vec![Step::Close]), Transient, None, "connection closed"),
         (scripted(vec![Step::send("garbage\r\n\r\n"), Step::Close]), Transient, None, "HTTP"),

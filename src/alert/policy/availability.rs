@@ -23,8 +23,8 @@ use crate::alert::{AlertState, Rule, RuleKind};
 use crate::model::{Flags, Outcome, Packed, Timestamp};
 use crate::stats::Availability;
 
-use super::Transition;
 use super::expiry::{Expiry, Span};
+use crate::alert::Transition;
 
 /// The state of one site's availability rule.
 #[derive(Clone, Debug)]

@@ -19,9 +19,9 @@ use crate::alert::objective::{FAST, Pair, SLOW, burns, rate_milli};
 use crate::alert::{Reading, RuleKind, SloRule};
 use crate::model::{Outcome, Packed, Timestamp};
 
-use super::Transition;
 use super::expiry::Span;
 use super::minutes::{self, Minutes, Sum};
+use crate::alert::Transition;
 
 /// Failed checks that a breach needs in its long window.
 const FAILED_LEAST: u32 = 3;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::alert::{Reading, RuleKind};
 use crate::model::Timestamp;
 
-use super::Transition;
+use crate::alert::Transition;
 
 /// Days left at which an open incident is told again.
 const MARKS: [i64; 3] = [7, 3, 1];

@@ -10,8 +10,8 @@
 use crate::alert::{LatencyRule, Reading, RuleKind};
 use crate::model::{Cause, Micros, Packed, Timestamp};
 
-use super::Transition;
 use super::expiry::{Expiry, Span};
+use crate::alert::Transition;
 
 /// The state of one site's latency rule.
 #[derive(Clone, Debug)]

@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::model::{Certificate, Packed, Timestamp};
 
 use super::maintenance::{self, Maintenance};
-use super::{Policies, RuleKind};
+use super::{Policies, RuleKind, StandingIncident, Transition};
 use availability::AvailabilityJudge;
 use burn::BurnJudge;
 use certificate::CertificateJudge;
@@ -31,7 +31,6 @@ use latency::LatencyJudge;
 
 pub use minutes::Minutes;
 pub use playback::Playback;
-pub use transition::{StandingIncident, Transition};
 
 /// The rules that a site may have, in the order in which one check is judged.
 pub const SITE_RULES: [RuleKind; 5] =
@@ -329,4 +328,3 @@ mod minutes;
 mod playback;
 #[cfg(test)]
 pub(crate) mod tests;
-mod transition;

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use crate::alert::Policies;
+use crate::alert::{Policies, Transition};
 use crate::model::{Packed, Timestamp};
 
-use super::{Cutoffs, Expired, Judge, Minutes, Transition};
+use super::{Cutoffs, Expired, Judge, Minutes};
 
 /// See the module.
 #[derive(Debug)]

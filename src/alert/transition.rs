@@ -38,13 +38,13 @@ pub struct StandingIncident {
 
 impl Transition {
     /// A breach of `rule` at `at`, in the incident that began at `since`.
-    pub(super) const fn breached(rule: RuleKind, at: Timestamp, since: Timestamp, reading: Reading) -> Self {
+    pub(crate) const fn breached(rule: RuleKind, at: Timestamp, since: Timestamp, reading: Reading) -> Self {
         let state = AlertState::Breached;
         Self { rule, at, state, since, downtime: None, availability: None, reading: Some(reading) }
     }
 
     /// The end of a breach of `rule` that began at `since`.
-    pub(super) const fn cleared(rule: RuleKind, at: Timestamp, since: Timestamp, reading: Reading) -> Self {
+    pub(crate) const fn cleared(rule: RuleKind, at: Timestamp, since: Timestamp, reading: Reading) -> Self {
         let downtime = Some(at.since(since));
         Self { rule, at, state: AlertState::Cleared, since, downtime, availability: None, reading: Some(reading) }
     }
