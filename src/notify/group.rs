@@ -96,6 +96,10 @@ fn sentence(section: Section, members: &[&News], zone: &TimeZone) -> String {
             }
         };
     }
+    if section == Section::Own {
+        // All have the same name; the lines say what they are about.
+        return format!("{}.", head(section, members));
+    }
     let (names, is_cut) = names(members);
     let groups = if is_cut { groups(members) } else { String::new() };
     let mut text = format!("{}: {names}{groups}.", head(section, members));

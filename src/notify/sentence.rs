@@ -50,6 +50,10 @@ pub(super) fn subject(news: &News) -> String {
     let subject = named(news);
     match news.kind {
         NewsKind::Opened => format!("{subject} {}", present(news)),
+        // What webmon says of itself says what is over, too.
+        NewsKind::Closed if matches!(news.alert.reading, Some(Reading::Note(_))) => {
+            format!("{subject} {}", present(news))
+        }
         NewsKind::Closed => format!("{subject} {}", again(news.alert.rule)),
         NewsKind::Was => format!("{subject} {}", past(news.alert.rule)),
         NewsKind::Ended => format!("{subject} is no longer watched"),

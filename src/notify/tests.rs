@@ -72,6 +72,24 @@ fn message(news: &[News]) -> Message {
     Message::of(news, &TimeZone::UTC, false)
 }
 
+/// What webmon says of itself is said, also when it is over and with others.
+#[test]
+fn reports_about_webmon_say_what_they_are_about() {
+    let over = || {
+        let mut over = news(NewsKind::Closed, RuleKind::Store, "webmon");
+        over.alert.facts.reading = Some(Reading::Note("saving again.".to_owned()));
+        over
+    };
+    let mut network = news(NewsKind::Closed, RuleKind::Network, "webmon");
+    network.alert.facts.reading = Some(Reading::Note("no network from 08:59:03 to 09:00:00 (57s).".to_owned()));
+    let message = Message::of(&[over(), network], &TimeZone::UTC, false);
+    assert_eq!(message.title, "2 reports about webmon.");
+    assert_eq!(
+        message.lines,
+        ["webmon reports: saving again", "webmon reports: no network from 08:59:03 to 09:00:00 (57s)"]
+    );
+}
+
 #[test]
 fn each_event_has_its_sentence_to_the_letter() {
     use NewsKind::{Acknowledged, Closed, Ended, Opened, Reminder, Was, Withdrawn};

@@ -236,7 +236,7 @@ pub fn json(out: &mut impl io::Write, at: Timestamp, record: &SloRecord<'_>) -> 
     json::line(out, &SloObject::of(record, at))
 }
 
-/// The header of [`csv`] lines.
+/// The header of [`csv()`] lines.
 ///
 /// # Errors
 /// The writer's.
@@ -244,7 +244,7 @@ pub fn csv_header(out: &mut impl io::Write) -> io::Result<()> {
     wording::line(out, ROWS)
 }
 
-/// One line, with the fields of [`json`].
+/// One line, with the fields of [`json()`].
 ///
 /// # Errors
 /// The writer's.

@@ -4,9 +4,8 @@
 //! `.ci/run` installs it.
 
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -106,6 +105,8 @@ async fn an_alertmanager_tells_an_alert_and_its_end_also_over_its_own_crash() {
 #[cfg(feature = "mail")]
 mod mail {
     use std::io::{BufRead as _, BufReader};
+    use std::path::PathBuf;
+    use std::sync::Arc;
     use std::sync::mpsc;
 
     use jiff::tz::TimeZone;

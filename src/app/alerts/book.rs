@@ -290,7 +290,7 @@ impl AlertBook {
         inner.broken.retain(|broken| broken != outlet);
         // An earlier run may have begun the incident.
         if inner.broken.is_empty() && std::mem::take(&mut inner.is_outlet_reported) {
-            inner.own_alert(RuleKind::Outlet, AlertState::Cleared, "all outlets are notified again", now);
+            inner.own_alert(RuleKind::Outlet, AlertState::Cleared, "all outlets are notified again.", now);
         }
         had_failed
     }
@@ -308,7 +308,10 @@ impl AlertBook {
         let given_up = inner.outbox.failed(outlet, &outgoing.rows, (failure, reason), times, &mut changes);
         self.keep(inner, Vec::new(), changes, false);
         let failures = inner.outbox.failures(outlet);
-        if (failures >= FAILURES_TOLD || failure == Failure::Gone) && !inner.broken.contains(outlet) {
+        // What fails while this machine has no network says nothing of an outlet.
+        let is_offline = inner.is_breached(RuleKind::Network);
+        let is_broken = (failures >= FAILURES_TOLD && !is_offline) || failure == Failure::Gone;
+        if is_broken && !inner.broken.contains(outlet) {
             inner.broken.push(Arc::clone(outlet));
             if !std::mem::replace(&mut inner.is_outlet_reported, true) {
                 let text = format!("cannot notify {outlet}: {reason}.");

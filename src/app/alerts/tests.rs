@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::book::{AlertBook, words};
+use super::book::{AlertBook, PROGRAM, words};
 use super::delivery::{Deliveries, DeliveryContext};
 use super::history::AlertLog;
 use super::outlets::program;
@@ -15,7 +15,8 @@ use super::publisher::Publisher;
 use super::stored_report::{self, ReportReceiver};
 use crate::alert::incident::terms::LedgerTerms;
 use crate::alert::kept::change::ChangeKey;
-use crate::alert::{Alert, AlertRecord, Rule};
+use crate::alert::outbox::queue::{Failure, Next};
+use crate::alert::{Alert, AlertRecord, AlertState, Rule, RuleKind};
 use crate::app::alerts::program::tests::sh;
 use crate::app::clock::Clock;
 use crate::app::status::health_meter::StoreStatus;
@@ -88,6 +89,28 @@ async fn a_failed_call_is_repeated_with_its_attempt_until_it_succeeds() {
     assert_eq!(std::fs::read_to_string(&log).unwrap(), "1 2 2\n2 2 2\n3 2 2\n");
     let notices = desk.status.borrow().notices.clone();
     assert_eq!(notices, ["alerting.exec: notify.sh failed (exit status: 1)", "notify.sh: works again"]);
+}
+
+/// Three failures in a row are an incident of webmon, but not while this machine has no network.
+#[tokio::test(start_paused = true)]
+async fn an_outlet_that_fails_without_a_network_is_no_incident() {
+    let desk = Desk::new(&sh("exit 1"), false);
+    let book = desk.publisher.book();
+    let network = |state| Alert::own("webmon".into(), RuleKind::Network, state, "none answers.".to_owned(), START);
+    let fail = async || {
+        for _ in 0..3 {
+            let Next::Send(rows) = book.next(PROGRAM) else { panic!("it waits") };
+            let sending = book.begin(PROGRAM, &rows);
+            book.failed(&PROGRAM.into(), &sending.outgoing, (Failure::Transient(None), "no route"));
+            tokio::time::advance(Duration::from_mins(1)).await;
+        }
+        let published = desk.publish(&[]);
+        published.iter().filter(|alert| alert.rule == RuleKind::Outlet).map(|alert| alert.state).collect::<Vec<_>>()
+    };
+    desk.publish(&[fixtures::alert().facts, network(AlertState::Breached)]);
+    assert_eq!(fail().await, []);
+    desk.publish(&[network(AlertState::Cleared)]);
+    assert_eq!(fail().await, [AlertState::Breached]);
 }
 
 /// At the end a call under way gets a bounded time; what is left is named.
