@@ -2,7 +2,7 @@
 //!
 //! Invariants: of each incident only the oldest message may go; one request at a time; a message that was begun is repeated
 //! under its number. Time since the start of the program paces and retries, so a clock that is set changes neither.
-//! Bounds: those of [`super::Outbox`]. Cost of a look: linear in the rows that wait.
+//! Bounds: those of [`super::Outbox`]. Cost of a look: linear in the rows that wait if one may go, otherwise constant.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -240,6 +240,17 @@ impl Queue {
         if self.is_busy || self.rows.is_empty() {
             return Next::Idle;
         }
+        let (pace, burst) = self.delivery.pace();
+        let ready = self.arrival.saturating_sub(pace * burst.saturating_sub(1)).max(self.resume);
+        let known = match (self.delivery, self.gathering) {
+            (Delivery::Chat { .. }, None) => Duration::ZERO,
+            (Delivery::Chat { group }, Some(since)) => ready.max(since + group),
+            _ => ready,
+        };
+        // Every change asks every outlet: of thousands that wait, most looks need not see the messages.
+        if elapsed < known {
+            return Next::Later(known);
+        }
         let heads = self.heads(now);
         if heads.is_empty() {
             let due = self.rows.values().map(|row| row.due).min().unwrap_or(Timestamp::MAX);
@@ -250,8 +261,7 @@ impl Queue {
             Delivery::Chat { group } => *self.gathering.get_or_insert(elapsed) + group,
             _ => elapsed,
         };
-        let (pace, burst) = self.delivery.pace();
-        let earliest = self.arrival.saturating_sub(pace * burst.saturating_sub(1)).max(gathered).max(self.resume);
+        let earliest = ready.max(gathered);
         if elapsed < earliest {
             return Next::Later(earliest);
         }
