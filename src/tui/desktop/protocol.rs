@@ -112,7 +112,7 @@ mod tests {
         let kitty =
             "\x1b]99;i=webmon7:d=0:u=2;api; eu is down\x1b\\\x1b]99;i=webmon7:d=1:p=body;Website api is down.\x1b\\";
         assert_eq!(bytes(&[("TERM", "xterm-kitty")]), kitty);
-        let in_tmux = bytes(&[("KITTY_WINDOW_ID", "1"), ("TMUX", "/tmp/tmux-0/default,1,0")]);
+        let in_tmux = bytes(&[("KITTY_WINDOW_ID", "1"), ("TMUX", "default,1,0")]);
         assert_eq!(in_tmux, format!("\x1bPtmux;{}\x1b\\", kitty.replace('\x1b', "\x1b\x1b")));
         let group = Notification { incident: None, is_urgent: false, ..shown };
         let said = protocol(&[("TERM", "xterm-kitty")]).unwrap().encode(&group);
