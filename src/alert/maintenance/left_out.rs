@@ -103,7 +103,7 @@ impl Maintenance {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::alert::SiteSelector;
     use crate::alert::maintenance::{Days, Schedule, clock_time};
@@ -126,15 +126,13 @@ mod tests {
     }
 
     fn silence(from: u64, until: u64, is_maintenance: bool) -> Silence {
-        Silence {
-            number: 1,
-            sites: SiteSelector::All,
-            from: at(from),
-            until: at(until),
-            by: "ada".into(),
-            text: String::new(),
-            is_maintenance,
-        }
+        silence_of(at(from), at(until), is_maintenance)
+    }
+
+    /// A silence of everything.
+    pub fn silence_of(from: Timestamp, until: Timestamp, is_maintenance: bool) -> Silence {
+        let (by, text) = ("ada".into(), String::new());
+        Silence { number: 1, sites: SiteSelector::All, from, until, by, text, is_maintenance }
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! days, two months in which each word of [`Days`] names a day twice; [`Calendar`] keeps the answer until it changes.
 
 mod days;
-mod left_out;
+pub(crate) mod left_out;
 
 pub use days::{Days, MaintenanceError, clock_time};
 pub use left_out::{LeftOut, Span};

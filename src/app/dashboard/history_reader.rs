@@ -1,80 +1,41 @@
-//! Reads stored history for the dashboard, on its own thread.
-//!
-//! Only the newest request counts: a read looks for a newer one and stops in its favour, so a held key does not read all the
-//! periods that it passes. The file is opened for each read, beside its writer. The thread ends with the dashboard.
-//!
-//! Bounds: one read at a time, one result.
+//! Reads stored history for the dashboard. The file is opened for each read, beside its writer.
 
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use crate::model::lock::lock;
 use crate::model::{SiteId, Timestamp};
 use crate::stats::PeriodFigures;
 use crate::store::{Archive, Query, StoreError};
 use crate::tui::{HOUR, HistoryBuilder, HistoryRequest, SiteHistory};
 
+use super::reader_thread::{ReaderThread, Waiting};
+
 /// Samples between two looks for a newer request.
 const LOOK_EVERY: u64 = 4_096;
 
-/// A handle to the reader.
-pub struct HistoryReader {
-    requests: Sender<HistoryRequest>,
-    read: Arc<Mutex<Option<Arc<SiteHistory>>>>,
-}
+/// A reader of history.
+pub type HistoryReader = ReaderThread<HistoryRequest, Option<Arc<SiteHistory>>>;
 
-impl HistoryReader {
-    /// Starts a reader of the store at `path`.
-    ///
-    /// # Errors
-    /// The system refuses a thread.
-    pub fn open(path: PathBuf) -> io::Result<Self> {
-        let (wishes, wanted) = channel();
-        let read = Arc::new(Mutex::new(None));
-        let shelf = Arc::clone(&read);
-        std::thread::Builder::new().name("webmon-past".to_owned()).spawn(move || {
-            let mut next = wanted.recv().ok();
-            while let Some(wish) = newest(next.take(), &wanted) {
-                match reading(&path, &wish, &wanted) {
-                    ControlFlow::Continue(past) => {
-                        // A plain mutex, because it is held for a move of a pointer.
-                        *lock(&shelf) = Some(Arc::new(past));
-                        next = wanted.recv().ok();
-                    }
-                    ControlFlow::Break(newer) => next = Some(newer),
-                }
-            }
-        })?;
-        Ok(Self { requests: wishes, read })
-    }
-
-    /// Requests `wanted` instead of any earlier request.
-    pub fn request(&self, wanted: HistoryRequest) {
-        // If the reader panicked, its last result stays.
-        let _unheard = self.requests.send(wanted);
-    }
-
-    /// The last result.
-    #[must_use]
-    pub fn read(&self) -> Option<Arc<SiteHistory>> {
-        lock(&self.read).clone()
-    }
-}
-
-fn newest(wish: Option<HistoryRequest>, wanted: &Receiver<HistoryRequest>) -> Option<HistoryRequest> {
-    wanted.try_iter().last().or(wish)
+/// Starts a reader of the store at `path`.
+///
+/// # Errors
+/// The system refuses a thread.
+pub fn open(path: PathBuf) -> io::Result<HistoryReader> {
+    ReaderThread::open("webmon-past", None, move |wish, waiting| match reading(&path, &wish, waiting) {
+        ControlFlow::Continue(past) => ControlFlow::Continue(Some(Arc::new(past))),
+        ControlFlow::Break(newer) => ControlFlow::Break(newer),
+    })
 }
 
 /// The history for `wish`, or a newer request that arrived meanwhile.
 fn reading(
     path: &Path,
     wish: &HistoryRequest,
-    wanted: &Receiver<HistoryRequest>,
+    waiting: &Waiting<HistoryRequest>,
 ) -> ControlFlow<HistoryRequest, SiteHistory> {
-    match gathered(path, wish, wanted) {
+    match gathered(path, wish, waiting) {
         Ok(flow) => flow,
         Err(error) => {
             let mut past = HistoryBuilder::new(wish.clone()).finish(None, |_, _| false);
@@ -87,7 +48,7 @@ fn reading(
 fn gathered(
     path: &Path,
     wish: &HistoryRequest,
-    wanted: &Receiver<HistoryRequest>,
+    waiting: &Waiting<HistoryRequest>,
 ) -> Result<ControlFlow<HistoryRequest, SiteHistory>, StoreError> {
     let archive = Archive::open(path)?;
     let mut gather = HistoryBuilder::new(wish.clone());
@@ -108,7 +69,7 @@ fn gathered(
     let passed = archive.samples(&query, |stored| {
         gather.admit(&mask.seen(&stored.sample));
         count += 1;
-        let newer = if count % LOOK_EVERY == 0 { newest(None, wanted) } else { None };
+        let newer = if count % LOOK_EVERY == 0 { waiting.newest() } else { None };
         newer.map_or(Ok(()), Err)
     })?;
     if let Err(newer) = passed {
@@ -204,8 +165,9 @@ mod tests {
     }
 
     fn read(path: &Path, wish: &HistoryRequest) -> SiteHistory {
-        let (_wishes, none) = channel();
-        let ControlFlow::Continue(past) = reading(path, wish, &none) else { panic!("nothing newer was wished for") };
+        let ControlFlow::Continue(past) = reading(path, wish, &Waiting::none()) else {
+            panic!("nothing newer was wished for")
+        };
         past
     }
 
@@ -237,16 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_wish_counts_and_a_store_that_cannot_be_read_says_why() {
+    fn a_store_that_cannot_be_read_says_why() {
         let folder = tempfile::tempdir().unwrap();
         let (path, _writer) = stored(folder.path());
-        let (wishes, waiting) = channel();
-        wishes.send(wanted("api", 1, 2)).unwrap();
-        wishes.send(wanted("docs", 2, 3)).unwrap();
-        assert_eq!(newest(Some(wanted("api", 0, 1)), &waiting), Some(wanted("docs", 2, 3)));
         let past = read(&folder.path().join("nothing.redb"), &wanted("api", 0, 40));
         assert_eq!(past.trouble.as_deref(), Some("the file is gone"));
-        let library = HistoryReader::open(path).unwrap();
+        let library = open(path).unwrap();
         library.request(wanted("api", 0, 40));
         let past = loop {
             if let Some(past) = library.read() {

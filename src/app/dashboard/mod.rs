@@ -1,6 +1,8 @@
 //! The thread of the dashboard, its data source, and the summary that it leaves on the terminal.
 
 pub(crate) mod history_reader;
+pub(crate) mod objective_reader;
+pub(crate) mod reader_thread;
 pub(crate) mod trial_reader;
 use std::env;
 use std::io::{self, Write as _};
@@ -30,9 +32,9 @@ use super::cli::args::ColorChoice;
 use super::clock::Clock;
 use super::exit::{Ending, print_in_time};
 use super::monitor::MonitorHandle;
-use super::objectives::reader::ObjectiveReader;
 use super::system::signals::{HANGUP, INTERRUPT, Listening};
 use history_reader::HistoryReader;
+use objective_reader::ObjectiveReader;
 use trial_reader::TrialReader;
 
 /// A dashboard on its own thread.
@@ -106,7 +108,7 @@ impl Source for MonitorSource {
     }
 
     fn request_objectives(&self, sites: &[Arc<SiteSnapshot>], until: Timestamp) {
-        self.objectives.iter().for_each(|reader| reader.request(sites.to_vec(), until));
+        self.objectives.iter().for_each(|reader| reader.request((sites.to_vec(), until)));
     }
 
     fn objectives(&self) -> Arc<[SiteObjective]> {
@@ -153,9 +155,9 @@ impl Dashboard {
         _: Listening,
     ) -> io::Result<(Self, oneshot::Receiver<Ending>)> {
         let (told, ended) = oneshot::channel();
-        let objectives = store.clone().map(ObjectiveReader::open).transpose()?;
-        let trials = store.clone().map(TrialReader::open).transpose()?;
-        let library = store.map(HistoryReader::open).transpose()?;
+        let objectives = store.clone().map(objective_reader::open).transpose()?;
+        let trials = store.clone().map(trial_reader::open).transpose()?;
+        let library = store.map(history_reader::open).transpose()?;
         let orders = Arc::new(JobControl::default());
         let ordered = Arc::clone(&orders);
         let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {

@@ -1,14 +1,12 @@
-//! Tries rules on stored checks for the dashboard, on its own thread.
+//! Tries rules on stored checks for the dashboard, with the code of `webmon backtest`. The file is opened for each trial,
+//! beside its writer.
 //!
-//! Only the newest request counts: a trial looks for a newer one and stops in its favour. The file is opened for each trial,
-//! beside its writer. The thread ends with the dashboard. It judges with the code of `webmon backtest`.
-//!
-//! Bounds: [`PERIOD`] back and at most [`CHECKS_MAX`] intervals; one trial at a time, one result.
+//! Bounds: [`PERIOD`] back and at most [`CHECKS_MAX`] intervals.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Policies;
@@ -16,8 +14,9 @@ use crate::alert::incident::terms::LedgerTerms;
 use crate::alert::trial::{Trial, TrialAnswer, TrialCount, TrialIncident, TrialRequest};
 use crate::backtest::{Incident, Judged, SiteRun, Verdict, has_overlap, incidents, told};
 use crate::model::Timestamp;
-use crate::model::lock::lock;
 use crate::store::{Archive, Query, StoreError};
+
+use super::reader_thread::{ReaderThread, Waiting};
 
 /// How far back rules are tried.
 pub const PERIOD: Duration = Duration::from_hours(30 * 24);
@@ -28,63 +27,32 @@ const LOOK_EVERY: u64 = 4_096;
 /// Outages are not looked for.
 const NO_OUTAGE: Duration = Duration::MAX;
 
-/// A handle to the reader.
-pub struct TrialReader {
-    requests: Sender<TrialRequest>,
-    read: Arc<Mutex<Option<Arc<TrialAnswer>>>>,
-}
+/// A reader that tries rules.
+pub type TrialReader = ReaderThread<TrialRequest, Option<Arc<TrialAnswer>>>;
 
-impl TrialReader {
-    /// Starts a reader of the store at `path`.
-    ///
-    /// # Errors
-    /// The system refuses a thread.
-    pub fn open(path: PathBuf) -> io::Result<Self> {
-        let (requests, wanted) = channel();
-        let read = Arc::new(Mutex::new(None));
-        let shelf = Arc::clone(&read);
-        std::thread::Builder::new().name("webmon-trial".to_owned()).spawn(move || {
-            let mut next = wanted.recv().ok();
-            while let Some(request) = wanted.try_iter().last().or(next.take()) {
-                match answer(&path, request, &wanted) {
-                    Ok(answer) => {
-                        // A plain mutex, because it is held for a move of a pointer.
-                        *lock(&shelf) = Some(Arc::new(answer));
-                        next = wanted.recv().ok();
-                    }
-                    Err(newer) => next = Some(*newer),
-                }
-            }
-        })?;
-        Ok(Self { requests, read })
-    }
-
-    /// Requests a trial instead of any earlier one.
-    pub fn request(&self, request: TrialRequest) {
-        // If the reader panicked, its last result stays.
-        let _unheard = self.requests.send(request);
-    }
-
-    /// The last answer.
-    #[must_use]
-    pub fn read(&self) -> Option<Arc<TrialAnswer>> {
-        lock(&self.read).clone()
-    }
+/// Starts a reader of the store at `path`.
+///
+/// # Errors
+/// The system refuses a thread.
+pub fn open(path: PathBuf) -> io::Result<TrialReader> {
+    ReaderThread::open("webmon-trial", None, move |request, waiting| {
+        answer(&path, request, waiting).map_continue(|answer| Some(Arc::new(answer)))
+    })
 }
 
 /// The answer to `request`, or a newer request.
 fn answer(
     path: &Path,
     request: TrialRequest,
-    wanted: &Receiver<TrialRequest>,
-) -> Result<TrialAnswer, Box<TrialRequest>> {
-    let trial = match attempt(path, &request, wanted) {
-        Ok(Attempt::Newer(newer)) => return Err(newer),
+    waiting: &Waiting<TrialRequest>,
+) -> ControlFlow<TrialRequest, TrialAnswer> {
+    let trial = match attempt(path, &request, waiting) {
+        Ok(Attempt::Newer(newer)) => return ControlFlow::Break(*newer),
         Ok(Attempt::Trial(trial)) => Ok(trial),
         Ok(Attempt::Empty) => Err("no checks of this site are stored yet".into()),
         Err(error) => Err(error.reason().into()),
     };
-    Ok(TrialAnswer { request, trial })
+    ControlFlow::Continue(TrialAnswer { request, trial })
 }
 
 /// How a trial went.
@@ -95,7 +63,7 @@ enum Attempt {
     Newer(Box<TrialRequest>),
 }
 
-fn attempt(path: &Path, request: &TrialRequest, wanted: &Receiver<TrialRequest>) -> Result<Attempt, StoreError> {
+fn attempt(path: &Path, request: &TrialRequest, waiting: &Waiting<TrialRequest>) -> Result<Attempt, StoreError> {
     let archive = Archive::open(path)?;
     let Some(site) = archive.named(&request.site)? else { return Ok(Attempt::Empty) };
     let rules = [request.current, request.tried].map(|availability| Policies { availability, ..Policies::default() });
@@ -109,7 +77,7 @@ fn attempt(path: &Path, request: &TrialRequest, wanted: &Receiver<TrialRequest>)
     let passed = archive.samples(&query, |stored| {
         run.take(&mask.seen(&stored.sample));
         count += 1;
-        let newer = if count % LOOK_EVERY == 0 { wanted.try_iter().last() } else { None };
+        let newer = if count % LOOK_EVERY == 0 { waiting.newest() } else { None };
         newer.map_or(Ok(()), |newer| Err(Box::new(newer)))
     })?;
     if let Err(newer) = passed {
@@ -192,7 +160,10 @@ mod tests {
     }
 
     fn tried(path: &Path, request: TrialRequest) -> Result<Trial, Arc<str>> {
-        answer(path, request, &channel().1).unwrap().trial
+        match answer(path, request, &Waiting::none()) {
+            ControlFlow::Continue(answer) => answer.trial,
+            ControlFlow::Break(newer) => panic!("nobody asked for {newer:?}"),
+        }
     }
 
     #[test]
@@ -233,7 +204,7 @@ mod tests {
         let early = TrialRequest { until: START, ..request(900_000, "api") };
         assert!(tried(&path, early).is_err());
         assert!(tried(&folder.path().join("none.redb"), request(900_000, "api")).is_err());
-        let reader = TrialReader::open(path).unwrap();
+        let reader = open(path).unwrap();
         reader.request(request(900_000, "api"));
         let found = loop {
             if let Some(found) = reader.read() {

@@ -1,5 +1,4 @@
 //! Reads from the store what remains of a period without maintenance, and where objectives stand.
 
-pub mod reader;
 pub mod remaining;
 pub mod standing;

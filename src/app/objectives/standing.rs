@@ -104,6 +104,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::alert::maintenance::left_out::tests::silence_of;
     use crate::alert::maintenance::{Days, Schedule, clock_time};
     use crate::alert::{SiteSelector, Threshold};
     use crate::model::{Cause, Flags, Micros, Observation, Outcome, Sample};
@@ -174,15 +175,7 @@ mod tests {
     }
 
     fn silence(from: u64, until: u64) -> Silence {
-        Silence {
-            number: 1,
-            sites: SiteSelector::All,
-            from: at(from),
-            until: at(until),
-            by: "ada".into(),
-            text: String::new(),
-            is_maintenance: true,
-        }
+        silence_of(at(from), at(until), true)
     }
 
     fn objective(period: Duration) -> Objective<'static> {

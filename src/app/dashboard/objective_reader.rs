@@ -1,62 +1,30 @@
-//! Reads where objectives stand for the dashboard, on its own thread.
-//!
-//! Only the newest request counts. The file is opened for each read, beside its writer. The thread ends with the dashboard.
-//!
-//! Bounds: one read at a time, one result.
+//! Reads where objectives stand for the dashboard. The file is opened for each read, beside its writer.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::alert::objective::{ObjectiveFigures, SiteObjective};
+use crate::app::objectives::standing::{Maintained, Objective, standing};
 use crate::engine::SiteSnapshot;
 use crate::model::Timestamp;
-use crate::model::lock::lock;
 use crate::stats::Cadence;
 use crate::store::{Archive, StoreError};
 
-use super::standing::{Maintained, Objective, standing};
+use super::reader_thread::ReaderThread;
 
-/// The sites, and the instant.
-type Request = (Vec<Arc<SiteSnapshot>>, Timestamp);
+/// A reader of the objectives of sites as of an instant, exclusive.
+pub type ObjectiveReader = ReaderThread<(Vec<Arc<SiteSnapshot>>, Timestamp), Arc<[SiteObjective]>>;
 
-/// A handle to the reader.
-pub struct ObjectiveReader {
-    requests: Sender<Request>,
-    read: Arc<Mutex<Arc<[SiteObjective]>>>,
-}
-
-impl ObjectiveReader {
-    /// Starts a reader of the store at `path`.
-    ///
-    /// # Errors
-    /// The system refuses a thread.
-    pub fn open(path: PathBuf) -> io::Result<Self> {
-        let (requests, wanted) = channel::<Request>();
-        let read = Arc::new(Mutex::new(Arc::from([])));
-        let shelf = Arc::clone(&read);
-        std::thread::Builder::new().name("webmon-slo".to_owned()).spawn(move || {
-            while let Ok(request) = wanted.recv() {
-                let (sites, until) = wanted.try_iter().last().unwrap_or(request);
-                // A plain mutex, because it is held for a move of a pointer.
-                *lock(&shelf) = objectives(&path, &sites, until).into();
-            }
-        })?;
-        Ok(Self { requests, read })
-    }
-
-    /// Requests the objectives of `sites` as of `until`, exclusive, instead of any earlier request.
-    pub fn request(&self, sites: Vec<Arc<SiteSnapshot>>, until: Timestamp) {
-        // If the reader panicked, its last result stays.
-        let _unheard = self.requests.send((sites, until));
-    }
-
-    /// The last result.
-    #[must_use]
-    pub fn read(&self) -> Arc<[SiteObjective]> {
-        Arc::clone(&lock(&self.read))
-    }
+/// Starts a reader of the store at `path`.
+///
+/// # Errors
+/// The system refuses a thread.
+pub fn open(path: PathBuf) -> io::Result<ObjectiveReader> {
+    ReaderThread::open("webmon-slo", Arc::from([]), move |(sites, until): (Vec<_>, _), _| {
+        ControlFlow::Continue(objectives(&path, &sites, until).into())
+    })
 }
 
 /// The objectives of those of `sites` that have one.
@@ -147,8 +115,8 @@ mod tests {
         let expected = standing(&archive, &objective, &maintained, until).unwrap().unwrap();
         assert_eq!((expected.standing.tally.checks, expected.standing.tally.failed), (1_080, 11));
 
-        let reader = ObjectiveReader::open(path).unwrap();
-        reader.request(sites.clone(), until);
+        let reader = open(path).unwrap();
+        reader.request((sites.clone(), until));
         let found = loop {
             let found = reader.read();
             if !found.is_empty() {
