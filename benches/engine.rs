@@ -100,6 +100,25 @@ impl Fleet {
     }
 }
 
+/// Prints the nanoseconds of a step as they come at an interval of 10 s and 250 ms between steps: a fortieth of the sites
+/// has a new check.
+fn usual_step(name: &str, fleet: &mut Fleet) {
+    const STEPS: usize = 40;
+    let each = fleet.producers.len().div_ceil(STEPS);
+    let mut from = 0;
+    best(&format!("engine/{name}, usual step"), (10, STEPS as u64), || {
+        for _ in 0..STEPS {
+            fleet.now = fleet.now.after(fleet.interval / 40);
+            for producer in fleet.producers.iter_mut().skip(from).take(each) {
+                fleet.next = if fleet.next + 1 == fleet.weather.len() { 0 } else { fleet.next + 1 };
+                producer.push(Sample { at: fleet.now, ..fleet.weather[fleet.next] });
+            }
+            from = if from + each >= fleet.producers.len() { 0 } else { from + each };
+            black_box(fleet.engine.step(fleet.now));
+        }
+    });
+}
+
 /// Prints the nanoseconds per sample of the fastest pass of `steps` steps.
 fn throughput_of(name: &str, fleet: &mut Fleet, rounds: u64, (passes, steps): (u32, u32)) {
     let samples = u64::from(steps) * fleet.producers.len() as u64 * rounds;
@@ -158,6 +177,7 @@ fn throughput(c: &mut Criterion) {
             });
         });
     }
+    usual_step("10,000 sites", &mut fleet);
     drop(fleet);
     let before = resident_bytes();
     let mut fleet = Fleet::new(SITES, Duration::from_secs(10), views(), 50, three_kinds());
@@ -166,6 +186,7 @@ fn throughput(c: &mut Criterion) {
     for rounds in [1, 50] {
         throughput_of("10,000 sites with three kinds of rules", &mut fleet, rounds, (10, 2));
     }
+    usual_step("10,000 sites with three kinds of rules", &mut fleet);
     group.finish();
 }
 

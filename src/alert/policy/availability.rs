@@ -15,8 +15,9 @@
 //!
 //! Invariants: the transitions depend on the samples alone, not on how they are split. `down` and `up` alternate, and no
 //! instant is both, so a repeated judgement of the same check changes nothing. Availability is compared in integers.
-//! Cost: samples that can change nothing are counted in bulk.
+//! Cost: samples among which no judgement can find anything are counted in bulk, by a bound on every window between them.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::alert::{AlertState, Rule, RuleKind};
@@ -64,19 +65,42 @@ struct Tally {
     down: u64,
 }
 
+/// Samples that arrive together.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    tally: Tally,
+    is_after_hole: bool,
+}
+
+impl Run {
+    fn of(samples: &[Packed]) -> Self {
+        let mut run = Self { tally: Tally::default(), is_after_hole: false };
+        for sample in samples {
+            run.tally.add(sample);
+            run.is_after_hole |= sample.flags().has(Flags::AFTER_HOLE);
+        }
+        run
+    }
+}
+
 impl Tally {
     fn of(samples: &[Packed]) -> Self {
-        let came = |outcome: Outcome| samples.iter().filter(|sample| sample.outcome() == outcome).count() as u64;
-        Self { up: came(Outcome::Up), down: came(Outcome::Down) }
+        let mut tally = Self::default();
+        samples.iter().for_each(|sample| tally.add(sample));
+        tally
     }
 
-    fn admit(&mut self, samples: &[Packed]) {
-        let new = Self::of(samples);
+    fn add(&mut self, sample: &Packed) {
+        let outcome = sample.outcome();
+        self.up += u64::from(outcome == Outcome::Up);
+        self.down += u64::from(outcome == Outcome::Down);
+    }
+
+    const fn admit(&mut self, new: Self) {
         (self.up, self.down) = (self.up + new.up, self.down + new.down);
     }
 
-    fn retire(&mut self, samples: &[Packed]) {
-        let old = Self::of(samples);
+    const fn retire(&mut self, old: Self) {
         (self.up, self.down) = (self.up - old.up, self.down - old.down);
     }
 
@@ -112,6 +136,11 @@ impl AvailabilityJudge {
     /// Judges at each of `arrived`.
     pub(super) fn observe(&mut self, arrived: &[Packed], mut expiry: Expiry<'_>, found: &mut Vec<Transition>) {
         self.replayed = None;
+        let (run, expired) = (Run::of(arrived), Tally::of(expiry.left()));
+        if self.finds_nothing(run, expired) {
+            self.take_run(arrived, run);
+            return self.held.retire(expired);
+        }
         let mut rest = arrived;
         loop {
             let (quiet, news) = rest.split_at(self.quiet(rest));
@@ -123,12 +152,12 @@ impl AvailabilityJudge {
             let is_covered_now = self.cover().is_some_and(|cover| cover <= at);
             self.awaits_cover &= !is_covered_now;
             if is_covered_now || next.outcome() != Outcome::Unknown {
-                self.held.retire(expiry.until(self.window.cutoff(at)));
+                self.held.retire(Tally::of(expiry.until(self.window.cutoff(at))));
                 found.extend(self.judge(at, self.held));
             }
             rest = after;
         }
-        self.held.retire(expiry.rest());
+        self.held.retire(Tally::of(expiry.rest()));
     }
 
     /// Takes `samples` without judging them: history, and what arrives while nobody wants a verdict.
@@ -136,13 +165,13 @@ impl AvailabilityJudge {
         if let Some(last) = samples.iter().rposition(|sample| sample.outcome() != Outcome::Unknown) {
             self.take(&samples[..=last]);
             let at = samples[last].at();
-            self.held.retire(expiry.until(self.window.cutoff(at)));
+            self.held.retire(Tally::of(expiry.until(self.window.cutoff(at))));
             self.replayed = Some((at, self.held));
             self.take(&samples[last + 1..]);
         } else {
             self.take(samples);
         }
-        self.held.retire(expiry.rest());
+        self.held.retire(Tally::of(expiry.rest()));
         self.awaits_cover &= self.watch.zip(self.cover()).is_none_or(|(watch, cover)| cover > watch.last);
     }
 
@@ -159,7 +188,7 @@ impl AvailabilityJudge {
     /// Judges the instant at which the window became covered, if that has come by `now`.
     pub(super) fn pass(&mut self, now: Timestamp, mut expiry: Expiry<'_>, found: &mut Vec<Transition>) {
         self.pass_cover(|cover| cover <= now, &mut expiry, found);
-        self.held.retire(expiry.rest());
+        self.held.retire(Tally::of(expiry.rest()));
     }
 
     /// Leaves out the instant at which the window became covered, if that has come by `now`.
@@ -238,10 +267,27 @@ impl AvailabilityJudge {
         *self = anew;
     }
 
+    /// Whether no judgement at a sample of `run` can find anything, if `expired` leave the window meanwhile. Each of its
+    /// windows holds at least the successful checks of now that do not expire, and at most the failed ones of now and of
+    /// the run.
+    fn finds_nothing(&self, run: Run, expired: Tally) -> bool {
+        if !self.is_covered() || self.open_since.is_some() || run.is_after_hole {
+            return false;
+        }
+        let failed = run.tally.down;
+        let worst = Tally { up: self.held.up.saturating_sub(expired.up), down: self.held.down + failed };
+        let is_high = || worst.availability().is_some_and(|worst| !worst.at_most_ppm(self.rule.threshold.ppm()));
+        let is_short = |failures: NonZeroU32| u64::from(self.failed_in_row) + failed < u64::from(failures.get());
+        failed == 0 || is_high() && self.rule.failures.is_none_or(is_short)
+    }
+
+    fn is_covered(&self) -> bool {
+        self.watch.is_some_and(|watch| watch.second.is_some()) && !self.awaits_cover
+    }
+
     /// How many samples at the front of `samples` can change nothing.
     fn quiet(&self, samples: &[Packed]) -> usize {
-        let is_covered = self.watch.is_some_and(|watch| watch.second.is_some()) && !self.awaits_cover;
-        if !is_covered {
+        if !self.is_covered() {
             return 0;
         }
         let is_open = self.open_since.is_some();
@@ -253,9 +299,14 @@ impl AvailabilityJudge {
     }
 
     fn take(&mut self, samples: &[Packed]) {
+        self.take_run(samples, Run::of(samples));
+    }
+
+    fn take_run(&mut self, samples: &[Packed], run: Run) {
         let Some(last) = samples.last() else { return };
-        self.held.admit(samples);
-        let after_hole = samples.iter().rposition(|sample| sample.flags().has(Flags::AFTER_HOLE));
+        self.held.admit(run.tally);
+        let is_after_hole = |sample: &Packed| sample.flags().has(Flags::AFTER_HOLE);
+        let after_hole = if run.is_after_hole { samples.iter().rposition(is_after_hole) } else { None };
         let at = |position: usize| samples.get(position).map(Packed::at);
         let (begins, watch) = match (after_hole, self.watch) {
             (None, Some(watch)) => (0, Watch { second: watch.second.or(at(0)), ..watch }),
@@ -266,13 +317,13 @@ impl AvailabilityJudge {
             }
         };
         self.watch = Some(Watch { last: last.at(), ..watch });
-        for sample in &samples[begins..] {
-            match sample.outcome() {
-                Outcome::Up => self.failed_in_row = 0,
-                Outcome::Down => self.failed_in_row = self.failed_in_row.saturating_add(1),
-                Outcome::Unknown => {}
-            }
-        }
+        let mut failed = 0;
+        let mut latest = samples[begins..].iter().rev().map(Packed::outcome);
+        let succeeded = latest.find(|outcome| {
+            failed += u32::from(*outcome == Outcome::Down);
+            *outcome == Outcome::Up
+        });
+        self.failed_in_row = if succeeded.is_some() { failed } else { self.failed_in_row.saturating_add(failed) };
         if let Some(known) = samples.iter().rfind(|sample| sample.outcome() != Outcome::Unknown) {
             self.last_failed = known.outcome() == Outcome::Down;
         }
@@ -293,7 +344,7 @@ impl AvailabilityJudge {
         let Some((cover, watch)) = self.cover().zip(self.watch).filter(|&(cover, _)| is_past(cover)) else { return };
         self.awaits_cover = false;
         if cover <= self.hole.after(watch.last) {
-            self.held.retire(expiry.until(self.window.cutoff(cover)));
+            self.held.retire(Tally::of(expiry.until(self.window.cutoff(cover))));
             found.extend(self.judge(cover, self.held));
         }
     }

@@ -41,8 +41,10 @@ pub(super) struct BurnJudge {
     left_out: LeftOutMinutes,
     open_since: [Option<Timestamp>; 2],
     /// The last replayed check, with whether each rule was breached as of it, until the first judgement.
-    replayed: Option<(Timestamp, [Option<Verdict>; 2])>,
+    replayed: Option<Box<Replayed>>,
 }
+
+type Replayed = (Timestamp, [Option<Verdict>; 2]);
 
 /// Maintenance: windows, and times that were told one by one. A minute is left out if it begins in one of them.
 #[derive(Clone, Debug, Default)]
@@ -114,27 +116,51 @@ impl BurnJudge {
     }
 
     fn judge_replayed_again(&mut self) {
-        if let Some((at, _)) = self.replayed {
-            self.replayed = Some((at, [self.verdict(0), self.verdict(1)]));
+        if let Some(at) = self.replayed.as_ref().map(|replayed| replayed.0) {
+            self.replayed = Some(Box::new((at, [self.verdict(0), self.verdict(1)])));
         }
     }
 
     /// Judges at each of `arrived`.
     pub(super) fn observe(&mut self, arrived: &[Packed], found: &mut Vec<Transition>) {
         self.replayed = None;
-        for sample in arrived.iter().filter(|sample| sample.outcome() != Outcome::Unknown) {
-            if self.left_out.contains(sample.at()) {
+        for minute in arrived.chunk_by(|one, next| minutes::start(one.at()) == minutes::start(next.at())) {
+            let (at, sum) = (minute[0].at(), Sum::of(minute));
+            if sum.checks == 0 || self.left_out.contains(at) {
                 continue;
             }
+            self.minutes.move_on(at);
+            if self.finds_nothing(sum) && self.minutes.has_room(sum) {
+                self.minutes.add(sum);
+            } else {
+                self.observe_each(minute, found);
+            }
+        }
+    }
+
+    /// Judges at each check of one minute.
+    fn observe_each(&mut self, minute: &[Packed], found: &mut Vec<Transition>) {
+        for sample in minute.iter().filter(|sample| sample.outcome() != Outcome::Unknown) {
             self.minutes.admit(sample.at(), sample.outcome());
-            // The longest window contains all others.
-            if self.open_since == [None; 2] && self.minutes.sum(SLOW[1].long).failed < FAILED_LEAST {
-                continue;
-            }
             for rule in 0..RULES.len() {
                 found.extend(self.verdict(rule).and_then(|verdict| self.judge(rule, sample.at(), verdict)));
             }
         }
+    }
+
+    /// Whether no judgement can find a breach while the checks of `sum` join the newest minute: not even with its failed
+    /// ones first, when no successful one dilutes them.
+    fn finds_nothing(&self, sum: Sum) -> bool {
+        let is_burning = |pair: Pair, window: u64| {
+            let Sum { checks, failed } = self.minutes.sum(window);
+            let most = Sum { checks: checks + sum.failed, failed: failed + sum.failed };
+            most.checks > 0 && burns(self.rule, most.into(), pair)
+        };
+        let is_quiet = |pair: &Pair| {
+            let failed = self.minutes.sum(pair.long).failed + sum.failed;
+            failed < FAILED_LEAST || !is_burning(*pair, pair.short) || !is_burning(*pair, pair.long)
+        };
+        self.open_since == [None; 2] && RULES.iter().all(|(_, pairs)| pairs.iter().all(is_quiet))
     }
 
     /// Takes `samples` without judging them.
@@ -147,13 +173,16 @@ impl BurnJudge {
             }
         }
         if let Some(last) = last {
-            self.replayed = Some((last, [self.verdict(0), self.verdict(1)]));
+            self.replayed = Some(Box::new((last, [self.verdict(0), self.verdict(1)])));
         }
     }
 
     /// Judges the last replayed check, if it was at `since` or later.
     pub(super) fn resume(&mut self, since: Timestamp, found: &mut Vec<Transition>) {
-        let Some((at, verdicts)) = self.replayed.take().filter(|(at, _)| *at >= since) else { return };
+        let Some((at, verdicts)) = self.replayed.take().map(|replayed| *replayed) else { return };
+        if at < since {
+            return;
+        }
         for (rule, verdict) in verdicts.into_iter().enumerate() {
             found.extend(verdict.and_then(|verdict| self.judge(rule, at, verdict)));
         }

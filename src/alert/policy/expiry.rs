@@ -41,6 +41,11 @@ impl<'a> Expiry<'a> {
         Self(expired)
     }
 
+    /// All that are left, which stay.
+    pub(super) const fn left(&self) -> &'a [Packed] {
+        self.0
+    }
+
     /// Takes those at `cutoff` or before.
     pub(super) fn until(&mut self, cutoff: Timestamp) -> &'a [Packed] {
         let end = self.0.iter().position(|sample| sample.at() > cutoff).unwrap_or(self.0.len());

@@ -32,6 +32,16 @@ struct Tally {
     slower: u64,
 }
 
+impl Tally {
+    const fn plus(self, new: Self) -> Self {
+        Self { answered: self.answered + new.answered, slower: self.slower + new.slower }
+    }
+
+    const fn minus(self, old: Self) -> Self {
+        Self { answered: self.answered - old.answered, slower: self.slower - old.slower }
+    }
+}
+
 impl LatencyJudge {
     pub(super) fn new(rule: LatencyRule, open_since: Option<Timestamp>) -> Self {
         let (window, limit) = (Span::of(rule.window), Micros::from_duration(rule.limit));
@@ -41,8 +51,12 @@ impl LatencyJudge {
     /// Judges at each of `arrived`.
     pub(super) fn observe(&mut self, arrived: &[Packed], mut expiry: Expiry<'_>, found: &mut Vec<Transition>) {
         self.replayed = None;
+        let (new, old) = (self.count(arrived), self.count(expiry.left()));
+        if self.finds_nothing(new, old) {
+            return self.held = self.held.plus(new).minus(old);
+        }
         for sample in arrived.iter().filter(|sample| is_answered(sample)) {
-            self.admit(std::slice::from_ref(sample));
+            self.held = self.held.plus(self.count(std::slice::from_ref(sample)));
             self.retire(expiry.until(self.window.cutoff(sample.at())));
             found.extend(self.judge(sample.at(), self.held));
         }
@@ -51,7 +65,7 @@ impl LatencyJudge {
 
     /// Takes `samples` without judging them.
     pub(super) fn replay(&mut self, samples: &[Packed], mut expiry: Expiry<'_>) {
-        self.admit(samples);
+        self.held = self.held.plus(self.count(samples));
         if let Some(last) = samples.iter().rfind(|sample| is_answered(sample)) {
             self.retire(expiry.until(self.window.cutoff(last.at())));
             self.replayed = Some((last.at(), self.held));
@@ -67,8 +81,7 @@ impl LatencyJudge {
 
     /// Replaces the window by `held`, all of which was observed before; none of it has expired yet.
     pub(super) fn refill(&mut self, held: &[Packed]) {
-        (self.held, self.replayed) = (Tally::default(), None);
-        self.admit(held);
+        (self.held, self.replayed) = (self.count(held), None);
     }
 
     pub(super) const fn overrule(&mut self, open_since: Option<Timestamp>) {
@@ -83,14 +96,20 @@ impl LatencyJudge {
         self.window.cutoff(as_of)
     }
 
-    fn admit(&mut self, samples: &[Packed]) {
-        let Tally { answered, slower } = self.count(samples);
-        self.held = Tally { answered: self.held.answered + answered, slower: self.held.slower + slower };
+    /// Whether no judgement while `new` arrive and `old` expire can find the site slow: its windows hold at most the
+    /// slower checks of now and the new ones, among at least the checks of now that do not expire.
+    fn finds_nothing(&self, new: Tally, old: Tally) -> bool {
+        let fewest = self.held.answered.saturating_sub(old.answered);
+        self.open_since.is_none() && self.held.slower + new.slower <= self.may_be_slower(fewest)
+    }
+
+    /// How many of `answered` checks may take longer than the limit.
+    fn may_be_slower(&self, answered: u64) -> u64 {
+        answered - (answered * self.rule.percentile.percent()).div_ceil(100)
     }
 
     fn retire(&mut self, samples: &[Packed]) {
-        let Tally { answered, slower } = self.count(samples);
-        self.held = Tally { answered: self.held.answered - answered, slower: self.held.slower - slower };
+        self.held = self.held.minus(self.count(samples));
     }
 
     fn count(&self, samples: &[Packed]) -> Tally {
@@ -107,8 +126,7 @@ impl LatencyJudge {
         if answered == 0 || answered < u64::from(self.rule.min_samples) {
             return None;
         }
-        let rank = (answered * self.rule.percentile.percent()).div_ceil(100);
-        let is_slow = slower > answered - rank;
+        let is_slow = slower > self.may_be_slower(answered);
         let LatencyRule { percentile, limit, .. } = self.rule;
         let reading = Reading::Latency { percentile, limit, slower, answered };
         match (self.open_since, is_slow) {

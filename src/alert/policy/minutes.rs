@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::alert::maintenance::Span;
 use crate::alert::objective::Tally;
-use crate::model::{Outcome, Sample, Timestamp};
+use crate::model::{Outcome, Packed, Sample, Timestamp};
 
 /// The windows, minutes, the shortest first.
 const WINDOWS: [u64; 7] = [5, 30, 60, 120, 360, 1_440, LENGTH];
@@ -26,6 +26,19 @@ pub(super) struct Sum {
     pub(super) failed: u32,
 }
 
+impl Sum {
+    /// Those of `samples` with a known outcome.
+    pub(super) fn of(samples: &[Packed]) -> Self {
+        let mut sum = Self::default();
+        for sample in samples {
+            let outcome = sample.outcome();
+            sum.checks += u32::from(outcome != Outcome::Unknown);
+            sum.failed += u32::from(outcome == Outcome::Down);
+        }
+        sum
+    }
+}
+
 impl From<Sum> for Tally {
     fn from(Sum { checks, failed }: Sum) -> Self {
         Self { checks: u64::from(checks), failed: u64::from(failed) }
@@ -38,8 +51,10 @@ type Cell = (u16, u16);
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Minutes {
-    /// By minute, modulo the length.
+    /// By minute, modulo the length; that of the newest is `current`.
     cells: Box<[Cell]>,
+    /// Beside the sums, so that a check in it reads no memory but this.
+    current: Cell,
     /// The minute of the newest check, since the epoch.
     newest: u64,
     sums: [Sum; WINDOWS.len()],
@@ -48,7 +63,7 @@ pub struct Minutes {
 impl Default for Minutes {
     fn default() -> Self {
         let cells = vec![(0, 0); CELLS].into_boxed_slice();
-        Self { cells, newest: 0, sums: [Sum::default(); WINDOWS.len()] }
+        Self { cells, current: (0, 0), newest: 0, sums: [Sum::default(); WINDOWS.len()] }
     }
 }
 
@@ -75,7 +90,7 @@ impl Minutes {
         let first = from.as_micros().div_ceil(MINUTE).max((self.newest + 1).saturating_sub(LENGTH));
         let end = until.as_micros().div_ceil(MINUTE).min(self.newest + 1);
         for minute in first..end {
-            let (checks, failed) = std::mem::take(&mut self.cells[place(minute)]);
+            let (checks, failed) = std::mem::take(self.cell(minute));
             for (_, sum) in WINDOWS.iter().zip(&mut self.sums).filter(|(window, _)| self.newest < minute + *window) {
                 sum.checks -= u32::from(checks);
                 sum.failed -= u32::from(failed);
@@ -88,15 +103,34 @@ impl Minutes {
         if outcome == Outcome::Unknown {
             return;
         }
-        self.move_on(at.as_micros() / MINUTE);
-        let (checks, failed) = &mut self.cells[place(self.newest)];
-        if *checks == u16::MAX {
-            return;
+        self.move_on(at);
+        let one = Sum { checks: 1, failed: u32::from(outcome == Outcome::Down) };
+        if self.has_room(one) {
+            self.add(one);
         }
-        let is_failed = outcome == Outcome::Down;
-        (*checks, *failed) = (*checks + 1, *failed + u16::from(is_failed));
+    }
+
+    /// Whether the newest minute can count so many more checks.
+    pub(super) fn has_room(&self, more: Sum) -> bool {
+        let (checks, _) = self.current;
+        u32::from(checks) + more.checks <= u32::from(u16::MAX)
+    }
+
+    /// Adds checks to the newest minute, which has room for them.
+    pub(super) fn add(&mut self, more: Sum) {
+        let (checks, failed) = &mut self.current;
+        let few = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
+        (*checks, *failed) = (*checks + few(more.checks), *failed + few(more.failed));
         for sum in &mut self.sums {
-            (sum.checks, sum.failed) = (sum.checks + 1, sum.failed + u32::from(is_failed));
+            (sum.checks, sum.failed) = (sum.checks + more.checks, sum.failed + more.failed);
+        }
+    }
+
+    /// Moves on to the minute of `at`, unless it is over.
+    pub(super) fn move_on(&mut self, at: Timestamp) {
+        let minute = at.as_micros() / MINUTE;
+        if minute > self.newest {
+            self.start_minute(minute);
         }
     }
 
@@ -108,7 +142,7 @@ impl Minutes {
             return;
         }
         let change = |count: u32| if counts { count.saturating_add(1) } else { count.saturating_sub(1) };
-        let (checks, failed) = &mut self.cells[place(minute)];
+        let (checks, failed) = self.cell(minute);
         if !counts && *failed == 0 || counts && *checks == u16::MAX {
             return;
         }
@@ -139,15 +173,17 @@ impl Minutes {
         size_of_val(&*self.cells)
     }
 
-    fn move_on(&mut self, minute: u64) {
-        if minute <= self.newest {
-            return;
-        }
+    fn cell(&mut self, minute: u64) -> &mut Cell {
+        if minute == self.newest { &mut self.current } else { &mut self.cells[place(minute)] }
+    }
+
+    fn start_minute(&mut self, minute: u64) {
         if minute - self.newest >= LENGTH {
             self.cells.fill((0, 0));
-            (self.sums, self.newest) = ([Sum::default(); WINDOWS.len()], minute);
+            (self.sums, self.current, self.newest) = ([Sum::default(); WINDOWS.len()], (0, 0), minute);
             return;
         }
+        self.cells[place(self.newest)] = std::mem::take(&mut self.current);
         for minute in self.newest + 1..=minute {
             for (window, sum) in WINDOWS.iter().zip(&mut self.sums) {
                 let (checks, failed) = self.cells[place((minute + LENGTH - window) % LENGTH)];
@@ -189,7 +225,7 @@ mod tests {
                 if !is_up && is_left_out {
                     failed.push(at);
                     // Time goes by without it, too.
-                    plain.move_on(now / MINUTE);
+                    plain.move_on(Timestamp::from_micros(now));
                 }
                 if is_up || !is_left_out || back {
                     plain.admit(at, outcome);

@@ -356,7 +356,7 @@ impl SiteTracker {
         let (availability, latency) = (left(cutoffs.availability), cutoffs.latency.map_or(0, left));
         let tail = |gone: usize| ring.reader_at(first_seq + gone as u64);
         self.tails.availability = tail(availability);
-        self.tails.latency = cutoffs.latency.map(|_| Box::new(tail(latency)));
+        self.tails.latency = cutoffs.latency.map(|_| tail(latency));
         let expired = Expired { availability: &held[..availability], latency: &held[..latency] };
         self.observe((first_seq, newest), held, expired, to, met);
     }

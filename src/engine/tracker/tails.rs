@@ -20,11 +20,11 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct RuleTails {
     pub(super) availability: Reader,
-    pub(super) latency: Option<Box<Reader>>,
+    pub(super) latency: Option<Reader>,
 }
 
 impl RuleTails {
     pub(super) fn new(policies: &Policies, tail: &Reader) -> Self {
-        Self { availability: tail.clone(), latency: policies.latency.map(|_| Box::new(tail.clone())) }
+        Self { availability: tail.clone(), latency: policies.latency.map(|_| tail.clone()) }
     }
 }
