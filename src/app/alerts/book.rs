@@ -18,7 +18,7 @@ use crate::alert::incident::ledger::Ledger;
 use crate::alert::incident::list::IncidentList;
 use crate::alert::incident::order::OrderEvent;
 use crate::alert::incident::terms::{Emitted, LedgerTerms};
-use crate::alert::kept::change::Change;
+use crate::alert::kept::change::{Change, ChangeKey};
 use crate::alert::kept::incident::{Incident, Phase};
 use crate::alert::outbox::queue::{Failure, Next, OutletState, OutletTerms};
 use crate::alert::outbox::{Audience, Outbox, Outgoing};
@@ -59,8 +59,10 @@ pub(super) struct Inner {
     pub(super) obeyed: BTreeSet<Arc<str>>,
     /// Events of orders that the control loop has not taken.
     pub(super) events: Vec<OrderEvent>,
-    /// The list for outputs, and the version that it was made at.
-    pub(super) list: (Option<u64>, Arc<IncidentList>),
+    /// The list for outputs.
+    pub(super) list: Arc<IncidentList>,
+    /// Whether incidents or silences may have changed since. Most changes are about messages.
+    pub(super) is_list_old: bool,
     outbox: Outbox,
     ticket: u64,
     /// Alerts about webmon itself that the control loop has not published.
@@ -101,7 +103,8 @@ impl AlertBook {
             ledger,
             obeyed,
             events: Vec::new(),
-            list: Default::default(),
+            list: Arc::default(),
+            is_list_old: true,
             outbox,
             ticket: 0,
             own: Vec::new(),
@@ -130,6 +133,8 @@ impl AlertBook {
             return inner.ticket;
         }
         inner.ticket += 1;
+        inner.is_list_old |=
+            changes.iter().any(|(key, _)| matches!(key, ChangeKey::Incident(_) | ChangeKey::Silence(_)));
         if let Some(store) = &self.store {
             let count = alerts.len() as u64;
             if !store.send(StoredReport { ticket: inner.ticket, alerts, changes, outages: Vec::new() }, is_urgent) {
@@ -257,6 +262,7 @@ impl AlertBook {
     pub fn configure(&self, terms: LedgerTerms, outlets: Vec<OutletTerms>) {
         let inner = &mut *self.inner();
         inner.ledger.set_terms(terms);
+        inner.is_list_old = true;
         inner.outbox.set_outlets(outlets);
         self.version.send_modify(|version| *version += 1);
     }

@@ -77,17 +77,13 @@ impl AlertBook {
     #[must_use]
     pub fn incident_list(&self) -> Arc<IncidentList> {
         let inner = &mut *self.inner();
-        let version = *self.version.borrow();
-        if inner.list.0 != Some(version) {
+        if std::mem::take(&mut inner.is_list_old) {
             let list = IncidentList::new(inner.ledger.open_incidents(), inner.ledger.silences());
-            // Most changes are about messages.
-            let is_new = *inner.list.1 != list;
-            inner.list.0 = Some(version);
-            if is_new {
-                inner.list.1 = Arc::new(list);
+            if *inner.list != list {
+                inner.list = Arc::new(list);
             }
         }
-        Arc::clone(&inner.list.1)
+        Arc::clone(&inner.list)
     }
 }
 
