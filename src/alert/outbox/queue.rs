@@ -251,7 +251,9 @@ impl Queue {
         if elapsed < known {
             return Next::Later(known);
         }
-        let heads = self.heads(now);
+        // A message that the outlet rejects must not take others along.
+        let batch = if self.is_grouping() && !self.is_rejecting { BATCH_MAX } else { 1 };
+        let heads = self.heads(now, batch);
         if heads.is_empty() {
             let due = self.rows.values().map(|row| row.due).min().unwrap_or(Timestamp::MAX);
             self.gathering = None;
@@ -265,9 +267,7 @@ impl Queue {
         if elapsed < earliest {
             return Next::Later(earliest);
         }
-        // A message that the outlet rejects must not take others along.
-        let batch = if self.is_grouping() && !self.is_rejecting { heads.len().min(BATCH_MAX) } else { 1 };
-        Next::Send(heads.into_iter().take(batch).collect())
+        Next::Send(heads)
     }
 
     const fn is_grouping(&self) -> bool {
@@ -278,17 +278,25 @@ impl Queue {
         }
     }
 
-    /// The messages that may go at `now`: of each incident the oldest, those that failed less often first, so that one which
-    /// fails again and again holds up no other; for a program all, in their order.
-    fn heads(&self, now: Timestamp) -> Vec<u64> {
+    /// The first `most` messages that may go at `now`: of each incident the oldest, those that failed less often first, so
+    /// that one which fails again and again holds up no other; for a program all, in their order.
+    fn heads(&self, now: Timestamp, most: usize) -> Vec<u64> {
         if self.delivery == Delivery::Program {
-            return self.rows.keys().copied().collect();
+            return self.rows.keys().copied().take(most).collect();
         }
         let is_head = |row: &&Row| self.incidents[&row.incident].first() == Some(&row.number);
-        let heads = self.rows.values().filter(is_head).filter(|row| row.due <= now || row.is_begun);
-        let mut heads: Vec<(u32, u64)> = heads.map(|row| (row.attempts, row.number)).collect();
+        let mut heads: Vec<(u32, u64)> = Vec::new();
+        let mut untried = 0;
+        for row in self.rows.values().filter(is_head).filter(|row| row.due <= now || row.is_begun) {
+            heads.push((row.attempts, row.number));
+            untried += usize::from(row.attempts == 0);
+            // Nothing later goes before these: of thousands that wait, few are looked at.
+            if untried == most {
+                break;
+            }
+        }
         heads.sort_unstable();
-        heads.into_iter().map(|(_, number)| number).collect()
+        heads.into_iter().take(most).map(|(_, number)| number).collect()
     }
 
     /// A request begins.
