@@ -86,7 +86,9 @@ impl Run {
 impl Tally {
     fn of(samples: &[Packed]) -> Self {
         let mut tally = Self::default();
-        samples.iter().for_each(|sample| tally.add(sample));
+        for sample in samples {
+            tally.add(sample);
+        }
         tally
     }
 

@@ -113,7 +113,7 @@ impl Minutes {
     /// Whether the newest minute can count so many more checks.
     pub(super) fn has_room(&self, more: Sum) -> bool {
         let (checks, _) = self.current;
-        u32::from(checks) + more.checks <= u32::from(u16::MAX)
+        u16::try_from(u32::from(checks) + more.checks).is_ok()
     }
 
     /// Adds checks to the newest minute, which has room for them.
