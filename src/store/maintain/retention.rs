@@ -5,7 +5,8 @@
 //! the texts of its failures are removed with it, and samples not rolled up yet are rolled up first. The record of how
 //! far a site is sealed stays, so numbers and times continue. If the file is too large, the oldest alerts go first,
 //! down to their share ([`super::alert_retention`]), then the oldest raw samples, the newest block of a site only when
-//! no hours are left; days and sites are never removed. [`super::space`] defines the room in use.
+//! no hours are left; days and sites are never removed. Outages of the own network go after the checks that they cover
+//! ([`super::blind_retention`]). [`super::space`] defines the room in use.
 //!
 //! Invariants: a block with one young enough sample stays; nothing is removed by age while the clock is not trusted.
 //! Bounds: [`BLOCKS_MAX`] blocks per transaction, fewer in a small file, the rest at the next flush. A block written
@@ -26,6 +27,7 @@ use crate::store::tables::schema;
 use crate::store::tables::sealed::read_sealed;
 
 use super::alert_retention::{self, KeptAlerts};
+use super::blind_retention;
 use super::rollup_builder::{Extent, NOTHING, RollupBuilder};
 use super::space::{BLOCK_BYTES, HOUR_BYTES, SpaceUsage, limit, needed};
 
@@ -56,6 +58,8 @@ pub struct Trimmed {
     pub alerts: u64,
     /// Approximate bytes of the alerts.
     pub alert_bytes: u64,
+    /// Outages of this machine's own network.
+    pub outages: u64,
     /// Whether there is more to remove.
     pub more: bool,
     /// Whether samples were removed to make room.
@@ -103,6 +107,7 @@ pub fn trim(
     for (site, next) in gone {
         outcome.texts += forget_texts(transaction, site, next)?;
     }
+    outcome.outages = blind_retention::trim(transaction)?;
     Ok(outcome)
 }
 
@@ -114,6 +119,7 @@ impl Trimmed {
         self.texts += next.texts;
         self.alerts += next.alerts;
         self.alert_bytes += next.alert_bytes;
+        self.outages += next.outages;
         self.more = next.more;
         self.is_full |= next.is_full;
         self.needs = self.needs.max(next.needs);
@@ -437,6 +443,35 @@ mod tests {
         assert!(rig.writer.close(end).notices.is_empty());
         let texts = texts(&disk.open().unwrap());
         assert!(!texts.is_empty() && texts.iter().all(|text| text.last_seq >= first));
+    }
+
+    #[test]
+    fn outages_go_with_the_checks_that_they_cover_and_not_before() {
+        use crate::alert::network::{Blind, Outage, Realm};
+        use crate::store::tables::blind;
+
+        let (_disk, store) = kept(Keep { retention: Some(6 * HOUR), max_size: None, alert_retention: None });
+        let mut rig = Rig::new(store, 2);
+        let day = day_of(3, 8_640);
+        let outage = |hour: u32| {
+            let from = day[0].at.after(hour * HOUR);
+            let blind = Blind { realm: Realm::Global, from, to: from.after(HOUR / 2) };
+            let outage = Outage { blind, hosts: 3, sites: vec![SiteId(0), SiteId(1)] };
+            (blind::key(blind.realm, from), Some(blind::encode(&outage)))
+        };
+        let rows = [1, 2, 21].map(outage).into_iter().collect();
+        rig.writer.store().change(|transaction| blind::write(transaction, &rows)).unwrap();
+        let left = |rig: &Rig| {
+            let mask = rig.writer.store().outages().unwrap().of(SiteId(1));
+            mask.spans().iter().map(|(from, _)| from.since(day[0].at)).collect::<Vec<_>>()
+        };
+        let all = [1, 2, 21].map(|hour| hour * HOUR);
+        rig.run(&day[..2_600]);
+        let first = usize::try_from(rig.stored(1).0).unwrap();
+        assert!(day[first].at < day[0].at.after(2 * HOUR), "checks of both are stored");
+        assert_eq!(left(&rig), all);
+        rig.run(&day[2_600..]);
+        assert_eq!(left(&rig), all[2..]);
     }
 
     #[test]
