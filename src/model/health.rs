@@ -1,5 +1,6 @@
 //! The health of webmon itself, which the dashboard's header and the headless warnings report.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,11 +146,49 @@ pub struct Health {
     /// The outlets that cannot be notified now, by key.
     pub failing_outlets: Vec<OutletHealth>,
     /// The newest notices to the user (a file moved aside, a warning of sites.yaml), oldest first.
-    pub notices: Vec<String>,
+    pub notices: Vec<Notice>,
     /// How many older notices have left the list.
     pub forgotten_notices: u64,
     /// Under `webmon watch`: the monitor that is watched.
     pub watching: Option<Watching>,
     /// Under `webmon demo`: the current scene and where to look.
     pub narration: Option<String>,
+}
+
+/// A sentence for the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The part of webmon that it is about, as events of warnings name it.
+    pub about: &'static str,
+    /// The sentence.
+    pub text: String,
+}
+
+impl Notice {
+    /// One about the outlets of alerts.
+    #[must_use]
+    pub const fn of_outlets(text: String) -> Self {
+        Self { about: "notify", text }
+    }
+}
+
+impl From<String> for Notice {
+    /// One about webmon as a whole.
+    fn from(text: String) -> Self {
+        Self { about: "webmon", text }
+    }
+}
+
+impl PartialEq<&str> for Notice {
+    fn eq(&self, text: &&str) -> bool {
+        self.text == *text
+    }
+}
+
+impl Deref for Notice {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
 }

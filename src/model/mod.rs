@@ -25,7 +25,7 @@ pub use check::phases::{Phase, Phases};
 pub use check::sample::{Flags, Http, Packed, Sample, Status};
 pub use check::text_join::TextJoin;
 pub use export_target::{Api, ExportTarget};
-pub use health::{ExportHealth, ExportState, Health, OutletHealth, OwnOutage, StoreHealth, Watching};
+pub use health::{ExportHealth, ExportState, Health, Notice, OutletHealth, OwnOutage, StoreHealth, Watching};
 pub use resolver::Resolver;
 pub use site::{
     BODY_KEPT_MAX, ClientIdentity, Expect, Expected, Family, HttpOffer, RedirectBody, Redirects, Site, StatusSet,

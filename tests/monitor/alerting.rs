@@ -105,6 +105,24 @@ fn a_program_that_fails_is_a_warning_and_the_monitor_goes_on() {
     monitor.end_by(rustix::process::Signal::INT).with(130);
 }
 
+/// A warning about an outlet says so in its field `about`, and in the log.
+#[test]
+fn a_warning_about_an_outlet_is_about_notify() {
+    let folder = Folder::with(&format!(
+        "defaults: {{ interval: 100ms, timeout: 100ms }}\n\
+         sites: [{{ name: api, url: 'http://{0}/' }}]\n\
+         alerting: {{ window: 1s, notify: {{ ops: {{ webhook: 'http://{0}/in' }} }} }}\n",
+        closed_port(),
+    ));
+    let mut monitor = folder.start("--headless --format json --events alert");
+    let about =
+        |line: &Value| line["event"] == "warning" && line["message"].to_string().contains("ops: 1 message waits");
+    let lines = monitor.until(|lines| lines.iter().any(|line| about(&json(line))));
+    let warning = lines.iter().map(|line| json(line)).find(about).unwrap();
+    assert_eq!(warning["about"], "notify", "{warning}");
+    monitor.end_by(rustix::process::Signal::INT).with(130);
+}
+
 #[test]
 fn a_test_alert_is_sent_and_its_fate_is_told() {
     let folder = refusing("cat > told; echo heard\n");

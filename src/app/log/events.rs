@@ -136,6 +136,7 @@ pub fn warnings(warnings: &[Warning]) {
     for Warning { about, message } in warnings {
         match *about {
             "store" | "samples" => warn!(target: about::STORE, "{message}"),
+            "notify" => warn!(target: about::NOTIFY, "{message}"),
             "network" => warn!(target: about::NETWORK, "{message}"),
             "export" => warn!(target: about::EXPORT, "{message}"),
             _ => warn!(target: about::WEBMON, "{message}"),

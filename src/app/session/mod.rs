@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::model::Notice;
 use crate::probe::{HttpProber, has_route, route_to_anywhere};
 
 use super::cli::args::{ColorChoice, OutputArgs};
@@ -134,7 +135,8 @@ impl<'a> Session<'a> {
     }
 
     fn keeping(&self) -> watch::Sender<StoreStatus> {
-        watch::Sender::new(StoreStatus { notices: self.options.notices.clone(), ..StoreStatus::default() })
+        let notices = self.options.notices.iter().cloned().map(Notice::from).collect();
+        watch::Sender::new(StoreStatus { notices, ..StoreStatus::default() })
     }
 
     /// Starts the checks.

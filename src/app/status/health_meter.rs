@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::model::{ExportHealth, Health, StoreHealth};
+use crate::model::{ExportHealth, Health, Notice, StoreHealth};
 use crate::store::Flushed;
 
 use super::counters::SchedulerCounters;
@@ -30,7 +30,7 @@ pub struct StoreStatus {
     /// Texts and alerts that it lost, since the start.
     pub lost_texts: u64,
     /// Notices for the user: the newest [`NOTICES`].
-    pub notices: Vec<String>,
+    pub notices: Vec<Notice>,
     /// Older ones.
     pub forgotten_notices: u64,
     /// When the flush began that has not returned, on the monotonic clock, once that is worth a word.
@@ -51,8 +51,8 @@ impl StoreStatus {
     }
 
     /// Adds `notice` for the dashboard and the output.
-    pub fn tell(&mut self, notice: String) {
-        self.notices.push(notice);
+    pub fn tell(&mut self, notice: impl Into<Notice>) {
+        self.notices.push(notice.into());
         let surplus = self.notices.len().saturating_sub(NOTICES);
         self.notices.drain(..surplus);
         self.forgotten_notices += surplus as u64;
@@ -210,6 +210,6 @@ mod tests {
         }
         assert_eq!(keeping.notices.len(), NOTICES);
         assert_eq!(keeping.forgotten_notices, 7);
-        assert_eq!(keeping.notices.first().map(String::as_str), Some("7"));
+        assert_eq!(keeping.notices.first().map(|notice| &**notice), Some("7"));
     }
 }

@@ -69,7 +69,7 @@ impl WarningTracker {
         let mut warnings = Vec::new();
         let known = usize::try_from(self.notices.saturating_sub(health.forgotten_notices)).unwrap_or(usize::MAX);
         for notice in health.notices.iter().skip(known) {
-            warnings.push(("webmon", notice.clone()));
+            warnings.push((notice.about, notice.text.clone()));
         }
         self.notices = health.forgotten_notices + health.notices.len() as u64;
         let was_saving = !matches!(self.store, StoreHealth::NotSaving { .. });

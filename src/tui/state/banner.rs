@@ -96,11 +96,11 @@ fn unwatchable(inputs: &Inputs, watching: &Watching) -> Option<String> {
 fn notice(inputs: &Inputs, timers: &Timers) -> Option<String> {
     let notices = &inputs.health.notices;
     if timers.has_notice(inputs.now) {
-        return notices.last().cloned();
+        return notices.last().map(|notice| notice.text.clone());
     }
     let (first, others) = notices.split_first().filter(|_| timers.is_starting(inputs.now))?;
     let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
-    Some(format!("{first}{more}"))
+    Some(format!("{}{more}", first.text))
 }
 
 fn moment(inputs: &Inputs, at: Timestamp) -> String {

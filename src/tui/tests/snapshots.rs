@@ -293,7 +293,7 @@ mod behaviour {
             state.settle(&world.inputs(), SIZE);
             text(&world, &state).lines().nth(1).unwrap().to_owned()
         };
-        let mut health = Health { notices: vec!["sites.yaml: 2 warnings".to_owned()], ..Health::default() };
+        let mut health = Health { notices: vec!["sites.yaml: 2 warnings".to_owned().into()], ..Health::default() };
         assert_eq!(banner(health.clone()), "! sites.yaml: 2 warnings");
         health.narration = Some("\"flappy\" stops answering in 4 s".to_owned());
         assert_eq!(banner(health.clone()), " demo: \"flappy\" stops answering in 4 s");
@@ -394,7 +394,7 @@ mod behaviour {
         }
         let alert = Arc::make_mut(&mut world.alerts[2]);
         (alert.message, alert.facts.site) = (evil.repeat(9), evil.into());
-        world.health.notices = vec![evil.to_owned()];
+        world.health.notices = vec![evil.to_owned().into()];
         world.about.version = evil.to_owned();
         for keys in ["", "a", "?", "\n", "/\u{202e}"] {
             for (width, height) in [(80, 24), (200, 60), (41, 9), (20, 5)] {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::app::status::health_meter::{HealthMeter, StoreStatus};
 use crate::app::status::warnings::{Warning, WarningTracker};
 use crate::engine::Board;
-use crate::model::{Cause, Health, OutletHealth, OwnOutage, Timestamp};
+use crate::model::{Cause, Health, Notice, OutletHealth, OwnOutage, Timestamp};
 
 /// Describes a demonstration, this long after its start.
 pub type Narrator = fn(Duration) -> String;
@@ -36,6 +36,7 @@ impl HealthReporter {
         narrator: Option<Narrator>,
     ) -> Self {
         let narration = narrator.map(|narrator| narrator(Duration::ZERO));
+        let notices = notices.into_iter().map(Notice::from).collect();
         let health = watch::Sender::new(Arc::new(Health { notices, narration, ..Health::default() }));
         Self { meter, status, warnings: WarningTracker::new(zone), health, has_network, narrator }
     }

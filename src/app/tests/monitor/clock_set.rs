@@ -137,7 +137,7 @@ async fn a_clock_that_is_set_twice_is_told_with_the_time_between() {
     let outcome = trial.run(Duration::ZERO, 150 * SECOND).await;
     let notices = &outcome.face.health.borrow().notices;
     // It started at 09:33:20, and was set forward by three hours 51 s or 52 s later.
-    let told = |notice: &String| {
+    let told = |notice: &crate::model::Notice| {
         notice.contains("set back by 3h")
             && ["since 12:34:11 are 3h late", "since 12:34:12 are 3h late"].iter().any(|late| notice.ends_with(late))
     };
