@@ -134,17 +134,22 @@ impl Client {
     }
 
     async fn send_untimed(&mut self, request: &Outgoing) -> Result<Reply, RequestError> {
+        let mut is_unsent = true;
         if let Some(mut kept) = self.connection.take()
             && kept.is_ready().await
         {
             match self.ask(kept, request).await {
-                Err(unanswered) if request.is_repeatable || unanswered.is_unsent => {}
-                answer => return answer.map_err(|unanswered| RequestError::Network(unanswered.reason)),
+                Err(unanswered) if unanswered.is_unsent => {}
+                Err(_) if request.is_repeatable => is_unsent = false,
+                answer => return answer.map_err(explain),
             }
         }
-        let (fresh, peer) = connect(&self.endpoint).await?;
+        // What went out on the kept connection may have arrived, whatever becomes of the next one.
+        let unreached =
+            |error: RequestError| if is_unsent { error } else { RequestError::Network(error.into_reason()) };
+        let (fresh, peer) = connect(&self.endpoint).await.map_err(unreached)?;
         self.peer = peer;
-        self.ask(fresh, request).await.map_err(|unanswered| RequestError::Network(unanswered.reason))
+        self.ask(fresh, request).await.map_err(explain).map_err(unreached)
     }
 
     async fn ask(&mut self, connection: Channel, outgoing: &Outgoing) -> Result<Reply, Unanswered> {
@@ -169,6 +174,14 @@ impl Client {
     }
 }
 
+fn explain(unanswered: Unanswered) -> RequestError {
+    if unanswered.is_unsent {
+        RequestError::Unreached(unanswered.reason)
+    } else {
+        RequestError::Network(unanswered.reason)
+    }
+}
+
 /// A connection that speaks HTTP.
 async fn connect(endpoint: &Endpoint) -> Result<(Channel, Option<IpAddr>), RequestError> {
     let (line, allowance, peer) = endpoint.connect().await?;
@@ -177,5 +190,5 @@ async fn connect(endpoint: &Endpoint) -> Result<(Channel, Option<IpAddr>), Reque
     } else {
         Channel::begin(line, allowance).await
     };
-    channel.map(|channel| (channel, peer)).map_err(RequestError::Network)
+    channel.map(|channel| (channel, peer)).map_err(RequestError::Unreached)
 }

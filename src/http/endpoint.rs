@@ -100,12 +100,12 @@ impl Endpoint {
             if fault.is_refusal {
                 RequestError::Refused(fault.reason)
             } else {
-                RequestError::Network(format!("cannot connect: {}", fault.reason))
+                RequestError::Unreached(format!("cannot connect: {}", fault.reason))
             }
         })
     }
 }
 
 fn late() -> RequestError {
-    RequestError::Network(format!("cannot connect within {} s", CONNECT_MAX.as_secs()))
+    RequestError::Unreached(format!("cannot connect within {} s", CONNECT_MAX.as_secs()))
 }

@@ -30,7 +30,10 @@ pub enum SetupError {
 pub enum RequestError {
     /// The network, the server, or no answer in time: it may work later. The server may or may not have acted.
     Network(String),
-    /// The server, or the proxy, is not one to talk to: TLS failed, or credentials are missing.
+    /// There was no connection: it may work later. Nothing of the request was sent.
+    Unreached(String),
+    /// The server, or the proxy, is not one to talk to: TLS failed, or credentials are missing. Nothing of the request was
+    /// sent.
     Refused(String),
 }
 
@@ -39,7 +42,7 @@ impl RequestError {
     #[must_use]
     pub fn into_reason(self) -> String {
         match self {
-            Self::Network(reason) | Self::Refused(reason) => reason,
+            Self::Network(reason) | Self::Unreached(reason) | Self::Refused(reason) => reason,
         }
     }
 }

@@ -57,7 +57,7 @@ impl Proxy {
 pub(crate) async fn connect(host: &str, port: u16, proxy: Option<&Proxy>) -> Result<TcpStream, RequestError> {
     let (at, at_port, whose) =
         proxy.map_or((host, port, ""), |proxy| (proxy.host.as_str(), proxy.port, " to the proxy"));
-    let failed = |error: io::Error| RequestError::Network(format!("cannot connect{whose}: {}", innermost(&error)));
+    let failed = |error: io::Error| RequestError::Unreached(format!("cannot connect{whose}: {}", innermost(&error)));
     let mut tcp = TcpStream::connect((at, at_port)).await.map_err(failed)?;
     // Otherwise the last packet of a body can wait for a delayed ACK.
     drop(tcp.set_nodelay(true));
@@ -98,7 +98,7 @@ fn judge(head: &[u8]) -> Result<(), RequestError> {
         Some(200..=299) => Ok(()),
         Some(407) => Err(RequestError::Refused("the proxy requires a user and a password".to_owned())),
         Some(403 | 405) => Err(RequestError::Refused(format!("the proxy refuses the connection: {}", said()))),
-        Some(_) | None => Err(RequestError::Network(format!("the proxy cannot connect: {}", said()))),
+        Some(_) | None => Err(RequestError::Unreached(format!("the proxy cannot connect: {}", said()))),
     }
 }
 

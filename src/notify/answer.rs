@@ -43,6 +43,8 @@ pub enum FailureKind {
 pub struct SendFailure {
     /// What to do about it.
     pub kind: FailureKind,
+    /// Whether the service certainly has not seen it.
+    pub is_unsent: bool,
     /// Send nothing to this outlet before.
     pub retry_after: Option<Duration>,
     /// One clean line without a secret: `503 Service Unavailable: no_service`.
@@ -52,7 +54,12 @@ pub struct SendFailure {
 impl SendFailure {
     /// A failure without a wait, whose reason may hold `secrets`.
     pub(super) fn new(kind: FailureKind, reason: &str, secrets: &KnownSecrets) -> Self {
-        Self { kind, retry_after: None, reason: masked(reason, secrets) }
+        Self { kind, is_unsent: false, retry_after: None, reason: masked(reason, secrets) }
+    }
+
+    /// It, about a message of which the service has seen nothing.
+    pub(super) fn unsent(self) -> Self {
+        Self { is_unsent: true, ..self }
     }
 }
 

@@ -68,13 +68,18 @@ impl Sender {
     /// Sends `envelope` at `now`.
     ///
     /// # Errors
-    /// [`SendFailure`]. The service may or may not have acted.
+    /// [`SendFailure`]. Unless it says that nothing was sent, the service may have acted.
     pub async fn send(&mut self, envelope: &Envelope, now: Timestamp) -> Result<Delivered, SendFailure> {
         let secrets = self.secrets.clone();
         let sent = timeout(SEND_MAX, self.send_untimed(envelope, now)).await;
         sent.unwrap_or_else(|_| {
             let reason = format!("no answer within {} s", SEND_MAX.as_secs());
-            Err(SendFailure::new(FailureKind::Transient, &reason, &secrets))
+            let late = SendFailure::new(FailureKind::Transient, &reason, &secrets);
+            match &self.line {
+                Line::Http(_) => Err(late),
+                #[cfg(feature = "mail")]
+                Line::Mail(mailer) => Err(SendFailure { is_unsent: mailer.is_unsent(), ..late }),
+            }
         })
     }
 
@@ -123,11 +128,12 @@ impl Sender {
             Line::Http(client) => {
                 let failed = |kind, reason: &str| SendFailure::new(kind, reason, secrets);
                 let request = post(outlet, envelope, &message, now).and_then(outgoing);
-                let request = request.map_err(|reason| failed(FailureKind::Broken, &reason))?;
+                let request = request.map_err(|reason| failed(FailureKind::Broken, &reason).unsent())?;
                 match client.send(&request).await {
                     Ok(reply) => judge(&reply, secrets, now).map(|sent| Delivered { peer: client.peer(), ..sent }),
                     Err(RequestError::Network(reason)) => Err(failed(FailureKind::Transient, &reason)),
-                    Err(RequestError::Refused(reason)) => Err(failed(FailureKind::Broken, &reason)),
+                    Err(RequestError::Unreached(reason)) => Err(failed(FailureKind::Transient, &reason).unsent()),
+                    Err(RequestError::Refused(reason)) => Err(failed(FailureKind::Broken, &reason).unsent()),
                 }
             }
         }

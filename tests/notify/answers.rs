@@ -1,5 +1,7 @@
 //! What each answer of a service, or its absence, comes to; and that no secret is in anything that is said about it.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,8 +95,46 @@ async fn each_failure_has_its_kind_its_wait_and_its_words() {
         assert!(failure.reason.contains(part), "{part}: {failure:?}");
         let asked = failure.retry_after.map(|wait| wait.as_millis());
         assert_eq!((failure.kind, asked), (kind, wait), "{failure:?}");
+        assert!(!failure.is_unsent, "it was sent: {failure:?}");
         assert!(failure.reason.len() <= 300 && !failure.reason.contains(char::is_control), "{failure:?}");
     }
+}
+
+/// Before there is a connection nothing can have arrived; what was written into one may have.
+#[tokio::test]
+async fn what_was_not_sent_for_certain_is_told_from_what_may_have_arrived() {
+    let nobody = ports::closed_port();
+    for scheme in ["http", "https"] {
+        let failure = fail(&mut sender(hook(&format!("{scheme}://{nobody}/in")))).await;
+        assert!(failure.is_unsent && failure.kind == FailureKind::Transient, "{scheme}: {failure:?}");
+    }
+    let untrusted = Server::start(Behaviour::ok().over_tls(Authority::new().issue(&Leaf::naming(&["127.0.0.1"]))));
+    let failure = fail(&mut secured(&untrusted, OutletTls::default())).await;
+    assert!(failure.is_unsent && failure.kind == FailureKind::Broken, "{failure:?}");
+    assert_eq!(untrusted.requests().len(), 0);
+}
+
+/// A request that went out on a kept connection and is repeated may have arrived, though the repeat finds nobody.
+#[tokio::test]
+async fn a_repeat_that_finds_nobody_does_not_unsend_what_went_before() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        drop(listener);
+        for answer in [response(200, "ok"), String::new()] {
+            let mut request = [0; 8_192];
+            let read = stream.read(&mut request).unwrap();
+            assert!(read > 0, "each request comes on the first connection");
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let url = SecretUrl::new(format!("http://{address}").parse().unwrap());
+    let mut sender = sender(Service::Alertmanager { url });
+    sender.send(&envelope(vec![news(Case::Down, "")]), NOW).await.unwrap();
+    let failure = fail(&mut sender).await;
+    server.join().unwrap();
+    assert!(failure.reason.contains("cannot connect") && !failure.is_unsent, "{failure:?}");
 }
 
 #[tokio::test]
@@ -234,7 +274,7 @@ async fn a_proxy_opens_a_tunnel_or_says_why_not() {
         let closed = Server::start(proxying(answer));
         let failure = fail(&mut Sender::new(Arc::new(through(&closed)), TimeZone::UTC).unwrap()).await;
         assert_eq!(failure.kind, kind, "{failure:?}");
-        assert!(failure.reason.contains(part), "{failure:?}");
+        assert!(failure.reason.contains(part) && failure.is_unsent, "{failure:?}");
     }
     let wrong = Outlet {
         proxy: Some(SecretUrl::new("socks5://127.0.0.1:1".parse().unwrap())),

@@ -119,14 +119,17 @@ async fn each_answer_has_its_kind() {
         (Post { greeting: Some("HTTP/1.1 400 Bad Request"), ..base() }, Transient, "does not speak SMTP"),
         (Post { requires_tls: true, ..base() }, Broken, "530 5.7.0 Must issue a STARTTLS"),
     ] {
+        let has_text = post.end.is_some();
         let office = PostOffice::open(post);
         let failure = fail(&mut plain(&office)).await;
         assert!(failure.kind == kind && failure.reason.contains(part), "{part}: {failure:?}");
+        assert_eq!(failure.is_unsent, !has_text, "{failure:?}");
     }
     let nobody = ports::closed_port();
     let outlet = outlet(service(nobody.port(), SmtpSecurity::Plain));
     let failure = fail(&mut Sender::new(Arc::new(outlet), TimeZone::UTC).unwrap()).await;
     assert!(failure.kind == Transient && failure.reason.contains("cannot connect"), "{failure:?}");
+    assert!(failure.is_unsent, "{failure:?}");
 }
 
 #[tokio::test]
@@ -190,6 +193,7 @@ async fn a_server_that_stalls_after_the_text_is_given_half_a_minute() {
     tokio::time::advance(Duration::from_secs(31)).await;
     let failure = sent.await.unwrap();
     assert_eq!((failure.kind, failure.reason.as_str()), (FailureKind::Transient, "no answer within 30 s"));
+    assert!(!failure.is_unsent, "the server may have it");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //!
 //! Laws, for each outlet: what it was told of as open it is told of as closed; a close is never told without its open; when
 //! the open could not be sent yet, people get one message of both ("was down") and services that keep incidents get nothing;
-//! within an incident messages go out in order, one at a time.
+//! within an incident messages go out in order, one at a time. A request that certainly was not sent takes its mark back.
 //! Bounds: [`ROWS_MAX`] rows an outlet; beyond it its oldest is given up and counted.
 
 mod expiry;
@@ -22,7 +22,7 @@ use crate::model::Timestamp;
 use super::kept::change::{Change, ChangeKey, Counter, Record};
 use super::kept::row::{Row, Told};
 use super::{News, NewsKind};
-use queue::{Delivery, Failure, Next, OutletState, OutletTerms, Queue};
+use queue::{Delivery, FailedRequest, Failure, Next, OutletState, OutletTerms, Queue};
 
 /// Most messages that wait for an outlet.
 pub const ROWS_MAX: usize = 10_000;
@@ -54,7 +54,7 @@ pub struct Outbox {
 /// A row that goes out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// The rows.
+    /// The rows as they were before: those that are begun an earlier request may have brought.
     pub rows: Vec<Row>,
     /// Whether the outlet may have one of them already.
     pub is_perhaps_repeat: bool,
@@ -174,12 +174,7 @@ impl Outbox {
             }
             NewsKind::Closed | NewsKind::Was | NewsKind::Ended if unsent_open.is_some() => {
                 let was_due = unsent_open.is_some_and(|(.., is_due)| *is_due);
-                for (number, ..) in &waiting {
-                    self.remove(outlet, *number, changes);
-                }
-                if was_due && news.kind != NewsKind::Ended && matches!(terms.delivery, Delivery::Chat { .. }) {
-                    self.add(outlet, incident, now, News { kind: NewsKind::Was, ..news.clone() }, now, changes);
-                }
+                self.join(outlet, incident, (news, was_due), now, changes);
             }
             NewsKind::Ended if matches!(terms.delivery, Delivery::Chat { .. }) && waiting.is_empty() => {
                 // People hear nothing of a site that is no longer watched.
@@ -192,6 +187,26 @@ impl Outbox {
             }
             NewsKind::Reminder if waiting.iter().any(|(_, _, is_begun, _)| !is_begun) => {}
             _ => self.add(outlet, incident, now, news.clone(), now, changes),
+        }
+    }
+
+    /// Replaces all that waits of `incident`, of which `outlet` has heard nothing and which ends with `news`, by one message
+    /// to people, if its opening was due, and by none to others.
+    fn join(
+        &mut self,
+        outlet: &Arc<str>,
+        incident: u64,
+        (news, was_due): (&News, bool),
+        now: Timestamp,
+        changes: &mut Vec<Change>,
+    ) {
+        let waiting: Vec<u64> =
+            self.queues.get(outlet).into_iter().flat_map(|queue| queue.of(incident)).map(|row| row.number).collect();
+        for number in waiting {
+            self.remove(outlet, number, changes);
+        }
+        if was_due && news.kind != NewsKind::Ended && matches!(self.delivery(outlet), Delivery::Chat { .. }) {
+            self.add(outlet, incident, now, News { kind: NewsKind::Was, ..news.clone() }, now, changes);
         }
     }
 
@@ -264,12 +279,12 @@ impl Outbox {
         for number in rows {
             outgoing.is_perhaps_repeat |= queue.is_perhaps_repeat(*number);
             let Some(row) = queue.row(*number) else { continue };
+            outgoing.rows.push(row.clone());
             if !row.is_begun {
                 row.is_begun = true;
                 outgoing.is_marked = true;
                 changes.push((ChangeKey::Row(*number), Some(Record::Row(Box::new(row.clone())))));
             }
-            outgoing.rows.push(row.clone());
         }
         outgoing
     }
@@ -323,28 +338,48 @@ impl Outbox {
         }
     }
 
-    /// `outlet` did not take these rows. Returns the rows that are given up for it.
+    /// `outlet` did not take these rows, as they were before the request. Returns the rows that are given up for it.
     pub fn failed(
         &mut self,
         outlet: &Arc<str>,
         rows: &[Row],
-        (failure, reason): (Failure, &str),
+        failed: &FailedRequest,
         (now, elapsed): (Timestamp, Duration),
         changes: &mut Vec<Change>,
     ) -> usize {
         if let Some(queue) = self.queues.get_mut(outlet) {
-            queue.failed(failure, reason, now, elapsed);
-            for row in rows {
-                if let Some(row) = queue.row(row.number) {
+            queue.failed(failed.failure, &failed.reason, now, elapsed);
+            for before in rows {
+                if let Some(row) = queue.row(before.number) {
                     row.attempts = row.attempts.saturating_add(1);
+                    row.is_begun = before.is_begun || !failed.is_unsent;
                     changes.push((ChangeKey::Row(row.number), Some(Record::Row(Box::new(row.clone())))));
                 }
             }
         }
-        if failure != Failure::Gone {
-            return 0;
+        if failed.failure == Failure::Gone {
+            return rows.iter().map(|row| self.give_up(outlet, row.number, changes)).sum();
         }
-        rows.iter().map(|row| self.give_up(outlet, row.number, changes)).sum()
+        if failed.is_unsent {
+            for row in rows {
+                self.join_unheard(outlet, row.incident, now, changes);
+            }
+        }
+        0
+    }
+
+    /// Joins what waits of `incident` if it ended during a request that did not bring its opening.
+    fn join_unheard(&mut self, outlet: &Arc<str>, incident: u64, now: Timestamp, changes: &mut Vec<Change>) {
+        // An outlet that is gone may come back as what it was.
+        let joins = self.terms.get(outlet).is_some_and(|terms| terms.delivery != Delivery::Program);
+        let Some(queue) = self.queues.get(outlet).filter(|_| joins) else { return };
+        if !queue.of(incident).next().is_some_and(|head| head.news.kind == NewsKind::Opened && !head.is_begun) {
+            return;
+        }
+        let end = queue.of(incident).find(|row| row.news.kind.is_closing()).map(|row| row.news.clone());
+        if let Some(end) = end {
+            self.join(outlet, incident, (&end, true), now, changes);
+        }
     }
 
     /// The incidents that `outlet` must hear of again: those that it was told of, and those that ended lately.

@@ -89,6 +89,17 @@ pub enum Failure {
     Gone,
 }
 
+/// A request that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedRequest {
+    /// What it says of the outlet.
+    pub failure: Failure,
+    /// In words.
+    pub reason: String,
+    /// Whether the outlet certainly has seen nothing of it.
+    pub is_unsent: bool,
+}
+
 /// The state of an outlet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutletState {

@@ -3,13 +3,13 @@
 //! A world is a ledger and an outbox in memory, what was committed, and outlets that act or do not, and whose answers may be
 //! lost. At the end everything recovers, and the log of each outlet is held against the alerts that were committed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::queue::{Delivery, Failure, Next, OutletTerms};
+use super::queue::{Delivery, FailedRequest, Failure, Next, OutletTerms};
 use super::{Audience, Outbox};
 use crate::alert::incident::ledger::Ledger;
 use crate::alert::incident::order::{OrderedBy, Silenced, UserOrder};
@@ -39,6 +39,10 @@ struct World {
     is_down: [bool; SITES],
     heard: HashMap<&'static str, Heard>,
     calm: Option<Calm>,
+    /// Outlets and incidents of which a request may have brought something.
+    reached: HashSet<(Arc<str>, u64)>,
+    /// Those that ended before.
+    ended_unheard: HashSet<(Arc<str>, u64)>,
 }
 
 const OUTLETS: [(&str, Delivery); 4] = [
@@ -78,6 +82,8 @@ impl World {
             is_down: [false; SITES],
             heard: HashMap::new(),
             calm,
+            reached: HashSet::new(),
+            ended_unheard: HashSet::new(),
         };
         world.start();
         world
@@ -111,6 +117,14 @@ impl World {
             _ => 1,
         };
         self.ledger.restore(incidents, silences, (next(Counter::Incident), next(Counter::Silence)));
+        // The mark of a request that was not sent may not have been taken back on the disk.
+        for row in rows.iter().filter(|row| row.is_begun) {
+            let key = (Arc::clone(&row.outlet), row.incident);
+            if row.news.kind == NewsKind::Opened {
+                self.ended_unheard.remove(&key);
+            }
+            self.reached.insert(key);
+        }
         self.outbox.restore(rows, told, next(Counter::Row));
         self.outbox.set_outlets(terms());
     }
@@ -138,6 +152,10 @@ impl World {
             return false;
         }
         self.commit(changes);
+        for (incident, _) in news.iter().filter(|(_, news)| news.kind.is_closing()) {
+            let keys = OUTLETS.map(|(outlet, _)| (Arc::<str>::from(outlet), *incident));
+            self.ended_unheard.extend(keys.into_iter().filter(|key| !self.reached.contains(key)));
+        }
         true
     }
 
@@ -176,8 +194,8 @@ impl World {
         self.step();
     }
 
-    /// One request of an outlet, if it has one to make. Returns whether it made one.
-    fn deliver(&mut self, outlet: usize, outcome: Outcome) -> bool {
+    /// One request of an outlet, if it has one to make, while a site may go down or up. Returns whether it made one.
+    fn deliver(&mut self, outlet: usize, outcome: Outcome, meanwhile: Option<usize>) -> bool {
         let (key, _) = OUTLETS[outlet];
         let Next::Send(rows) = self.outbox.next(key, self.now, self.elapsed) else { return false };
         let mut changes = Vec::new();
@@ -188,6 +206,12 @@ impl World {
             return true;
         }
         self.commit(changes);
+        if outcome != Outcome::Unsent {
+            self.reached.extend(outgoing.rows.iter().map(|row| (Arc::from(key), row.incident)));
+        }
+        if let Some(site) = meanwhile {
+            self.alert(site, false, false);
+        }
         if outcome == Outcome::CrashBeforeRequest {
             self.start();
             return true;
@@ -208,9 +232,10 @@ impl World {
                 self.lazy.append(&mut changes);
             }
             _ => {
-                let failure = (Failure::Transient(None), "it is away");
-                self.outbox.failed(&key.into(), &outgoing.rows, failure, times, &mut changes);
-                self.commit(changes);
+                let failed =
+                    FailedRequest { is_unsent: outcome == Outcome::Unsent, ..failed(Failure::Transient(None)) };
+                self.outbox.failed(&key.into(), &outgoing.rows, &failed, times, &mut changes);
+                self.lazy.append(&mut changes);
             }
         }
         true
@@ -229,7 +254,7 @@ impl World {
         self.obey(&UserOrder::EndSilence(Silenced::All));
         for _ in 0..400 {
             self.pass(Duration::from_secs(40));
-            let sent = (0..OUTLETS.len()).map(|outlet| self.deliver(outlet, Outcome::Taken)).filter(|sent| *sent);
+            let sent = (0..OUTLETS.len()).map(|outlet| self.deliver(outlet, Outcome::Taken, None)).filter(|sent| *sent);
             let (sent, waiting) = (sent.count(), self.outbox.states().map(|(_, state)| state.waiting).sum::<usize>());
             let is_settled = self.ledger.open_incidents().all(|incident| self.is_down[index_of(incident.site())]);
             if sent == 0 && waiting == 0 && is_settled {
@@ -238,6 +263,10 @@ impl World {
         }
         panic!("something waits for ever");
     }
+}
+
+fn failed(failure: Failure) -> FailedRequest {
+    FailedRequest { failure, reason: "it is away".to_owned(), is_unsent: false }
 }
 
 fn index_of(site: &str) -> usize {
@@ -249,6 +278,8 @@ enum Outcome {
     Taken,
     AnswerLost,
     NotTaken,
+    /// It certainly did not arrive.
+    Unsent,
     CrashBeforeMark,
     CrashBeforeRequest,
     CrashAfterRequest,
@@ -263,7 +294,7 @@ impl Outcome {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Alert { site: usize, ends: bool, crashes: bool },
-    Deliver { outlet: usize, outcome: Outcome },
+    Deliver { outlet: usize, outcome: Outcome, meanwhile: Option<usize> },
     Pass(u64),
     Silence { site: usize, minutes: u64 },
     EndSilence,
@@ -277,6 +308,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         5 => Just(Outcome::Taken),
         1 => Just(Outcome::AnswerLost),
         2 => Just(Outcome::NotTaken),
+        3 => Just(Outcome::Unsent),
         1 => Just(Outcome::CrashBeforeMark),
         1 => Just(Outcome::CrashBeforeRequest),
         1 => Just(Outcome::CrashAfterRequest),
@@ -285,9 +317,10 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 
 fn step() -> impl Strategy<Value = Step> {
     let alert = (0..SITES, prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    let delivery = (0..OUTLETS.len(), outcome(), prop::option::weighted(0.2, 0..SITES));
     prop_oneof![
         5 => alert.prop_map(|(site, ends, crashes)| Step::Alert { site, ends, crashes }),
-        8 => (0..OUTLETS.len(), outcome()).prop_map(|(outlet, outcome)| Step::Deliver { outlet, outcome }),
+        8 => delivery.prop_map(|(outlet, outcome, meanwhile)| Step::Deliver { outlet, outcome, meanwhile }),
         4 => (1u64..200).prop_map(Step::Pass),
         1 => (0..SITES, 1u64..20).prop_map(|(site, minutes)| Step::Silence { site, minutes }),
         1 => Just(Step::EndSilence),
@@ -301,7 +334,7 @@ fn play(world: &mut World, steps: &[Step]) {
     for &step in steps {
         match step {
             Step::Alert { site, ends, crashes } => world.alert(site, ends, crashes),
-            Step::Deliver { outlet, outcome } => _ = world.deliver(outlet, outcome),
+            Step::Deliver { outlet, outcome, meanwhile } => _ = world.deliver(outlet, outcome, meanwhile),
             Step::Pass(secs) => world.pass(Duration::from_secs(secs)),
             Step::Silence { site: index, minutes } => {
                 let sites = SiteSelector::of([&*site(index)]);
@@ -366,8 +399,13 @@ fn check(world: &World) -> Result<(), TestCaseError> {
             prop_assert!(closings == 0 || kinds.last().is_some_and(|kind| kind.is_closing()), "{kinds:?}");
             prop_assert_eq!(kinds.iter().filter(|kind| **kind == NewsKind::Opened).count(), 1);
         }
-        // T3: what is open and not muted was told.
         let told = told(&heard)?;
+        // What nobody can have heard of before its end is one message at most.
+        for (incident, kinds) in &told {
+            let is_unheard = world.ended_unheard.contains(&(key.into(), *incident));
+            prop_assert!(!is_unheard || kinds[..] == [NewsKind::Was], "{key} {incident}: {kinds:?}");
+        }
+        // T3: what is open and not muted was told.
         for open in world.ledger.open_incidents() {
             prop_assert!(told.contains_key(&open.number), "{key}: {open:?}");
         }
@@ -442,6 +480,49 @@ fn an_outlet_that_waits_hears_only_of_what_lasts_and_is_not_acknowledged() {
     assert_eq!(take(&mut outbox, 6_800), [NewsKind::Closed]);
 }
 
+/// What certainly was not sent joins its end, also if that came during the request; what may have arrived does not.
+#[test]
+fn an_opening_that_was_not_sent_joins_its_end() {
+    for (is_unsent, ends_meanwhile) in [(true, false), (true, true), (false, false), (false, true)] {
+        let mut outbox = alone(|_| {});
+        let Next::Send(rows) = post(&mut outbox, 1, NewsKind::Opened, 0) else { panic!("it is due") };
+        let mut changes = Vec::new();
+        let outgoing = outbox.begin("chat", &rows, Duration::ZERO, &mut changes);
+        if ends_meanwhile {
+            post(&mut outbox, 1, NewsKind::Closed, 1);
+        }
+        let failed = FailedRequest { is_unsent, ..failed(Failure::Transient(None)) };
+        outbox.failed(&"chat".into(), &outgoing.rows, &failed, (START, Duration::ZERO), &mut changes);
+        // In the commit of the failure, so that a crash finds it marked or joined.
+        let kept = changes.iter().rev().find(|(key, _)| *key == ChangeKey::Row(rows[0])).unwrap();
+        let is_begun = matches!(&kept.1, Some(Record::Row(row)) if row.is_begun);
+        assert_eq!((is_begun, kept.1.is_none()), (!is_unsent, is_unsent && ends_meanwhile));
+        if !ends_meanwhile {
+            post(&mut outbox, 1, NewsKind::Closed, 1);
+        }
+        let told: Vec<NewsKind> = (100..200).step_by(50).flat_map(|secs| take(&mut outbox, secs)).collect();
+        let expected: &[NewsKind] = if is_unsent { &[NewsKind::Was] } else { &[NewsKind::Opened, NewsKind::Closed] };
+        assert_eq!(told, expected, "{is_unsent} {ends_meanwhile}");
+    }
+}
+
+/// A later request that was not sent says nothing of an earlier one that may have arrived.
+#[test]
+fn a_mark_stays_once_a_request_may_have_arrived() {
+    let mut outbox = alone(|_| {});
+    post(&mut outbox, 1, NewsKind::Opened, 0);
+    for (secs, is_unsent) in [(0, false), (100, true)] {
+        let (now, elapsed) = (START.after(Duration::from_secs(secs)), Duration::from_secs(secs));
+        let Next::Send(rows) = outbox.next("chat", now, elapsed) else { panic!("it waits") };
+        let outgoing = outbox.begin("chat", &rows, elapsed, &mut Vec::new());
+        let failed = FailedRequest { is_unsent, ..failed(Failure::Transient(None)) };
+        outbox.failed(&"chat".into(), &outgoing.rows, &failed, (now, elapsed), &mut Vec::new());
+    }
+    post(&mut outbox, 1, NewsKind::Closed, 200);
+    let told: Vec<NewsKind> = (300..400).step_by(50).flat_map(|secs| take(&mut outbox, secs)).collect();
+    assert_eq!(told, [NewsKind::Opened, NewsKind::Closed]);
+}
+
 #[test]
 fn a_storm_is_two_messages_to_people() {
     let mut outbox = alone(|terms| terms.delivery = Delivery::Chat { group: Duration::from_secs(10) });
@@ -466,7 +547,7 @@ fn pauses_that_a_server_asks_for_are_kept_and_retries_slow_down() {
         let Next::Send(rows) = outbox.next("chat", now, elapsed) else { panic!("it waits at {secs} s") };
         let outgoing = outbox.begin("chat", &rows, elapsed, &mut Vec::new());
         let times = (now, elapsed);
-        let given_up = outbox.failed(&"chat".into(), &outgoing.rows, (failure, "503"), times, &mut Vec::new());
+        let given_up = outbox.failed(&"chat".into(), &outgoing.rows, &failed(failure), times, &mut Vec::new());
         let resume = outbox.resume("chat").unwrap().checked_sub(elapsed).unwrap();
         (resume, given_up)
     };
@@ -533,8 +614,8 @@ fn a_message_that_is_rejected_holds_up_no_other() {
             let outgoing = outbox.begin(key, &rows, elapsed, &mut Vec::new());
             let incidents: Vec<u64> = outgoing.rows.iter().map(|row| row.incident).collect();
             if incidents.contains(&1) {
-                let failure = (Failure::Broken, "400 Bad Request");
-                outbox.failed(&key.into(), &outgoing.rows, failure, (now, elapsed), &mut Vec::new());
+                let failed = failed(Failure::Broken);
+                outbox.failed(&key.into(), &outgoing.rows, &failed, (now, elapsed), &mut Vec::new());
             } else {
                 outbox.succeeded(&key.into(), &outgoing.rows, now, elapsed, &mut Vec::new());
                 taken.extend(incidents);
@@ -549,7 +630,7 @@ fn a_message_that_is_rejected_holds_up_no_other() {
 fn what_waits_is_bounded_and_what_is_old_is_given_up_with_what_follows() {
     let mut outbox = alone(|_| {});
     for incident in 0..(super::ROWS_MAX as u64 + 5) {
-        post(&mut outbox, incident, NewsKind::Opened, 0);
+        outbox.post(incident, &news(NewsKind::Opened, 0), Audience::default(), START, &mut Vec::new());
     }
     let state = outbox.states().next().unwrap().1;
     assert_eq!((state.waiting, state.given_up), (super::ROWS_MAX, 5));

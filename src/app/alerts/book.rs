@@ -20,7 +20,7 @@ use crate::alert::incident::order::OrderEvent;
 use crate::alert::incident::terms::{Emitted, LedgerTerms};
 use crate::alert::kept::change::{Change, ChangeKey};
 use crate::alert::kept::incident::{Incident, Phase};
-use crate::alert::outbox::queue::{Failure, Next, OutletState, OutletTerms};
+use crate::alert::outbox::queue::{FailedRequest, Failure, Next, OutletState, OutletTerms};
 use crate::alert::outbox::{Audience, Outbox, Outgoing};
 use crate::alert::{Alert, AlertRecord, AlertState, News, NewsKind, RuleKind};
 use crate::app::clock::Clock;
@@ -303,24 +303,19 @@ impl AlertBook {
 
     /// `outlet` did not take what was sent. Returns when it is tried again, in time since the start of the program, how many
     /// requests have failed in a row, and how many messages were given up.
-    pub fn failed(
-        &self,
-        outlet: &Arc<str>,
-        outgoing: &Outgoing,
-        (failure, reason): (Failure, &str),
-    ) -> (Duration, u32, usize) {
+    pub fn failed(&self, outlet: &Arc<str>, outgoing: &Outgoing, failed: &FailedRequest) -> (Duration, u32, usize) {
         let inner = &mut *self.inner();
         let (times, mut changes) = ((self.clock.now(), self.clock.monotonic()), Vec::new());
-        let given_up = inner.outbox.failed(outlet, &outgoing.rows, (failure, reason), times, &mut changes);
+        let given_up = inner.outbox.failed(outlet, &outgoing.rows, failed, times, &mut changes);
         self.keep(inner, Vec::new(), changes, false);
         let failures = inner.outbox.failures(outlet);
         // What fails while this machine has no network says nothing of an outlet.
         let is_offline = inner.is_breached(RuleKind::Network);
-        let is_broken = (failures >= FAILURES_TOLD && !is_offline) || failure == Failure::Gone;
+        let is_broken = (failures >= FAILURES_TOLD && !is_offline) || failed.failure == Failure::Gone;
         if is_broken && !inner.broken.contains(outlet) {
             inner.broken.push(Arc::clone(outlet));
             if !std::mem::replace(&mut inner.is_outlet_reported, true) {
-                let text = format!("cannot notify {outlet}: {reason}.");
+                let text = format!("cannot notify {outlet}: {}.", failed.reason);
                 inner.own_alert(RuleKind::Outlet, AlertState::Breached, &text, times.0);
             }
         }

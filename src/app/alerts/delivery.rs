@@ -17,10 +17,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::alert::outbox::queue::{Failure, Next};
+use crate::alert::outbox::Outgoing;
+use crate::alert::outbox::queue::{FailedRequest, Next};
 use crate::app::clock::Clock;
 use crate::app::log::about;
 use crate::app::status::health_meter::StoreStatus;
+use crate::model::Notice;
 use crate::model::time::duration;
 use crate::report::clock;
 
@@ -121,7 +123,7 @@ impl Deliveries {
     fn expire(&self) {
         for (outlet, count) in self.book.expire() {
             let message = format!("{outlet}: gave up {count} messages that waited for a day");
-            self.context.status.send_modify(|status| status.tell(message));
+            self.context.status.send_modify(|status| status.tell(notice(&outlet, message)));
         }
     }
 
@@ -217,20 +219,14 @@ impl OutletTask {
                     self.tell(format!("{}: works again", self.shown()));
                 }
             }
-            Err((failure, reason)) => self.note_failure(outgoing.rows.len(), failure, reason, outgoing),
+            Err(failed) => self.note_failure(&failed, outgoing),
         }
     }
 
     /// Reports a failure once, and again when its reason changes.
-    fn note_failure(
-        &mut self,
-        count: usize,
-        failure: Failure,
-        reason: String,
-        outgoing: &crate::alert::outbox::Outgoing,
-    ) {
-        let key = Arc::clone(&self.spec.terms.key);
-        let (resume, failures, given_up) = self.book.failed(&key, outgoing, (failure, &reason));
+    fn note_failure(&mut self, failed: &FailedRequest, outgoing: &Outgoing) {
+        let (key, reason) = (Arc::clone(&self.spec.terms.key), failed.reason.clone());
+        let (resume, failures, given_up) = self.book.failed(&key, outgoing, failed);
         if given_up > 0 {
             self.tell(format!("{}: gave up {given_up} messages: {reason}", self.shown()));
             return;
@@ -246,6 +242,7 @@ impl OutletTask {
             let now = self.context.clock.now();
             let since = outgoing.rows.first().map_or(now, |row| row.made);
             let (since, next) = (clock(since, &self.context.zone), clock(now.after(wait), &self.context.zone));
+            let count = outgoing.rows.len();
             let waiting = if count == 1 { "1 message waits".to_owned() } else { format!("{count} messages wait") };
             format!("{}: {waiting} since {since}: {reason}; next try {next}", self.shown())
         };
@@ -263,7 +260,7 @@ impl OutletTask {
         let now = self.context.clock.now();
         match courier.repeat(news, &self.context.agent, now).await {
             Ok(Receipt { peer, .. }) => self.book.note_delivery(now, peer),
-            Err((_, reason)) => {
+            Err(FailedRequest { reason, .. }) => {
                 let after = duration::format(REPEAT);
                 debug!(target: about::NOTIFY, "{}: {reason}; repeated in {after}", self.spec.terms.key);
             }
@@ -275,6 +272,11 @@ impl OutletTask {
     }
 
     fn tell(&self, message: String) {
-        self.context.status.send_modify(|status| status.tell(message));
+        self.context.status.send_modify(|status| status.tell(notice(&self.spec.terms.key, message)));
     }
+}
+
+/// A notice about `outlet`. Those about the program were there before there were outlets, and stay as they were.
+fn notice(outlet: &str, message: String) -> Notice {
+    if *outlet == *PROGRAM { message.into() } else { Notice::of_outlets(message) }
 }

@@ -8,14 +8,14 @@ use jiff::tz::TimeZone;
 
 use crate::alert::incident::terms::{LedgerTerms, SiteTerms};
 use crate::alert::outbox::Outgoing;
-use crate::alert::outbox::queue::{Delivery, Failure, OutletTerms};
+use crate::alert::outbox::queue::{Delivery, FailedRequest, Failure, OutletTerms};
 use crate::alert::{News, Severity, SiteSelector};
 use crate::config::{Config, ConfiguredSite, Exec};
 use crate::model::Timestamp;
 use crate::notify::{Delivered, Envelope, FailureKind, Outlet, OutletClass, SendFailure, Sender, Service};
 
 use super::book::PROGRAM;
-use super::program::{LIMIT, call};
+use super::program::{CallFailure, LIMIT, call};
 
 /// An outlet: its terms and its target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,19 +126,16 @@ impl Courier {
     /// Sends `outgoing` of the webmon `agent` at `now`.
     ///
     /// # Errors
-    /// The kind of the failure, and its reason as one clean line without a secret.
-    pub async fn send(
-        &mut self,
-        outgoing: &Outgoing,
-        agent: &str,
-        now: Timestamp,
-    ) -> Result<Receipt, (Failure, String)> {
+    /// The failure, whose reason is one clean line without a secret.
+    pub async fn send(&mut self, outgoing: &Outgoing, agent: &str, now: Timestamp) -> Result<Receipt, FailedRequest> {
         let news: Vec<News> = outgoing.rows.iter().map(|row| row.news.clone()).collect();
         let attempt = outgoing.rows.iter().map(|row| row.attempts).max().unwrap_or(0) + 1;
         match self {
             Self::Program(exec) => {
                 let told = call(exec, (&news, attempt), LIMIT).await;
-                told.map(|said| Receipt { said, peer: None }).map_err(|reason| (Failure::Transient(None), reason))
+                told.map(|said| Receipt { said, peer: None }).map_err(|CallFailure { reason, is_unsent }| {
+                    FailedRequest { failure: Failure::Transient(None), reason, is_unsent }
+                })
             }
             Self::Service(sender) => {
                 let first = outgoing.rows.first().expect("a request has a row");
@@ -152,7 +149,7 @@ impl Courier {
                 };
                 sent(sender.send(&envelope, now).await)
             }
-            Self::Unusable(reason) => Err((Failure::Broken, reason.clone())),
+            Self::Unusable(reason) => Err(unusable(reason)),
         }
     }
 
@@ -160,7 +157,7 @@ impl Courier {
     ///
     /// # Errors
     /// As [`Courier::send`].
-    pub async fn repeat(&mut self, news: Vec<News>, agent: &str, now: Timestamp) -> Result<Receipt, (Failure, String)> {
+    pub async fn repeat(&mut self, news: Vec<News>, agent: &str, now: Timestamp) -> Result<Receipt, FailedRequest> {
         match self {
             // A program forgets nothing.
             Self::Program(_) => Ok(Receipt::default()),
@@ -170,7 +167,7 @@ impl Courier {
                 let envelope = Envelope { agent, row: 0, incident, news, attempt: 1, perhaps_repeat: false };
                 sent(sender.send(&envelope, now).await)
             }
-            Self::Unusable(reason) => Err((Failure::Broken, reason.clone())),
+            Self::Unusable(reason) => Err(unusable(reason)),
         }
     }
 }
@@ -184,16 +181,20 @@ pub struct Receipt {
     pub peer: Option<IpAddr>,
 }
 
-fn sent(result: Result<Delivered, SendFailure>) -> Result<Receipt, (Failure, String)> {
+fn unusable(reason: &str) -> FailedRequest {
+    FailedRequest { failure: Failure::Broken, reason: reason.to_owned(), is_unsent: true }
+}
+
+fn sent(result: Result<Delivered, SendFailure>) -> Result<Receipt, FailedRequest> {
     match result {
         Ok(delivered) => Ok(Receipt { said: Some(delivered.status), peer: delivered.peer }),
-        Err(SendFailure { kind, retry_after, reason, .. }) => {
+        Err(SendFailure { kind, is_unsent, retry_after, reason }) => {
             let failure = match kind {
                 FailureKind::Transient => Failure::Transient(retry_after),
                 FailureKind::Broken => Failure::Broken,
                 FailureKind::Gone => Failure::Gone,
             };
-            Err((failure, reason))
+            Err(FailedRequest { failure, reason, is_unsent })
         }
     }
 }

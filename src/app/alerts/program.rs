@@ -38,19 +38,33 @@ const REAP: Duration = Duration::from_secs(1);
 /// Variables of the service manager, for webmon alone.
 const NOT_INHERITED: [&str; 5] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"];
 
+/// Why a program did not do its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallFailure {
+    /// A sentence for the user.
+    pub reason: String,
+    /// Whether it was not started.
+    pub is_unsent: bool,
+}
+
 /// Runs `exec` for `news`, at least one, as attempt number `attempt` (from 1), and returns the last line that it printed, made harmless.
 ///
 /// # Errors
-/// The reason, as a sentence for the user.
-pub async fn call(exec: &Exec, (news, attempt): (&[News], u32), limit: Duration) -> Result<Option<String>, String> {
-    let failed = |what: String| format!("alerting.exec: {} {what}", exec.shown);
+/// [`CallFailure`].
+pub async fn call(
+    exec: &Exec,
+    (news, attempt): (&[News], u32),
+    limit: Duration,
+) -> Result<Option<String>, CallFailure> {
+    let failed =
+        |what: String| CallFailure { reason: format!("alerting.exec: {} {what}", exec.shown), is_unsent: false };
     let mut input = Vec::new();
     news.iter().try_for_each(|news| json::news(&mut input, news)).expect("writing to a Vec cannot fail");
     let mut command = command(exec, news, attempt);
     let spawned = tokio::task::spawn_blocking(move || Started::by(&mut command)).await.map_err(io::Error::other);
     let mut started = spawned.flatten().map_err(|error| {
         let why = obstacle(exec).map_or_else(|| error.to_string(), |why| format!("it {why}"));
-        failed(format!("cannot be run: {why}"))
+        CallFailure { is_unsent: true, ..failed(format!("cannot be run: {why}")) }
     })?;
     let ended = tokio::time::timeout(limit, converse(&mut started.child, &input)).await;
     let (status, last_line) = match ended {
@@ -302,26 +316,27 @@ pub mod tests {
             ("cat /dev/zero >&2", "printed more than 1048576 bytes and was killed"),
         ] {
             let told = call(&sh(script), (&many, 1), PATIENCE).await.unwrap_err();
-            assert!(told.contains(expected), "{script}: {told}");
+            assert!(told.reason.contains(expected) && !told.is_unsent, "{script}: {told:?}");
         }
         // It need not read what it is given.
         assert_eq!(call(&sh("echo quick"), (&many, 1), PATIENCE).await, Ok(Some("quick".to_owned())));
         let gone = Exec { program: "/nowhere/notify.sh".into(), ..(*sh("")).clone() };
         let told = call(&gone, (&many, 1), PATIENCE).await.unwrap_err();
-        assert!(told.contains("cannot be run: it is not there"), "{told}");
+        assert!(told.reason.contains("cannot be run: it is not there") && told.is_unsent, "{told:?}");
         // A script whose interpreter is not there is there itself.
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("notify.sh");
         std::fs::write(&script, "#!/bin/sh\r\nexit 0\r\n").unwrap();
         std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let told = call(&Exec { program: script, ..(*sh("")).clone() }, (&many, 1), PATIENCE).await.unwrap_err();
-        assert!(told.contains("it asks for the interpreter \"/bin/sh\\r\": it has Windows line endings"), "{told}");
+        let expected = "it asks for the interpreter \"/bin/sh\\r\": it has Windows line endings";
+        assert!(told.reason.contains(expected) && told.is_unsent, "{told:?}");
     }
 
     #[tokio::test]
     async fn a_program_that_hangs_is_killed() {
         let told = call(&sh("sleep 1000"), (&news(&["api"]), 1), Duration::from_millis(20)).await.unwrap_err();
-        assert!(told.contains("was still running after 0 s and was killed"), "{told}");
+        assert!(told.reason.contains("was still running after 0 s and was killed") && !told.is_unsent, "{told:?}");
     }
 
     #[tokio::test]

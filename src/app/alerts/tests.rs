@@ -15,7 +15,7 @@ use super::publisher::Publisher;
 use super::stored_report::{self, ReportReceiver};
 use crate::alert::incident::terms::LedgerTerms;
 use crate::alert::kept::change::ChangeKey;
-use crate::alert::outbox::queue::{Failure, Next};
+use crate::alert::outbox::queue::{FailedRequest, Failure, Next};
 use crate::alert::{Alert, AlertRecord, AlertState, Rule, RuleKind};
 use crate::app::alerts::program::tests::sh;
 use crate::app::clock::Clock;
@@ -88,7 +88,9 @@ async fn a_failed_call_is_repeated_with_its_attempt_until_it_succeeds() {
     assert_eq!(unsent, None);
     assert_eq!(std::fs::read_to_string(&log).unwrap(), "1 2 2\n2 2 2\n3 2 2\n");
     let notices = desk.status.borrow().notices.clone();
-    assert_eq!(notices, ["alerting.exec: notify.sh failed (exit status: 1)", "notify.sh: works again"]);
+    let notices: Vec<(&str, &str)> = notices.iter().map(|notice| (notice.about, &**notice)).collect();
+    let failed = "alerting.exec: notify.sh failed (exit status: 1)";
+    assert_eq!(notices, [("webmon", failed), ("webmon", "notify.sh: works again")]);
 }
 
 /// Three failures in a row are an incident of webmon, but not while this machine has no network.
@@ -101,7 +103,9 @@ async fn an_outlet_that_fails_without_a_network_is_no_incident() {
         for _ in 0..3 {
             let Next::Send(rows) = book.next(PROGRAM) else { panic!("it waits") };
             let sending = book.begin(PROGRAM, &rows);
-            book.failed(&PROGRAM.into(), &sending.outgoing, (Failure::Transient(None), "no route"));
+            let failure = Failure::Transient(None);
+            let failed = FailedRequest { failure, reason: "no route".to_owned(), is_unsent: false };
+            book.failed(&PROGRAM.into(), &sending.outgoing, &failed);
             tokio::time::advance(Duration::from_mins(1)).await;
         }
         let published = desk.publish(&[]);

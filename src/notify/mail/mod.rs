@@ -11,6 +11,8 @@ mod stream;
 
 use std::error::Error as _;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lettre::message::Mailbox;
@@ -41,6 +43,8 @@ pub(super) struct Mailer {
     security: SmtpSecurity,
     login: Option<(String, Secret)>,
     hello: ClientId,
+    /// Whether the server was sent text of the last message.
+    has_text: Arc<AtomicBool>,
 }
 
 /// What went wrong, and what to do about it.
@@ -61,6 +65,7 @@ impl Mailer {
             security: smtp.security,
             login: smtp.login.clone(),
             hello: ClientId::default(),
+            has_text: Arc::default(),
         })
     }
 
@@ -76,8 +81,17 @@ impl Mailer {
         secrets: &KnownSecrets,
         now: Timestamp,
     ) -> Result<Delivered, SendFailure> {
+        self.has_text.store(false, Ordering::Relaxed);
         let sent = self.sent(letter, now).await;
-        sent.map_err(|(kind, reason)| SendFailure::new(kind, &reason, secrets))
+        sent.map_err(|(kind, reason)| SendFailure {
+            is_unsent: self.is_unsent(),
+            ..SendFailure::new(kind, &reason, secrets)
+        })
+    }
+
+    /// Whether no server was sent any text of the last message.
+    pub(super) fn is_unsent(&self) -> bool {
+        !self.has_text.load(Ordering::Relaxed)
     }
 
     async fn sent(&self, letter: &Letter, now: Timestamp) -> Result<Delivered, Fault> {
@@ -101,12 +115,13 @@ impl Mailer {
 
     async fn connect(&self) -> Result<(SmtpStream, Option<IpAddr>), Fault> {
         let (mut line, _allowance, peer) = self.endpoint.connect().await.map_err(unreached)?;
+        let has_text = Arc::clone(&self.has_text);
         let stream = match self.security {
-            SmtpSecurity::Plain => SmtpStream::new(line),
-            SmtpSecurity::Tls => SmtpStream::new(self.endpoint.secure(line).await.map_err(unreached)?),
+            SmtpSecurity::Plain => SmtpStream::new(line, has_text),
+            SmtpSecurity::Tls => SmtpStream::new(self.endpoint.secure(line).await.map_err(unreached)?, has_text),
             SmtpSecurity::StartTls => {
                 starttls::request(&mut line, &self.hello).await?;
-                SmtpStream::greeted(self.endpoint.secure(line).await.map_err(unreached)?)
+                SmtpStream::greeted(self.endpoint.secure(line).await.map_err(unreached)?, has_text)
             }
         };
         Ok((stream, peer))
@@ -118,7 +133,7 @@ const STATUS_MAX: usize = 100;
 
 fn unreached(error: RequestError) -> Fault {
     match error {
-        RequestError::Network(reason) => (FailureKind::Transient, reason),
+        RequestError::Network(reason) | RequestError::Unreached(reason) => (FailureKind::Transient, reason),
         RequestError::Refused(reason) => (FailureKind::Broken, reason),
     }
 }

@@ -84,7 +84,9 @@ fn chosen(config: &Config, names: &[String]) -> Result<Vec<Arc<Outlet>>, Command
 
 fn run(runtime: &Runtime, exec: &Exec, zone: &TimeZone) -> Result<(), CommandError> {
     let news = news(NewsKind::Opened, clock::wall(), zone);
-    let said = runtime.block_on(call(exec, (std::slice::from_ref(&news), 1), LIMIT)).map_err(anyhow::Error::msg)?;
+    let said = runtime
+        .block_on(call(exec, (std::slice::from_ref(&news), 1), LIMIT))
+        .map_err(|failure| anyhow::Error::msg(failure.reason))?;
     print(|out| {
         writeln!(out, "sent to {}: {}", exec.shown, news.alert.message)?;
         said.iter().try_for_each(|said| writeln!(out, "output: {said}"))

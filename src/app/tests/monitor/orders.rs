@@ -1,5 +1,8 @@
 //! Acknowledgements and silences of a running monitor, by files in its folder of orders and by commands of its dashboard.
 
+use std::net::TcpListener;
+use std::sync::LazyLock;
+
 use super::*;
 use crate::alert::NewsKind::{self, Acknowledged, Closed, Opened, Reminder};
 use crate::alert::SiteSelector;
@@ -8,10 +11,18 @@ use crate::alert::incident::terms::Target;
 use crate::app::orders::client::leave;
 use crate::app::orders::folder::OrderFolder;
 
-/// One site, and an outlet that nothing can be delivered to: its messages stay in the store.
-const FILE: &str = "defaults: { interval: 10s, timeout: 5s }
-alerting: { notify: { chat: { mattermost: 'http://127.0.0.1:9/hook' } }, group: 1s, calm: off }
-sites: [{ name: shaky, url: 'http://shaky/', alert: { remind: 1m } }]";
+/// An outlet that is reached and never answers: its messages stay in the store, and may have arrived.
+static MUTE: LazyLock<TcpListener> = LazyLock::new(|| TcpListener::bind("127.0.0.1:0").unwrap());
+
+/// One site, and [`MUTE`].
+fn file() -> String {
+    let outlet = MUTE.local_addr().unwrap();
+    format!(
+        "defaults: {{ interval: 10s, timeout: 5s }}
+alerting: {{ notify: {{ chat: {{ mattermost: 'http://{outlet}/hook' }} }}, group: 1s, calm: off }}
+sites: [{{ name: shaky, url: 'http://shaky/', alert: {{ remind: 1m }} }}]"
+    )
+}
 
 impl TestMonitor {
     /// Leaves each order at its time, as a command would.
@@ -25,7 +36,7 @@ impl TestMonitor {
 
     fn shaky(folder: &Path, script: Script) -> Self {
         let mut trial = Self::new(&[("shaky", script)]);
-        trial.config = parsed(FILE);
+        trial.config = parsed(&file());
         trial.store = Some(folder.join("webmon.redb"));
         trial
     }
@@ -143,5 +154,5 @@ async fn a_dashboard_acknowledges_and_silences() {
     let actions: Vec<&str> = actions.map(|event| event["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["acknowledged", "silenced", "silence_ended", "silenced"]);
     let notices = &outcome.face.health.borrow().notices;
-    assert!(notices.iter().any(|notice| notice == "no incident 99 is open"), "{notices:?}");
+    assert!(notices.iter().any(|notice| *notice == "no incident 99 is open"), "{notices:?}");
 }
