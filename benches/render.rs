@@ -110,7 +110,7 @@ fn inputs<'a>(
 fn frames(c: &mut Criterion) {
     let mut group = c.benchmark_group("render");
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    let settings = Settings { theme, bell: true, desktop: None, calm: None, sort: SortKey::State };
+    let settings = Settings { theme, bell: true, desktop: None, sort: SortKey::State };
     let shared = (Health::default(), IncidentList::default(), TimeZone::UTC, About::default());
     for sites in [10, 1_000, 10_000] {
         let mut world = snapshot(sites);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::model::time::duration;
 use crate::model::{Cause, Timestamp, figures};
 
-use super::{Calm, Rule};
+use super::Rule;
 
 /// What to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,6 @@ pub struct TrialRequest {
     pub current: Rule,
     /// Another rule.
     pub tried: Rule,
-    /// The calm after a relapse, which decides how many messages there are.
-    pub calm: Option<Calm>,
     /// The end of the period, exclusive.
     pub until: Timestamp,
 }
@@ -62,7 +60,7 @@ pub struct TrialIncident {
 pub struct TrialCount {
     /// Incidents that opened.
     pub incidents: usize,
-    /// Messages, after calm.
+    /// Messages, after calm and without what was muted by silences, maintenance or a parent.
     pub messages: usize,
 }
 

@@ -103,7 +103,7 @@ fn messages_a_day_of_six_kinds_of_site() {
         let sites = [Judged { site: "a".into(), policies: rules[0], verdicts }];
         let messages = |calm| {
             let terms = LedgerTerms { calm, ..LedgerTerms::default() };
-            told(&sites, terms, Duration::ZERO, (start, end)).of_sites.values().sum::<usize>() as u64
+            told(&sites, (terms, &[]), Duration::ZERO, (start, end)).of_sites.values().sum::<usize>() as u64
         };
         let (without, with) = (messages(None), messages(Some(Calm::default())));
         println!(

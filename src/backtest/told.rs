@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::alert::Transition;
 use crate::alert::incident::ledger::Ledger;
 use crate::alert::incident::terms::{Emitted, LedgerTerms};
+use crate::alert::kept::incident::Silence;
 use crate::alert::{Alert, NewsContext, Policies};
 use crate::model::Timestamp;
 
@@ -39,9 +40,14 @@ pub struct Judged {
 }
 
 /// What would have been reported from `since` to `until`. Earlier verdicts count for calm and for what is still open, and
-/// their messages do not; a message waits for others for `group`.
+/// their messages do not; a message waits for others for `group`. Each of `silences` mutes from its beginning on.
 #[must_use]
-pub fn told(sites: &[Judged], terms: LedgerTerms, group: Duration, (since, until): (Timestamp, Timestamp)) -> Told {
+pub fn told(
+    sites: &[Judged],
+    (terms, silences): (LedgerTerms, &[Silence]),
+    group: Duration,
+    (since, until): (Timestamp, Timestamp),
+) -> Told {
     let mut all: Vec<(&Judged, &Transition)> =
         sites.iter().flat_map(|site| site.verdicts.iter().map(move |verdict| (site, &verdict.transition))).collect();
     all.sort_by_key(|(_, transition)| transition.at);
@@ -54,30 +60,49 @@ pub fn told(sites: &[Judged], terms: LedgerTerms, group: Duration, (since, until
             times.push(now);
         }
     };
-    let mut out = Emitted::default();
+    let mut silences: Vec<&Silence> = silences.iter().collect();
+    silences.sort_by_key(|silence| silence.from);
+    let mut silences = silences.into_iter().peekable();
+    let (mut out, mut now) = (Emitted::default(), Timestamp::ZERO);
     for (site, transition) in all {
-        pass(&mut ledger, transition.at, &mut out, &mut take);
+        while let Some(silence) = silences.next_if(|silence| silence.from <= transition.at) {
+            pass(&mut ledger, (&mut now, silence.from), &mut out, &mut take);
+            ledger.add_silence(silence.clone());
+        }
+        // Alerts of one instant are noted together: a site that recovers with its parent is not told of.
+        if now < transition.at {
+            pass(&mut ledger, (&mut now, transition.at), &mut out, &mut take);
+        }
         let alert = Alert::new(Arc::clone(&site.site), &site.policies, transition);
         ledger.note(&alert, NewsContext::default(), transition.at, &mut out);
         take(transition.at, &mut out);
     }
-    pass(&mut ledger, until, &mut out, &mut take);
+    for silence in silences.filter(|silence| silence.from < until) {
+        pass(&mut ledger, (&mut now, silence.from), &mut out, &mut take);
+        ledger.add_silence(silence.clone());
+    }
+    pass(&mut ledger, (&mut now, until), &mut out, &mut take);
     told.in_groups = groups(&times, group);
     told
 }
 
-/// Lets time pass until `until`, from one due instant to the next.
-fn pass(ledger: &mut Ledger, until: Timestamp, out: &mut Emitted, take: &mut impl FnMut(Timestamp, &mut Emitted)) {
-    let mut now = Timestamp::ZERO;
+/// Lets time pass from `now` to `until`, from one due instant to the next.
+fn pass(
+    ledger: &mut Ledger,
+    (now, until): (&mut Timestamp, Timestamp),
+    out: &mut Emitted,
+    take: &mut impl FnMut(Timestamp, &mut Emitted),
+) {
     while ledger.due() <= until {
-        now = ledger.due().max(now);
-        ledger.step(now, out);
-        take(now, out);
+        *now = ledger.due().max(*now);
+        ledger.step(*now, out);
+        take(*now, out);
         // What is due at once, such as after a change, is looked at once.
-        if ledger.due() <= now {
+        if ledger.due() <= *now {
             break;
         }
     }
+    *now = until.max(*now);
 }
 
 /// How many messages an outlet gets that waits `group` for others, and [`PAUSE`] after each.
@@ -99,8 +124,10 @@ fn groups(times: &[Timestamp], group: Duration) -> usize {
 mod tests {
     use super::*;
     use crate::alert::incident::terms::SiteTerms;
-    use crate::alert::{AlertState, Calm, RuleKind};
+    use crate::alert::maintenance::{Maintenance, Schedule, moment};
+    use crate::alert::{AlertState, Calm, RuleKind, SiteSelector};
     use crate::backtest::score::tests::{at, verdict};
+    use jiff::tz::TimeZone;
     use proptest::prelude::*;
 
     fn judged(site: &str, changes: &[(u64, AlertState)]) -> Judged {
@@ -109,7 +136,7 @@ mod tests {
     }
 
     fn count(sites: &[Judged], terms: LedgerTerms) -> (Vec<usize>, usize) {
-        let told = told(sites, terms, Duration::from_secs(10), (at(0), at(1_000_000)));
+        let told = told(sites, (terms, &[]), Duration::from_secs(10), (at(0), at(1_000_000)));
         (told.of_sites.into_values().collect(), told.in_groups)
     }
 
@@ -138,10 +165,41 @@ mod tests {
         assert_eq!(count(&sites, terms).0, [5], "down, at 60, 180 and 420 s, up");
     }
 
+    /// What opens and closes while it is muted is no message; what is still open when that ends is told then.
+    #[test]
+    fn maintenance_and_silences_keep_back_openings() {
+        let window = |from: &str, to: &str| {
+            let schedule = Schedule::once(moment(from).unwrap(), moment(to).unwrap()).unwrap();
+            Maintenance { schedule, zone: TimeZone::UTC, sites: SiteSelector::All, reason: None }
+        };
+        let silence = |from: u64, until: u64| Silence {
+            number: from,
+            sites: SiteSelector::of(["api"]),
+            from: at(from),
+            until: at(until),
+            by: "ada".into(),
+            text: String::new(),
+            is_maintenance: false,
+        };
+        let hours = |from: u64, to: u64| [(3_600 * from, DOWN), (3_600 * to, UP)];
+        let sites = [judged("api", &[hours(2, 3), hours(5, 9)].concat())];
+        let of = |maintenance: Vec<Maintenance>, silences: &[Silence]| {
+            let terms = LedgerTerms { maintenance, ..LedgerTerms::default() };
+            let told = told(&sites, (terms, silences), Duration::ZERO, (at(0), at(100_000)));
+            told.of_sites.values().sum::<usize>()
+        };
+        assert_eq!(of(vec![], &[]), 4);
+        assert_eq!(of(vec![window("1970-01-01T01:00", "1970-01-01T06:00")], &[]), 2, "told at its end");
+        assert_eq!(of(vec![window("1970-01-01T01:00", "1970-01-01T10:00")], &[]), 0);
+        assert_eq!(of(vec![], &[silence(3_600, 21_600)]), 2);
+        assert_eq!(of(vec![], &[silence(3_600, 14_400), silence(17_000, 36_000)]), 0);
+        assert_eq!(of(vec![], &[silence(9_000, 36_000)]), 2, "one that begins later mutes nothing before");
+    }
+
     #[test]
     fn messages_outside_the_period_are_not_counted() {
         let sites = [judged("api", &[(0, DOWN), (500, UP), (900, DOWN)])];
-        let told = told(&sites, LedgerTerms::default(), Duration::ZERO, (at(100), at(900)));
+        let told = told(&sites, (LedgerTerms::default(), &[]), Duration::ZERO, (at(100), at(900)));
         assert_eq!(told.of_sites.into_values().collect::<Vec<_>>(), [1]);
     }
 

@@ -1,6 +1,5 @@
 //! How the dashboard looks and behaves at its start.
 
-use crate::alert::Calm;
 use crate::model::SortKey;
 use crate::tui::desktop::protocol::DesktopProtocol;
 use crate::tui::style::theme::Theme;
@@ -14,8 +13,6 @@ pub struct Settings {
     pub bell: bool,
     /// How alerts become notifications of the desktop, if they do.
     pub desktop: Option<DesktopProtocol>,
-    /// The calm after a relapse, for trials of rules.
-    pub calm: Option<Calm>,
     /// The order of the rows.
     pub sort: SortKey,
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::trial::TrialRequest;
-use crate::alert::{Calm, Rule, Threshold};
+use crate::alert::{Rule, Threshold};
 use crate::engine::snapshot::SiteSnapshot;
 use crate::model::Timestamp;
 
@@ -85,9 +85,9 @@ impl Tuning {
     }
 
     /// What to ask for.
-    pub fn request(&self, calm: Option<Calm>) -> TrialRequest {
+    pub fn request(&self) -> TrialRequest {
         let Self { site, interval, current, tried, until, .. } = self.clone();
-        TrialRequest { site, interval, current, tried, calm, until }
+        TrialRequest { site, interval, current, tried, until }
     }
 }
 

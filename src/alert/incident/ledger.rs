@@ -89,6 +89,18 @@ impl Ledger {
         self.keep(key, incident, out)
     }
 
+    /// Adds a silence that begins now, when the past is told again.
+    pub fn add_silence(&mut self, silence: Silence) {
+        self.silences.insert(silence.number, silence);
+        self.next_look = Timestamp::ZERO;
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn terms(&self) -> &LedgerTerms {
+        &self.terms
+    }
+
     /// Replaces the settings.
     pub fn set_terms(&mut self, terms: LedgerTerms) {
         self.terms = terms;

@@ -32,6 +32,17 @@ pub struct LedgerTerms {
     pub sites: HashMap<Arc<str>, SiteTerms>,
 }
 
+impl LedgerTerms {
+    /// Those that concern `site` and its parent.
+    #[must_use]
+    pub fn of_site(&self, site: &str) -> Self {
+        let parent = self.sites.get(site).and_then(|terms| terms.parent.as_deref());
+        let named = [Some(site), parent].into_iter().flatten().filter_map(|name| self.sites.get_key_value(name));
+        let sites = named.map(|(name, terms)| (Arc::clone(name), terms.clone())).collect();
+        Self { calm: self.calm, maintenance: self.maintenance.clone(), sites }
+    }
+}
+
 /// Why an incident is not reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mute {

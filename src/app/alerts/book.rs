@@ -258,6 +258,12 @@ impl AlertBook {
         inner.outbox.states().filter_map(failing).collect()
     }
 
+    /// The settings that concern `site` and its parent.
+    #[must_use]
+    pub fn terms_of(&self, site: &str) -> LedgerTerms {
+        self.inner().ledger.terms().of_site(site)
+    }
+
     /// Replaces the settings.
     pub fn configure(&self, terms: LedgerTerms, outlets: Vec<OutletTerms>) {
         let inner = &mut *self.inner();

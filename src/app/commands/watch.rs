@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
+use crate::alert::Calm;
+use crate::alert::incident::terms::LedgerTerms;
+use crate::app::alerts::outlets::ledger_terms;
 use crate::app::cli::args::CommonArgs;
 use crate::app::cli::selection::load;
 use crate::app::cli::zone;
@@ -51,6 +54,7 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
         wall: clock::wall,
     };
     let follower = ReadOnlyMonitor::open(plan)?;
+    follower.set_terms(terms(config.as_ref()));
     if let Some(warning) = zone::warning() {
         follower.tell(warning);
     }
@@ -86,6 +90,12 @@ fn configuration(common: &CommonArgs) -> Result<Option<Config>, CommandError> {
 
 fn subjects(config: Option<&Config>) -> Vec<SiteSpec> {
     config.iter().flat_map(|config| &config.sites).map(Into::into).collect()
+}
+
+/// How incidents are reported; without a file as by default.
+fn terms(config: Option<&Config>) -> LedgerTerms {
+    let usual = || LedgerTerms { calm: Some(Calm::default()), ..LedgerTerms::default() };
+    config.map_or_else(usual, ledger_terms)
 }
 
 fn flush(config: Option<&Config>) -> Duration {
@@ -147,6 +157,7 @@ fn read_again(follower: &mut ReadOnlyMonitor, common: &CommonArgs, sheet: &mut W
     // If the store cannot be read, every look reports it and tries again.
     if follower.turn_to(subjects(config.as_ref()), views, flush(config.as_ref())).is_ok() {
         sheet.read = sheet.found;
+        follower.set_terms(terms(config.as_ref()));
         let number = config.map_or(0, |config| config.sites.len());
         follower.tell(format!("reloaded {name}: {}", sites(number)));
     }

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use crate::alert::incident::list::IncidentList;
 use crate::alert::objective::SiteObjective;
 use crate::alert::trial::{TrialAnswer, TrialRequest};
-use crate::alert::{AlertRecord, AlertState, Calm};
+use crate::alert::{AlertRecord, AlertState};
 use crate::config::{self, Config};
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::text::shown_path;
@@ -35,7 +35,7 @@ use super::monitor::MonitorHandle;
 use super::system::signals::{HANGUP, INTERRUPT, Listening};
 use history_reader::HistoryReader;
 use objective_reader::ObjectiveReader;
-use trial_reader::TrialReader;
+use trial_reader::{TrialParent, TrialReader, TrialTerms};
 
 /// A dashboard on its own thread.
 pub struct Dashboard {
@@ -116,7 +116,15 @@ impl Source for MonitorSource {
     }
 
     fn request_trial(&self, request: TrialRequest) {
-        self.trials.iter().for_each(|reader| reader.request(request.clone()));
+        let Some(reader) = &self.trials else { return };
+        let ledger = self.face.incidents.terms_of(&request.site);
+        let parent = ledger.sites.get(&request.site).and_then(|terms| terms.parent.clone());
+        let snapshot = self.face.board.snapshot();
+        let parent = parent.and_then(|name| snapshot.sites.iter().find(|site| site.name == name)).map(|site| {
+            let (site, interval, rule) = (Arc::clone(&site.name), site.interval, site.policies.availability);
+            TrialParent { site, interval, rule }
+        });
+        reader.request((request, TrialTerms { ledger, parent }));
     }
 
     fn trial(&self) -> Option<Arc<TrialAnswer>> {
@@ -218,7 +226,6 @@ pub fn fixed(config: Option<&Path>, store: Option<&Path>, zone: TimeZone) -> Fix
 #[must_use]
 pub fn settings(config: Option<&Config>, color: ColorChoice) -> Settings {
     let dashboard = config.map(|config| config.dashboard).unwrap_or_default();
-    let calm = config.map_or_else(|| Some(Calm::default()), |config| config.alerting.calm);
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let scheme = match dashboard.theme {
         config::Theme::Auto => Scheme::for_environment(variable("COLORFGBG").as_deref()),
@@ -234,7 +241,7 @@ pub fn settings(config: Option<&Config>, color: ColorChoice) -> Settings {
     };
     let theme = Theme { scheme, color: color.on_terminal(), symbols };
     let desktop = DesktopProtocol::of_environment(variable).filter(|_| dashboard.notify);
-    Settings { theme, bell: dashboard.bell, desktop, calm, sort: dashboard.sort }
+    Settings { theme, bell: dashboard.bell, desktop, sort: dashboard.sort }
 }
 
 /// Prints the last screen if the user asked for it, the summary, and the notices in full.

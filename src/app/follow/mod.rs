@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::alert::incident::list::IncidentList;
 use crate::alert::incident::order::OrderedBy;
+use crate::alert::incident::terms::LedgerTerms;
 use crate::engine::{Engine, Leap};
 use crate::model::command::SiteCommand;
 use crate::model::{Health, SiteId, SiteSlot, StoreHealth, Timestamp, View, Watching};
@@ -69,6 +70,7 @@ pub struct ReadOnlyMonitor {
     alerts: Arc<AlertLog>,
     next_alert: u64,
     incidents: watch::Sender<Arc<IncidentList>>,
+    terms: watch::Sender<LedgerTerms>,
     /// Commands of the dashboard.
     commands: (mpsc::Sender<SiteCommand>, mpsc::Receiver<SiteCommand>),
     /// The path of the store without links.
@@ -121,6 +123,7 @@ impl ReadOnlyMonitor {
             alerts: Arc::new(AlertLog::new(alerts)),
             next_alert,
             incidents: watch::Sender::default(),
+            terms: watch::Sender::default(),
             commands: mpsc::channel(ORDERS),
             resolved: archive.path().to_owned(),
             signature,
@@ -160,6 +163,11 @@ impl ReadOnlyMonitor {
         Ok(())
     }
 
+    /// Sets how incidents are reported, which decides about the messages of a rule that is tried.
+    pub fn set_terms(&self, terms: LedgerTerms) {
+        self.terms.send_replace(terms);
+    }
+
     /// Shows `notice`.
     pub fn tell(&self, notice: String) {
         self.keeping.send_modify(|keeping| keeping.tell(notice));
@@ -172,7 +180,7 @@ impl ReadOnlyMonitor {
             board: self.engine.board(),
             alerts: Arc::clone(&self.alerts),
             health: self.health.subscribe(),
-            incidents: IncidentSource::Stored(self.incidents.subscribe()),
+            incidents: IncidentSource::Stored(self.incidents.subscribe(), self.terms.subscribe()),
             rechecks: watch::channel(super::scheduler::manual_checks::Rechecks::default()).1,
             commands: self.commands.0.clone(),
             seen: self.far.seen(),

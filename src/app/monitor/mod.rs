@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
 use crate::alert::incident::list::IncidentList;
+use crate::alert::incident::terms::LedgerTerms;
 use crate::config::Config;
 use crate::engine::{Board, Engine, SiteInput};
 use crate::model::{Health, SiteId, SiteIndex, SiteSlot, Timestamp};
@@ -121,8 +122,8 @@ pub struct MonitorHandle {
 pub enum IncidentSource {
     /// The monitor of this process.
     Book(Arc<AlertBook>),
-    /// What another process stored.
-    Stored(watch::Receiver<Arc<IncidentList>>),
+    /// What another process stored, and the settings of the file.
+    Stored(watch::Receiver<Arc<IncidentList>>, watch::Receiver<LedgerTerms>),
 }
 
 impl IncidentSource {
@@ -131,7 +132,16 @@ impl IncidentSource {
     pub fn list(&self) -> Arc<IncidentList> {
         match self {
             Self::Book(book) => book.incident_list(),
-            Self::Stored(list) => Arc::clone(&list.borrow()),
+            Self::Stored(list, _) => Arc::clone(&list.borrow()),
+        }
+    }
+
+    /// How `site` is reported now, and its parent.
+    #[must_use]
+    pub fn terms_of(&self, site: &str) -> LedgerTerms {
+        match self {
+            Self::Book(book) => book.terms_of(site),
+            Self::Stored(_, terms) => terms.borrow().of_site(site),
         }
     }
 }

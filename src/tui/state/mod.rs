@@ -20,7 +20,6 @@ use std::sync::Arc;
 
 use ratatui::layout::Size;
 
-use crate::alert::Calm;
 use crate::alert::trial::TrialRequest;
 use crate::engine::snapshot::Snapshot;
 use crate::model::command::SiteCommand;
@@ -50,7 +49,6 @@ pub struct UiState {
     pub(crate) timers: Timers,
     /// The trial of a rule, the last one also while its page is closed.
     pub(crate) tuning: Option<Tuning>,
-    pub(crate) calm: Option<Calm>,
     /// How the screen looks.
     pub theme: Theme,
     pub(crate) muted: bool,
@@ -66,8 +64,8 @@ impl UiState {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let sites = SiteTable::new(settings.sort);
-        let Settings { theme, bell, desktop, calm, .. } = *settings;
-        Self { sites, theme, muted: !bell, desktop, calm, mouse: true, ..Self::default() }
+        let Settings { theme, bell, desktop, .. } = *settings;
+        Self { sites, theme, muted: !bell, desktop, mouse: true, ..Self::default() }
     }
 
     pub(crate) fn tables<'a>(&'a self, inputs: &Inputs<'a>) -> &'a Snapshot {
@@ -134,7 +132,7 @@ impl UiState {
     #[must_use]
     pub fn trial_request(&self) -> Option<TrialRequest> {
         let is_open = self.nav.content() == Page::Tuning;
-        self.tuning.as_ref().filter(|_| is_open).map(|tuning| tuning.request(self.calm))
+        self.tuning.as_ref().filter(|_| is_open).map(Tuning::request)
     }
 
     /// Takes the commands that the user gave since the last call.

@@ -10,7 +10,7 @@ use crate::alert::incident::list::{IncidentList, ListedIncident};
 use crate::alert::kept::incident::{Ack, Silence};
 use crate::alert::objective::{ObjectiveFigures, SiteObjective, Standing, Tally};
 use crate::alert::trial::{Trial, TrialAnswer, TrialCount, TrialIncident, TrialRequest};
-use crate::alert::{Alert, AlertRecord, AlertState, Calm, Policies, Rule, RuleKind, SiteSelector, SloRule, Threshold};
+use crate::alert::{Alert, AlertRecord, AlertState, Policies, Rule, RuleKind, SiteSelector, SloRule, Threshold};
 use crate::engine::snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::{
     Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status,
@@ -72,7 +72,7 @@ impl World {
 
 pub fn settings() -> Settings {
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    Settings { theme, bell: true, desktop: None, calm: Some(Calm::default()), sort: SortKey::State }
+    Settings { theme, bell: true, desktop: None, sort: SortKey::State }
 }
 
 pub fn state() -> UiState {
@@ -677,7 +677,6 @@ pub fn with_trial(tried: (u32, u64), trial: Result<u64, &'static str>) -> World 
         interval: site.interval,
         current,
         tried: Rule { threshold, window, ..current },
-        calm: settings().calm,
         until: world.now,
     };
     let trial = trial.map(|days| {

@@ -22,7 +22,7 @@ const DAY: u64 = 86_400;
 /// The body: `height` lines of it, and whether there are more below.
 pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
     let Some(tuning) = &frame.state.tuning else { return (vec![Line::default(); height], false) };
-    let request = tuning.request(frame.state.calm);
+    let request = tuning.request();
     let answer = frame.inputs.trial.filter(|answer| answer.request == request);
     let mut lines = values(frame, tuning);
     lines.push(Line::default());

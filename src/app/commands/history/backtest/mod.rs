@@ -72,9 +72,9 @@ pub fn backtest(args: &BacktestArgs, common: &CommonArgs) -> Result<Ending, Comm
     }
     drop(shown);
     let terms = ledger_terms(config);
-    let of_a = told_of(&outcomes, &plans, config, &terms, period, |plan| Some(plan.site.policies), 0);
+    let of_a = told_of(&outcomes, &plans, config, (&terms, &silences), period, |plan| Some(plan.site.policies), 0);
     let of_b = plans.iter().any(|plan| plan.b.is_some());
-    let of_b = of_b.then(|| told_of(&outcomes, &plans, config, &terms, period, |plan| plan.b, 1));
+    let of_b = of_b.then(|| told_of(&outcomes, &plans, config, (&terms, &silences), period, |plan| plan.b, 1));
     let output = Output { args, common, zone: &past.zone, period, outcomes: &outcomes, told: (&of_a, of_b.as_ref()) };
     print(|out| output.print(out))?;
     Ok(Ending::Done)
@@ -177,7 +177,7 @@ fn told_of(
     outcomes: &[Outcome],
     plans: &[Plan<'_>],
     config: &Config,
-    terms: &LedgerTerms,
+    (terms, silences): (&LedgerTerms, &[Silence]),
     period: Period,
     policies: impl Fn(&Plan<'_>) -> Option<Policies>,
     number: usize,
@@ -187,5 +187,5 @@ fn told_of(
         Some(Judged { site: Arc::clone(&outcome.site), policies: policies(plan)?, verdicts })
     });
     let judged: Vec<Judged> = judged.collect();
-    told(&judged, terms.clone(), config.alerting.group, (period.since, period.until))
+    told(&judged, (terms.clone(), silences), config.alerting.group, (period.since, period.until))
 }

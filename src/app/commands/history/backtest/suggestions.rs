@@ -61,7 +61,7 @@ impl History<'_> {
     fn messages(&self, policies: &Policies, verdicts: &[Verdict]) -> usize {
         let judged = Judged { site: Arc::clone(self.site), policies: *policies, verdicts: verdicts.to_vec() };
         let terms = LedgerTerms { calm: self.calm, ..LedgerTerms::default() };
-        let told = told(&[judged], terms, Duration::ZERO, (self.period.since, self.period.until));
+        let told = told(&[judged], (terms, &[]), Duration::ZERO, (self.period.since, self.period.until));
         told.of_sites.values().sum()
     }
 }
