@@ -22,12 +22,12 @@ use super::{Period, SampleRecord, StatsRecord, Stored, time, wording};
 const ROW: usize = 512;
 
 const SAMPLES: &str = "event,time,site,seq,up,cause,detail,status,resolve_us,connect_us,tls_us,processing_us,\
-                       transfer_us,ttfb_us,total_us,late_us,skipped,bytes,redirects,http,address";
+                       transfer_us,ttfb_us,total_us,late_us,skipped,bytes,redirects,http,address,masked";
 const STATS: &str = "event,time,site,state,since,until,availability,coverage,checks,up,down,\
                      response_time_ms_avg,response_time_ms_max,response_time_ms_p50,response_time_ms_p90,\
                      response_time_ms_p95,response_time_ms_p99,ttfb_ms_avg,ttfb_ms_max,ttfb_ms_p50,ttfb_ms_p90,\
                      ttfb_ms_p95,ttfb_ms_p99,phases_ms_resolve,phases_ms_connect,phases_ms_tls,\
-                     phases_ms_processing,phases_ms_transfer,codes,causes,exact,longest_outage_ms,data_since";
+                     phases_ms_processing,phases_ms_transfer,codes,causes,exact,longest_outage_ms,data_since,maintenance_ms";
 const ALERTS: &str = "event,time,site,state,availability,threshold,window,since,downtime_ms,message,\
                       incident,rule,severity,told";
 
@@ -45,7 +45,9 @@ pub fn sample_header(out: &mut impl io::Write) -> io::Result<()> {
 /// The writer's.
 pub fn sample(out: &mut impl io::Write, record: &SampleRecord<'_>) -> io::Result<()> {
     let (site, detail) = (clean(record.site), record.detail.map(clean));
-    row(out, SampleObject::of(&SampleRecord { site: &site, detail: detail.as_deref(), ..*record }))
+    // An absent one has its column, too.
+    let object = SampleObject::of(&SampleRecord { site: &site, detail: detail.as_deref(), masked: None, ..*record });
+    row(out, (object, record.masked))
 }
 
 /// The header of [`stats`] lines.
@@ -63,9 +65,10 @@ pub fn stats_header(out: &mut impl io::Write) -> io::Result<()> {
 pub fn stats(out: &mut impl io::Write, record: &StatsRecord<'_>) -> io::Result<()> {
     let summary = record.summary;
     let window = Period { since: summary.timeframe.cutoff(summary.as_of), until: summary.as_of };
-    let window = Stored { period: window, is_exact: true, longest_outage: None, begins: None };
+    let window = Stored { period: window, is_exact: true, longest_outage: None, begins: None, left_out: None };
     let object = StatsObject::of(&StatsRecord { stored: Some(record.stored.unwrap_or(window)), ..*record });
-    let stored = object.stored.map(|stored| (stored.exact, stored.longest_outage_ms, stored.data_since));
+    let stored =
+        object.stored.map(|stored| (stored.exact, stored.longest_outage_ms, stored.data_since, stored.maintenance_ms));
     row(
         out,
         (
@@ -112,6 +115,8 @@ pub(super) fn row(out: &mut impl io::Write, record: impl Serialize) -> io::Resul
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use crate::stats::Outage;
@@ -173,17 +178,17 @@ mod tests {
         let local = crate::model::Sample { cause: crate::model::Cause::Local, status: None, ..sample };
         for (sample, detail) in [(&sample, Some("503 \"busy\", later")), (&local, None)] {
             let address = Some("[::1]:8080".parse().unwrap());
-            let record = SampleRecord { site: "api", seq: Some(7), sample, detail, address };
+            let record = SampleRecord { site: "api", seq: Some(7), sample, detail, address, masked: Some(true) };
             assert_eq!(
                 columns(&printed(sample_header), &printed(|out| super::sample(out, &record))),
                 flat(&printed(|out| json::sample(out, &record)))
             );
         }
-        for summary in [summary(), empty_summary()] {
+        for (summary, left_out) in [(summary(), None), (empty_summary(), Some(Duration::from_mins(90)))] {
             let period = Period { since: at("2026-11-21T09:00:00Z"), until: at("2026-11-22T09:00:00Z") };
             let longest_outage =
                 (summary.counts.down > 0).then_some(Outage { since: period.since, until: period.until });
-            let stored = Some(Stored { period, is_exact: false, longest_outage, begins: None });
+            let stored = Some(Stored { period, is_exact: false, longest_outage, begins: None, left_out });
             let record = StatsRecord { site: "api", state: Some(SiteState::Up), summary: &summary, stored };
             assert_eq!(
                 columns(&printed(stats_header), &printed(|out| stats(out, &record))),
@@ -205,7 +210,7 @@ mod tests {
         assert_eq!(
             printed(|out| stats(out, &record)),
             "stats,2026-11-22T09:00:10.000000Z,api,,2026-11-22T08:50:10.000000Z,2026-11-22T09:00:10.000000Z,0.9833,\
-             1.0,60,59,1,5.1,9.0,5.0,5.9,6.2,9.0,5.0,8.9,4.9,5.8,6.1,8.9,0.3,0.1,,5.0,0.1,200:59 503:1,status:1,true,,\n"
+             1.0,60,59,1,5.1,9.0,5.0,5.9,6.2,9.0,5.0,8.9,4.9,5.8,6.1,8.9,0.3,0.1,,5.0,0.1,200:59 503:1,status:1,true,,,\n"
         );
     }
 
@@ -225,7 +230,7 @@ mod tests {
         fn any_text_reads_back_from_one_line(name in hostile(), detail in hostile()) {
             let sample = fixtures::sample();
             let record =
-                SampleRecord { site: &name, seq: None, sample: &sample, detail: Some(&detail), address: None };
+                SampleRecord { site: &name, seq: None, sample: &sample, detail: Some(&detail), address: None, masked: None };
             let line = printed(|out| super::sample(out, &record));
             let body = line.strip_suffix('\n').expect("a record ends");
             prop_assert!(!body.chars().any(is_harmful));

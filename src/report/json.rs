@@ -112,6 +112,7 @@ pub fn check(out: &mut impl io::Write, checked: &Checked<'_>) -> io::Result<()> 
         sample: &checked.sample,
         detail: Some(&observation.detail),
         address: observation.address,
+        masked: None,
     };
     let certificate = observation.certificate.as_deref();
     line(
@@ -153,6 +154,7 @@ impl Formatter for Harmless {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use proptest::prelude::*;
     use serde_json::Value;
@@ -173,6 +175,7 @@ mod tests {
             sample: &sample,
             detail: Some("503 Service Unavailable"),
             address: Some("127.0.0.1:8080".parse().unwrap()),
+            masked: None,
         };
         assert_eq!(
             printed(|out| super::sample(out, &record)),
@@ -235,7 +238,13 @@ mod tests {
     fn a_stored_period_has_bounds_in_place_of_a_timeframe_and_what_is_absent_is_null() {
         let summary = empty_summary();
         let period = Period { since: at("2026-11-21T09:00:10Z"), until: at("2026-11-22T09:00:10Z") };
-        let stored = Some(Stored { period, is_exact: true, longest_outage: None, begins: Some(period.since) });
+        let stored = Some(Stored {
+            period,
+            is_exact: true,
+            longest_outage: None,
+            begins: Some(period.since),
+            left_out: Some(Duration::from_millis(5_400_500)),
+        });
         let record = StatsRecord { site: "old", state: None, summary: &summary, stored };
         assert_eq!(
             printed(|out| stats(out, &record)),
@@ -246,7 +255,8 @@ mod tests {
                 r#""response_time_ms":{"avg":null,"max":null,"p50":null,"p90":null,"p95":null,"p99":null},"#,
                 r#""ttfb_ms":{"avg":null,"max":null,"p50":null,"p90":null,"p95":null,"p99":null},"#,
                 r#""phases_ms":{"resolve":null,"connect":null,"tls":null,"processing":null,"transfer":null},"#,
-                r#""codes":{},"causes":{},"exact":true,"longest_outage_ms":null,"data_since":"2026-11-21T09:00:10.000000Z"}"#,
+                r#""codes":{},"causes":{},"exact":true,"longest_outage_ms":null,"data_since":"2026-11-21T09:00:10.000000Z","#,
+                r#""maintenance_ms":5400500}"#,
                 "\n"
             )
         );
@@ -327,7 +337,8 @@ mod tests {
     #[test]
     fn a_local_sample_is_neither_up_nor_down() {
         let sample = crate::model::Sample { cause: Cause::Local, phases: Phases::NONE, ..fixtures::sample() };
-        let record = SampleRecord { site: "a", seq: Some(0), sample: &sample, detail: Some(""), address: None };
+        let record =
+            SampleRecord { site: "a", seq: Some(0), sample: &sample, detail: Some(""), address: None, masked: None };
         let value: Value = serde_json::from_str(&printed(|out| super::sample(out, &record))).unwrap();
         assert_eq!((&value["up"], &value["cause"], &value["detail"]), (&Value::Null, &"local".into(), &Value::Null));
     }
@@ -337,7 +348,7 @@ mod tests {
         fn any_text_is_one_valid_object_on_one_line(name in hostile(), detail in hostile()) {
             let sample = fixtures::sample();
             let record =
-                SampleRecord { site: &name, seq: Some(1), sample: &sample, detail: Some(&detail), address: None };
+                SampleRecord { site: &name, seq: Some(1), sample: &sample, detail: Some(&detail), address: None, masked: None };
             let line = printed(|out| super::sample(out, &record));
             let body = line.strip_suffix('\n').expect("a line ends");
             prop_assert!(!body.chars().any(is_harmful), "{body:?}");

@@ -24,6 +24,7 @@ pub mod table;
 pub mod text;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 pub use time::{clock, minute, named};
 
@@ -44,6 +45,8 @@ pub struct SampleRecord<'a> {
     pub detail: Option<&'a str>,
     /// The address of the last connection or attempt, if known.
     pub address: Option<SocketAddr>,
+    /// Whether it counts as unknown because this machine's own network was out; none if that is not known yet.
+    pub masked: Option<bool>,
 }
 
 impl<'a> SampleRecord<'a> {
@@ -56,6 +59,7 @@ impl<'a> SampleRecord<'a> {
             sample,
             detail: observation.map(|observation| observation.detail.as_str()),
             address: observation.and_then(|observation| observation.address),
+            masked: None,
         }
     }
 }
@@ -84,6 +88,8 @@ pub struct Stored {
     pub longest_outage: Option<Outage>,
     /// The first data, if the period begins earlier.
     pub begins: Option<Timestamp>,
+    /// How much maintenance was left out; none if nobody asked for that.
+    pub left_out: Option<Duration>,
 }
 
 /// A stored period: `since ≤ time < until`.

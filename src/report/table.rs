@@ -22,8 +22,14 @@ use super::{Period, SampleRecord, StatsRecord, time};
 /// Longest name that a column makes room for; a longer one pushes its own line to the right.
 const NAME_MAX: usize = 40;
 
+/// Cells of an outlet's name beside others.
+const OUTLET_MAX: usize = 16;
+
 /// Most sites in a sentence.
 const NAMED_MAX: usize = 3;
+
+/// Before the result of a sample that counts as unknown.
+const MASKED: char = '?';
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -50,10 +56,18 @@ impl Samples {
     /// The writer's.
     pub fn header(&self, out: &mut impl io::Write) -> io::Result<()> {
         let times = ["TOTAL", "RESOLVE", "CONNECT", "TLS", "PROCESS", "TRANSFER"].map(str::to_owned);
-        self.line(out, [&self.time, "SITE", "RESULT", "CODE"], &times, "DETAIL")
+        self.line(out, ([&self.time, "SITE", "RESULT", "CODE"], ' '), &times, "DETAIL")
     }
 
-    /// One sample; a failed one shows its cause and its detail.
+    /// What the mark of samples that count as unknown means.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn masked(out: &mut impl io::Write) -> io::Result<()> {
+        wording::line(out, &format!("  {MASKED} counts as unknown: this machine's network was out"))
+    }
+
+    /// One sample; a failed one shows its cause and its detail, one that counts as unknown a mark.
     ///
     /// # Errors
     /// The writer's.
@@ -64,20 +78,21 @@ impl Samples {
         let [resolve, connect, tls, processing, transfer] = phase_micros(&sample.phases).map(time_or_none);
         let times = [time_or_none(Some(sample.total().get())), resolve, connect, tls, processing, transfer];
         let time = time::millisecond(sample.at, &self.zone);
-        self.line(out, [&time, record.site, result, &code], &times, record.detail.unwrap_or_default())
+        let mark = if record.masked == Some(true) { MASKED } else { ' ' };
+        self.line(out, ([&time, record.site, result, &code], mark), &times, record.detail.unwrap_or_default())
     }
 
     fn line(
         &self,
         out: &mut impl io::Write,
-        [time, site, result, code]: [&str; 4],
+        ([time, site, result, code], mark): ([&str; 4], char),
         times: &[String; Phase::ALL.len() + 1],
         detail: &str,
     ) -> io::Result<()> {
         let site = wording::left(site, self.name_width);
         let times: Vec<String> = times.iter().map(|time| wording::right(time, 8)).collect();
         // As wide as the longest cause.
-        let line = format!("{time:<23}  {site}  {result:<19}  {code:>4}  {}  {detail}", times.join("  "));
+        let line = format!("{time:<23}  {site} {mark}{result:<19}  {code:>4}  {}  {detail}", times.join("  "));
         wording::line(out, line.trim_end())
     }
 }
@@ -233,22 +248,45 @@ pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[AlertRecord],
     }
     let told_row = |alert: &AlertRecord| {
         let [at, site, state, message] = row(alert);
-        [at, site, state, message, told(alert, telling.of(alert), zone)]
+        [at, site, state, told(alert, telling.of(alert), zone), message]
     };
     let rows: Vec<[String; 5]> = alerts.iter().map(told_row).collect();
-    aligned(out, &[&time, "SITE", "STATE", "MESSAGE", "TOLD"], &[0, 1, 2, 3, 4], &rows)
+    aligned(out, &[&time, "SITE", "STATE", "TOLD", "MESSAGE"], &[0, 1, 2, 3, 4], &rows)
 }
 
-/// `ops 12:03:05 · mail waits`; with the date if that is another than the alert's.
+/// `ops 12:03:05`, with the date if that is another than the alert's; of several `12 by 12:03:09`, or `11 of 12, mail waits`.
 fn told(alert: &AlertRecord, heard: &[Heard], zone: &TimeZone) -> String {
-    let one = |(outlet, at): &Heard| match at {
-        None => format!("{outlet} waits"),
-        Some(at) if time::date(*at, zone) == time::date(alert.at, zone) => {
-            format!("{outlet} {}", time::clock(*at, zone))
-        }
-        Some(at) => format!("{outlet} {}", time::second(*at, zone)),
+    let time = |at: Timestamp| {
+        let is_same = time::date(at, zone) == time::date(alert.at, zone);
+        if is_same { time::clock(at, zone) } else { time::second(at, zone) }
     };
-    if heard.is_empty() { NONE.to_owned() } else { heard.iter().map(one).collect::<Vec<_>>().join(" · ") }
+    let waiting: Vec<&str> = heard.iter().filter(|(_, at)| at.is_none()).map(|(outlet, _)| &**outlet).collect();
+    let (all, told) = (heard.len(), heard.len() - waiting.len());
+    let last = heard.iter().filter_map(|(_, at)| *at).max();
+    match (heard, &waiting[..]) {
+        ([], _) => NONE.to_owned(),
+        ([(outlet, Some(at))], _) => format!("{} {}", named(outlet), time(*at)),
+        ([_], [outlet]) => format!("{} waits", named(outlet)),
+        (_, []) => format!("{all} by {}", last.map_or_else(String::new, time)),
+        (_, [outlet]) => format!("{told} of {all}, {} waits", named(outlet)),
+        (_, several) => format!("{told} of {all}, {} wait", several.len()),
+    }
+}
+
+/// An outlet in a column that others share.
+fn named(outlet: &str) -> String {
+    if wording::cells(outlet) <= OUTLET_MAX {
+        return outlet.to_owned();
+    }
+    let mut short = String::new();
+    for c in outlet.chars() {
+        short.push(c);
+        if OUTLET_MAX <= wording::cells(&short) {
+            short.pop();
+            break;
+        }
+    }
+    short + "…"
 }
 
 /// The head of a column of local times: `TIME (+01:00)`.
@@ -355,7 +393,7 @@ mod tests {
     use crate::stats::{Outage, Summary};
 
     fn record<'a>(site: &'a str, sample: &'a Sample, detail: Option<&'a str>) -> SampleRecord<'a> {
-        SampleRecord { site, seq: Some(1), sample, detail, address: None }
+        SampleRecord { site, seq: Some(1), sample, detail, address: None, masked: Some(false) }
     }
 
     #[test]
@@ -374,7 +412,9 @@ mod tests {
             table.header(out)?;
             table.row(out, &record("api", &failed, Some("503 Service Unavailable")))?;
             table.row(out, &record("日本語", &refused, Some("connection refused")))?;
-            table.row(out, &record("api", &good, None))
+            table.row(out, &SampleRecord { masked: Some(true), ..record("api", &refused, None) })?;
+            table.row(out, &record("api", &good, None))?;
+            Samples::masked(out)
         });
         assert_eq!(
             text,
@@ -382,7 +422,9 @@ mod tests {
 TIME (+01:00)            SITE    RESULT               CODE     TOTAL   RESOLVE   CONNECT       TLS   PROCESS  TRANSFER  DETAIL
 2026-11-22 10:00:00.123  api     status                503   5.53 ms   0.31 ms   0.12 ms         –   5.02 ms   0.08 ms  503 Service Unavailable
 2026-11-22 10:00:00.123  日本語  connect_refused         –    1.24 s         –    1.24 s         –         –         –  connection refused
+2026-11-22 10:00:00.123  api    ?connect_refused         –    1.24 s         –    1.24 s         –         –         –
 2026-11-22 10:00:00.123  api     up                    200   5.53 ms   0.31 ms   0.12 ms         –   5.02 ms   0.08 ms
+  ? counts as unknown: this machine's network was out
 "
         );
     }
@@ -404,7 +446,7 @@ TIME (+01:00)            SITE    RESULT               CODE     TOTAL   RESOLVE  
             (&[late, later], "  0: data since 2026-11-22 13:39:00\n  1: data since 2026-11-22 13:50:00\n"),
         ] {
             let summary = summary();
-            let stored = |begins| Some(Stored { period, is_exact: true, longest_outage: None, begins });
+            let stored = |begins| Some(Stored { period, is_exact: true, longest_outage: None, begins, left_out: None });
             let record = |(site, &begins): (&'static str, _)| StatsRecord {
                 site,
                 state: None,
@@ -432,6 +474,7 @@ TIME (+01:00)            SITE    RESULT               CODE     TOTAL   RESOLVE  
                         longest_outage: (site == "api")
                             .then_some(Outage { since: period.since, until: at("2026-11-21T13:08:10Z") }),
                         begins: None,
+                        left_out: None,
                     }),
                 }
             });
@@ -522,8 +565,38 @@ new                  –     –       0     0       –        –        –  
         let told = |second| Told { at: alert.at.after(Duration::from_secs(second)), closed: None };
         let telling = Telling::new(&[], &[(("ops".into(), 7), told(3)), (("mail".into(), 7), told(86_400))]);
         let text = printed(|out| alerts(out, &zone(), &[alert, ended()], &telling));
-        let ends: Vec<&str> = text.lines().map(|line| line.rsplit("  ").next().unwrap()).collect();
-        assert_eq!(ends, ["TOLD", "mail 2026-11-23 10:00:00 · ops 10:00:03", "–"]);
+        let cells = |text: &str| -> Vec<String> {
+            text.lines()
+                .map(|line| line.split("  ").filter(|cell| !cell.is_empty()).nth(3).unwrap().trim().to_owned())
+                .collect()
+        };
+        assert_eq!(cells(&text), ["TOLD", "2 by 2026-11-23 10:00:00", "–"]);
+    }
+
+    /// However many outlets there are, the column is narrow, and the message begins at one place.
+    #[test]
+    fn the_column_of_outlets_stays_narrow() {
+        let mut alert = fixtures::alert();
+        alert.facts.incident = Some(7);
+        let heard =
+            |outlet: &str, at: Option<u64>| (outlet.into(), at.map(|secs| alert.at.after(Duration::from_secs(secs))));
+        let many = |count: usize| (0..count).map(|n| heard(&format!("outlet-of-a-long-name-{n:02}"), Some(n as u64)));
+        for (heard, said) in [
+            (vec![], "–"),
+            (vec![heard("ops", Some(3))], "ops 10:00:03"),
+            (vec![heard("mail", None)], "mail waits"),
+            (many(12).collect(), "12 by 10:00:11"),
+            (many(11).chain([heard("mail", None)]).collect(), "11 of 12, mail waits"),
+            (many(2).chain([heard("a", None), heard("b", None)]).collect(), "2 of 4, 2 wait"),
+            (
+                many(1).chain([heard("ops:somebody@a-long-domain.example", None)]).collect(),
+                "1 of 2, ops:somebody@a-… waits",
+            ),
+        ] {
+            let told = told(&alert, &heard, &zone());
+            assert_eq!(told, said);
+            assert!(wording::cells(&told) <= NAME_MAX);
+        }
     }
 
     #[test]

@@ -66,6 +66,17 @@ fn a_budget_is_told_with_what_is_left_and_maintenance_is_out_of_it() {
     assert_eq!(csv.lines().count(), 3, "{csv}");
 }
 
+/// An objective has a period of its own, which the error says.
+#[test]
+fn a_begin_for_budgets_is_refused_with_the_way_on() {
+    let folder = Folder::empty();
+    recorded(&folder);
+    folder.write("sites.yaml", SITES);
+    let refused = folder.run("stats --slo --since 1h").with(2);
+    let parts = ["looks back over the period of each objective", "over: 30d", "leave it out", "--until"];
+    assert!(parts.iter().all(|part| refused.stderr.contains(part)), "{}", refused.stderr);
+}
+
 #[test]
 fn statistics_leave_maintenance_out_on_request() {
     let folder = Folder::empty();
@@ -78,6 +89,11 @@ fn statistics_leave_maintenance_out_on_request() {
     let api = &json("--but-maintenance")[0];
     assert_eq!((api["checks"].as_u64(), api["coverage"].as_f64()), (Some(1_410), Some(1.0)));
     assert_eq!(api["longest_outage_ms"].as_u64(), Some(360_000));
+    let left_out = |options: &str| json(options).iter().map(|site| site["maintenance_ms"].as_u64()).collect::<Vec<_>>();
+    assert_eq!((left_out(""), left_out("--but-maintenance")), (vec![None, None], vec![Some(1_800_000), Some(0)]));
+    let csv = folder.run(&format!("stats {period} --format csv --but-maintenance")).quietly().stdout;
+    let last = |line: &str| line.rsplit(',').next().unwrap().to_owned();
+    assert_eq!(csv.lines().map(last).collect::<Vec<_>>(), ["maintenance_ms", "1800000", "0"]);
     let table = folder.run(&format!("stats {period} --but-maintenance")).quietly().stdout;
     assert!(table.contains("api: 30m of maintenance left out (1 time)"), "{table}");
     assert!(table.contains("blog: no maintenance in this period"), "{table}");

@@ -360,7 +360,7 @@ pub struct StatsArgs {
     #[arg(long)]
     pub but_maintenance: bool,
     /// Show objectives (`alert.slo`) instead: what is left of the error budget, and how fast it is spent
-    #[arg(long, conflicts_with = "since")]
+    #[arg(long)]
     pub slo: bool,
 }
 

@@ -39,6 +39,8 @@ pub(in crate::report) struct SampleObject<'a> {
     pub(in crate::report) redirects: u8,
     pub(in crate::report) http: Option<&'static str>,
     pub(in crate::report) address: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) masked: Option<bool>,
 }
 
 impl<'a> SampleObject<'a> {
@@ -72,6 +74,7 @@ impl<'a> SampleObject<'a> {
             redirects: sample.redirects,
             http: sample.http.name(),
             address: record.address,
+            masked: record.masked,
         }
     }
 }
@@ -153,6 +156,7 @@ pub(in crate::report) struct StoredObject {
     pub(in crate::report) exact: bool,
     pub(in crate::report) longest_outage_ms: Option<u64>,
     pub(in crate::report) data_since: Option<String>,
+    pub(in crate::report) maintenance_ms: Option<u64>,
 }
 
 impl<'a> StatsObject<'a> {
@@ -184,6 +188,7 @@ impl<'a> StatsObject<'a> {
                 exact: stored.is_exact,
                 longest_outage_ms: stored.longest_outage.map(|outage| whole_millis(outage.length())),
                 data_since: stored.begins.map(time::utc),
+                maintenance_ms: stored.left_out.map(whole_millis),
             }),
         }
     }

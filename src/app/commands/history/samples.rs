@@ -20,8 +20,9 @@ pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Comman
     let zone = past.zone.clone();
     print(|out| match args.format {
         TableFormat::Table => {
-            let mut table = None;
+            let (mut table, mut has_masked) = (None, false);
             past.visit(|_, record| {
+                has_masked |= record.masked == Some(true);
                 if let Some(table) = &table {
                     return table::Samples::row(table, out, record);
                 }
@@ -31,7 +32,9 @@ pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Comman
                 begun.header(out)?;
                 begun.row(out, record)
             })?;
-            if table.is_some() {
+            if has_masked {
+                table::Samples::masked(out)
+            } else if table.is_some() {
                 Ok(())
             } else {
                 table::nothing(out, &zone, &args.period.sites, past.period, past.begins()?)

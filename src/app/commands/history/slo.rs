@@ -20,6 +20,13 @@ pub fn slo(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, CommandError
     if args.format == StatsFormat::Hlog {
         return Err(CommandError::Usage("--slo has no response times; write --format table, json or csv".to_owned()));
     }
+    if args.period.since.is_some() {
+        return Err(CommandError::Usage(
+            "--slo looks back over the period of each objective (`alert: { slo: { target: 99.9%, over: 30d } }`), so --since \
+             has no meaning; leave it out, and give the end with --until"
+                .to_owned(),
+        ));
+    }
     let past = StoredPeriod::open(&args.period, common, None)?;
     let config = past.config_or_faults(common)?;
     let until: Timestamp = past.period.until.min(past.now);

@@ -80,11 +80,12 @@ pub fn stats(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, CommandErr
     let period = Period { until: past.period.until.min(past.now), ..past.period };
     let maintenances = Maintenances::asked(args, &past, common)?;
     let sites = read(&past, &maintenances, period)?;
-    let records = sites.iter().map(|SiteStats { site, summary, stored, .. }| StatsRecord {
+    let length = |left_out: &LeftOut| left_out.length((period.since, period.until));
+    let records = sites.iter().map(|SiteStats { site, summary, stored, left_out, .. }| StatsRecord {
         site,
         state: None,
         summary,
-        stored: Some(*stored),
+        stored: Some(Stored { left_out: args.but_maintenance.then(|| length(left_out)), ..*stored }),
     });
     print(|out| match args.format {
         StatsFormat::Table if sites.is_empty() => {
@@ -105,8 +106,7 @@ pub fn stats(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, CommandErr
                 }
             }
             sites.iter().filter(|_| args.but_maintenance).try_for_each(|SiteStats { site, left_out, .. }| {
-                let (spans, length) = (left_out.spans().len(), left_out.length((period.since, period.until)));
-                table::left_out(out, site, spans, length)
+                table::left_out(out, site, left_out.spans().len(), length(left_out))
             })
         }
         StatsFormat::Json => records.into_iter().try_for_each(|record| json::stats(out, &record)),
@@ -250,6 +250,7 @@ fn site_stats<'a>(
             is_exact: figures.is_exact,
             longest_outage: whole.outages.longest,
             begins: whole.begins(start, cadence, figures.begins),
+            left_out: None,
         },
         holes: whole.holes_since(period.since),
         more_holes: whole.holes.more,

@@ -1,5 +1,6 @@
 //! The store, the sites and the period of a reading command.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use crate::alert::network::Mask;
 use crate::app::cli::args::{CommonArgs, PeriodArgs};
 use crate::app::cli::selection::{load, unknown_site};
 use crate::app::cli::time_range::instant;
@@ -107,13 +109,17 @@ impl StoredPeriod {
     /// # Errors
     /// The store's, and those of `each`.
     pub fn visit(&self, mut each: impl FnMut(SiteId, &SampleRecord<'_>) -> io::Result<()>) -> io::Result<()> {
+        let outages = self.archive.outages().map_err(io::Error::other)?;
+        let masks: HashMap<SiteId, Mask> = self.sites.iter().map(|site| (site.id, outages.of(site.id))).collect();
         let passed = self.archive.samples(&self.query(), |stored| {
+            let mask = masks.get(&stored.site).filter(|mask| !mask.is_empty());
             let record = SampleRecord {
                 site: stored.name,
                 seq: Some(stored.seq),
                 sample: &stored.sample,
                 detail: stored.detail,
                 address: stored.address,
+                masked: Some(mask.is_some_and(|mask| mask.covers(&stored.sample.packed()))),
             };
             each(stored.site, &record)
         });

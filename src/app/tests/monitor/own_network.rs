@@ -58,6 +58,29 @@ fn stored(store: &Store, site: u32) -> (Vec<Sample>, Mask) {
     (samples, store.outages().unwrap().of(SiteId(site)))
 }
 
+/// `webmon samples` lists each check as it was observed, and says which of them count as unknown.
+fn listed_masks(store: &Path) {
+    use crate::app::cli::args::{ColorChoice, CommonArgs, PeriodArgs};
+    use crate::app::commands::history::stored_period::StoredPeriod;
+
+    let file = store.with_file_name("none.yaml");
+    let common = CommonArgs { config: file, store: Some(store.to_owned()), verbose: 0, color: ColorChoice::Never };
+    let period =
+        PeriodArgs { sites: Vec::new(), since: Some("2026-11-01".to_owned()), until: Some("2027-01-01".to_owned()) };
+    let past = StoredPeriod::open(&period, &common, None).unwrap();
+    let (mut failed, mut masked, mut said) = (0, 0, Vec::new());
+    past.visit(|_, record| {
+        failed += usize::from(record.sample.cause == Cause::ConnectTimeout);
+        masked += usize::from(record.masked == Some(true));
+        crate::report::json::sample(&mut said, record)
+    })
+    .unwrap();
+    assert!(failed >= 6 && failed == masked, "{failed} failed, {masked} masked");
+    let said = String::from_utf8(said).unwrap();
+    assert_eq!(said.matches("\"masked\":true").count(), masked);
+    assert!(said.lines().all(|line| line.contains("\"masked\":")), "{said}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_link_is_one_event_and_no_down_and_lowers_the_coverage_only() {
     let folder = tempfile::tempdir().unwrap();
@@ -84,6 +107,7 @@ async fn a_lost_link_is_one_event_and_no_down_and_lowers_the_coverage_only() {
     let counts = store.figures(&query, None).unwrap().remove(0).stretch.rollup;
     assert_eq!(counts.totals.counts.down, 0);
     drop(store);
+    listed_masks(&path);
     // And after a restart.
     let again = trial.run(600 * SECOND, 650 * SECOND).await;
     let (availability, coverage) = figures(&again, "a");
