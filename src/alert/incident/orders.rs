@@ -90,7 +90,8 @@ impl Ledger {
         }
     }
 
-    /// Sets or withdraws the acknowledgement of the incidents that are meant. A repetition in the same words is no change.
+    /// Sets or withdraws the acknowledgement of the incidents that are meant. A repetition in the same words is no change, nor is
+    /// one without words of what was acknowledged with some: those stay, with whoever wrote them.
     fn change_ack(
         &mut self,
         target: &Target,
@@ -114,7 +115,9 @@ impl Ledger {
             let Some(mut incident) = self.incidents.remove(&key) else { continue };
             let (number, site, rule) = (incident.number, Arc::clone(incident.site()), incident.rule());
             obeyed.incidents.push((number, Arc::clone(&site)));
-            if incident.ack.as_ref().map(words) == ack.map(words) {
+            let is_wordless = ack.is_some_and(|ack| ack.text.is_empty());
+            let has_words = incident.ack.as_ref().is_some_and(|known| !known.text.is_empty());
+            if incident.ack.as_ref().map(words) == ack.map(words) || is_wordless && has_words {
                 self.incidents.insert(key, incident);
                 continue;
             }

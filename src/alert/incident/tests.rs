@@ -232,6 +232,27 @@ fn silence(words: &str, until: u64) -> UserOrder {
     UserOrder::Silence { sites, until: at(until), is_maintenance: false, replaces: false }
 }
 
+/// An acknowledgement without words leaves those that are there, with whoever wrote them; other words replace them.
+#[test]
+fn an_acknowledgement_without_words_keeps_earlier_ones() {
+    let mut scene = Scene::new(calm_terms());
+    scene.alert(10, "api", Down);
+    let mut acknowledge = |by: &str, text: &str| {
+        let ordered = OrderedBy { by: by.into(), at: at(20), text: text.to_owned() };
+        let order = UserOrder::Acknowledge(Target::Site("api".into()));
+        let obeyed = scene.ledger.obey(&order, &ordered, at(20), &mut Emitted::default()).unwrap();
+        assert_eq!(obeyed.incidents, [(1, "api".into())]);
+        let ack = scene.ledger.incident(1).unwrap().ack.clone().unwrap();
+        (ack.by.to_string(), ack.text, obeyed.events.len())
+    };
+    let said = |by: &str, text: &str, events| (by.to_owned(), text.to_owned(), events);
+    assert_eq!(acknowledge("ada", ""), said("ada", "", 1));
+    assert_eq!(acknowledge("ada", "on it"), said("ada", "on it", 1));
+    assert_eq!(acknowledge("ada", ""), said("ada", "on it", 0));
+    assert_eq!(acknowledge("bob", ""), said("ada", "on it", 0));
+    assert_eq!(acknowledge("bob", "mine"), said("bob", "mine", 1));
+}
+
 #[test]
 fn an_order_that_means_nothing_is_refused() {
     let mut scene = Scene::new(calm_terms());

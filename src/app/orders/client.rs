@@ -45,12 +45,12 @@ pub fn login_name() -> Arc<str> {
 
 #[cfg(unix)]
 fn unnamed() -> Arc<str> {
-    format!("user {}", rustix::process::getuid().as_raw()).into()
+    format!("somebody (uid {})", rustix::process::getuid().as_raw()).into()
 }
 
 #[cfg(not(unix))]
 fn unnamed() -> Arc<str> {
-    "a user".into()
+    "somebody".into()
 }
 
 /// Leaves `order` for the monitor of `store`, whose path is resolved. Returns its name.
@@ -99,5 +99,17 @@ pub fn send(store: &Path, order: &UserOrder, ordered: &OrderedBy) -> Result<Fate
         }
         looks -= 1;
         std::thread::sleep(LOOK);
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_without_a_login_name_is_somebody_with_a_number() {
+        let expected = format!("somebody (uid {})", rustix::process::getuid().as_raw());
+        assert_eq!(*unnamed(), *expected);
     }
 }
