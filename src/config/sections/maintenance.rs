@@ -103,3 +103,49 @@ fn reason(text: &str) -> Result<String, String> {
     }
     Ok(text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::parse;
+
+    /// A window without a zone is by this machine's clock; each site knows the windows that concern it; and a window that is
+    /// over is warned of, one that will come is not.
+    #[test]
+    fn windows_are_settled_by_the_zone_and_the_time_of_this_machine() {
+        let text = "
+            defaults: { interval: 10s, timeout: 5s }
+            sites:
+              - { name: api, url: 'http://a.example/', group: shop }
+              - { name: blog, url: 'http://b.example/' }
+              - { name: off, url: 'http://c.example/', group: shop, enabled: false }
+            alerting:
+              maintenance:
+                - { every: day, from: '03:00', to: '04:00' }
+                - { every: day, from: '03:00', to: '04:00', zone: Asia/Tokyo, sites: ['group:shop'] }
+                - { from: 2026-11-20T00:00, to: 2026-11-22T01:30 }
+                - { from: 2026-11-20T00:00, to: 2026-11-22T03:00, sites: [blog] }";
+        let settled = |zone: &str| {
+            let mut config =
+                parse(text, "sites.yaml", Path::new("."), &|_| None).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(config.warnings, Vec::<String>::new());
+            // 02:00 in Berlin, 01:00 in UTC.
+            config.settle_windows(&TimeZone::get(zone).unwrap(), Timestamp::from_secs(1_795_309_200));
+            config
+        };
+        let config = settled("Europe/Berlin");
+        let zones: Vec<_> = config.alerting.maintenance.iter().map(|window| window.zone.iana_name()).collect();
+        let berlin = Some("Europe/Berlin");
+        assert_eq!(zones, [berlin, Some("Asia/Tokyo"), berlin, berlin]);
+        let all = config.sites.iter().chain(&config.disabled);
+        let known = all.map(|watched| (&*watched.site.name, watched.maintenance.len())).collect::<Vec<_>>();
+        assert_eq!(known, [("api", 3), ("blog", 3), ("off", 3)]);
+        assert_eq!(config.sites[1].maintenance[2], config.alerting.maintenance[3], "of the settled ones");
+        let over = "alerting.maintenance: the window from 2026-11-20T00:00:00 to 2026-11-22T01:30:00 is over";
+        assert_eq!(config.warnings, [over]);
+        // By another clock none is over yet.
+        assert_eq!(settled("UTC").warnings, Vec::<String>::new());
+    }
+}

@@ -6,7 +6,7 @@ use crate::config::sections::notes::Notes;
 use crate::config::syntax::quote::is_sensitive;
 use crate::config::syntax::tree::Kind;
 use crate::model::Secret;
-use crate::notify::Service;
+use crate::notify::{NotifyError, Service};
 
 use super::body;
 use super::fields::{Fields, header_value};
@@ -136,7 +136,11 @@ fn webhook(fields: &mut Fields<'_, '_>, notes: &mut Notes) -> Option<Service> {
 
 fn email(fields: &mut Fields<'_, '_>, notes: &mut Notes) -> Vec<(Option<String>, Service)> {
     let reader = fields.reader;
-    let recipients = fields.value("email").map_or_else(Vec::new, |id| match reader.kind(id) {
+    let recipients = fields.value("email");
+    if let Some(id) = recipients.filter(|_| cfg!(not(feature = "mail"))) {
+        reader.fault_at(id, format!("{}, or use another outlet", NotifyError::NoMail));
+    }
+    let recipients = recipients.map_or_else(Vec::new, |id| match reader.kind(id) {
         Kind::List(items) if items.is_empty() || items.len() > RECIPIENTS_MAX => {
             reader.fault_at(id, format!("write 1 to {RECIPIENTS_MAX} addresses"));
             Vec::new()
