@@ -87,6 +87,7 @@ impl Sender {
     pub fn disconnect(&mut self) {
         match &mut self.line {
             Line::Http(client) => client.disconnect(),
+            // Each letter has a connection of its own, which ends with it.
             #[cfg(feature = "mail")]
             Line::Mail(_) => {}
         }

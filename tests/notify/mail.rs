@@ -73,6 +73,22 @@ async fn a_letter_is_plain_text_with_the_headers_that_thread_it() {
     assert!(heard.is_ascii(), "{heard}");
 }
 
+/// Each letter has a connection of its own, which ends with a goodbye: none is kept that a server could close unseen.
+#[tokio::test]
+async fn a_connection_ends_with_its_letter() {
+    let office = PostOffice::open(Post::default());
+    let mut sender = plain(&office);
+    for letters in 1..=2 {
+        sender.send(&envelope(vec![news(Case::Down, "")]), NOW).await.unwrap();
+        let heard = office.heard();
+        let count = |command: &str| heard.lines().filter(|line| line.starts_with(command)).count();
+        assert_eq!((count("EHLO"), count("QUIT")), (letters, letters), "{heard}");
+        while office.open_connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_subject_is_short_and_no_name_adds_a_header_or_ends_the_text() {
     let office = PostOffice::open(Post::default());

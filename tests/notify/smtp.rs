@@ -1,6 +1,7 @@
 //! A scripted SMTP server on loopback, with or without TLS, on a thread of its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -37,6 +38,7 @@ pub type Heard = Arc<Mutex<Vec<String>>>;
 pub struct PostOffice {
     pub address: SocketAddr,
     pub heard: Heard,
+    connections: Arc<AtomicUsize>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -47,6 +49,8 @@ impl PostOffice {
         let (listens, address) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let log = Arc::clone(&heard);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
@@ -55,7 +59,12 @@ impl PostOffice {
                 let serve = async {
                     loop {
                         let (tcp, _) = listener.accept().await.unwrap();
-                        tokio::spawn(client(tcp, post.clone(), Arc::clone(&log)));
+                        counted.fetch_add(1, Ordering::SeqCst);
+                        let (served, counted) = (client(tcp, post.clone(), Arc::clone(&log)), Arc::clone(&counted));
+                        tokio::spawn(async move {
+                            served.await;
+                            counted.fetch_sub(1, Ordering::SeqCst);
+                        });
                     }
                 };
                 tokio::select! {
@@ -64,7 +73,12 @@ impl PostOffice {
                 }
             });
         });
-        Self { address: address.recv().unwrap(), heard, stop: Some(stop), thread: Some(thread) }
+        Self { address: address.recv().unwrap(), heard, connections, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Connections that are open.
+    pub fn open_connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// What was heard so far, a line each.

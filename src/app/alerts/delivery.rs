@@ -38,6 +38,9 @@ pub const LAST: Duration = Duration::from_millis(1_500);
 /// How often an outlet that forgets hears again of what is open.
 const REPEAT: Duration = Duration::from_mins(1);
 
+/// A connection to an outlet stays for the next message within this time.
+const KEEP_CONNECTION: Duration = Duration::from_secs(5);
+
 /// How often old messages are given up.
 const EXPIRE: Duration = Duration::from_mins(1);
 
@@ -178,6 +181,10 @@ impl OutletTask {
                 (None, true) => Some(repeat),
                 (wait, false) => wait,
             };
+            // A connection that is kept over an outage of the network looks alive, and what goes out on it is lost.
+            if wake.is_none_or(|at| KEEP_CONNECTION < at.saturating_sub(elapsed)) {
+                courier.disconnect();
+            }
             let pause = async {
                 match wake {
                     Some(at) => tokio::time::sleep(at.saturating_sub(elapsed)).await,

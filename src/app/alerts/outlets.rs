@@ -153,6 +153,13 @@ impl Courier {
         }
     }
 
+    /// Closes the connection, if one is kept.
+    pub fn disconnect(&mut self) {
+        if let Self::Service(sender) = self {
+            sender.disconnect();
+        }
+    }
+
     /// Sends `news` again to an outlet that forgets what is not repeated.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::book::{AlertBook, PROGRAM, words};
 use super::delivery::{Deliveries, DeliveryContext};
 use super::history::AlertLog;
-use super::outlets::program;
+use super::outlets::{program, service};
 use super::publisher::Publisher;
 use super::stored_report::{self, ReportReceiver};
 use crate::alert::incident::terms::LedgerTerms;
@@ -115,6 +115,38 @@ async fn an_outlet_that_fails_without_a_network_is_no_incident() {
     assert_eq!(fail().await, []);
     desk.publish(&[network(AlertState::Cleared)]);
     assert_eq!(fail().await, [AlertState::Breached]);
+}
+
+/// A connection that lies idle is closed: kept over an outage of the network it would look alive, and swallow a message.
+#[tokio::test]
+async fn an_outlet_with_nothing_to_say_keeps_no_connection() {
+    use std::io::{Read as _, Write as _};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut request = [0; 16_384];
+        assert!(stream.read(&mut request).unwrap() > 0);
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        // The end, or the rest of the request before it.
+        while stream.read(&mut request).expect("the connection stays open") > 0 {}
+    });
+    let file = format!(
+        "sites: [{{ name: api, url: 'http://localhost/' }}]\nalerting: {{ notify: {{ ops: {{ webhook: 'http://{address}/' }} }} }}"
+    );
+    let config = crate::config::parse(&file, "sites.yaml", std::path::Path::new("."), &|_| None).unwrap();
+    let desk = Desk::new(&sh(""), false);
+    desk.publisher.configure(LedgerTerms::default(), vec![service(&config.alerting.outlets[0], Duration::ZERO)]);
+    desk.publish(&[fixtures::alert().facts]);
+    let ending = CancellationToken::new();
+    let closed = async {
+        tokio::task::spawn_blocking(|| server.join().unwrap()).await.unwrap();
+        ending.cancel();
+    };
+    let (unsent, ()) = tokio::join!(desk.deliveries.run(ending.clone()), closed);
+    assert_eq!(unsent, None);
 }
 
 /// At the end a call under way gets a bounded time; what is left is named.
