@@ -54,7 +54,7 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
         wall: clock::wall,
     };
     let follower = ReadOnlyMonitor::open(plan)?;
-    follower.set_terms(terms(config.as_ref()));
+    follower.terms.send_replace(terms(config.as_ref()));
     if let Some(warning) = zone::warning() {
         follower.tell(warning);
     }
@@ -157,7 +157,7 @@ fn read_again(follower: &mut ReadOnlyMonitor, common: &CommonArgs, sheet: &mut W
     // If the store cannot be read, every look reports it and tries again.
     if follower.turn_to(subjects(config.as_ref()), views, flush(config.as_ref())).is_ok() {
         sheet.read = sheet.found;
-        follower.set_terms(terms(config.as_ref()));
+        follower.terms.send_replace(terms(config.as_ref()));
         let number = config.map_or(0, |config| config.sites.len());
         follower.tell(format!("reloaded {name}: {}", sites(number)));
     }

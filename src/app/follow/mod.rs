@@ -70,7 +70,8 @@ pub struct ReadOnlyMonitor {
     alerts: Arc<AlertLog>,
     next_alert: u64,
     incidents: watch::Sender<Arc<IncidentList>>,
-    terms: watch::Sender<LedgerTerms>,
+    /// How incidents are reported, which decides about the messages of a rule that is tried.
+    pub terms: watch::Sender<LedgerTerms>,
     /// Commands of the dashboard.
     commands: (mpsc::Sender<SiteCommand>, mpsc::Receiver<SiteCommand>),
     /// The path of the store without links.
@@ -161,11 +162,6 @@ impl ReadOnlyMonitor {
         // Alerts and the signature stay as last seen: the next look finds what is new.
         (self.sites, self.outages) = (opening.sites, opening.outages);
         Ok(())
-    }
-
-    /// Sets how incidents are reported, which decides about the messages of a rule that is tried.
-    pub fn set_terms(&self, terms: LedgerTerms) {
-        self.terms.send_replace(terms);
     }
 
     /// Shows `notice`.
