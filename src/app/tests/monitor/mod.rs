@@ -264,6 +264,26 @@ async fn figures_change_at_their_refresh_and_once_at_the_end() {
     assert_eq!(times("1h").len(), 3, "{:?}", times("1h"));
 }
 
+/// A trial of a rule counts messages by the file as it is now.
+#[tokio::test(start_paused = true)]
+async fn a_reload_changes_how_sites_are_reported() {
+    let file = |calm: &str, parent: &str| {
+        format!(
+            "defaults: {{ interval: 10s, timeout: 5s }}\nalerting: {{ calm: {calm} }}\n\
+             sites: [{{ name: a, url: 'http://a/' }}, {{ name: b, url: 'http://b/'{parent} }}, 'http://c/']"
+        )
+    };
+    let mut trial = TestMonitor::new(&[("a", steady), ("b", steady), ("http://c/", steady)]);
+    trial.config = parsed(&file("off", ""));
+    let before = trial.run(Duration::ZERO, 40 * SECOND).await.face.incidents.terms_of("b");
+    assert_eq!((before.calm, before.sites.len()), (None, 1));
+    trial.files = vec![(50 * SECOND, file("1m..2m", ", parent: a"))];
+    let after = trial.run(Duration::ZERO, 100 * SECOND).await.face.incidents.terms_of("b");
+    assert!(after.calm.is_some(), "{after:?}");
+    assert_eq!(after.sites["b"].parent.as_deref(), Some("a"));
+    assert_eq!(after.sites.len(), 2, "those that concern it: {after:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_restart_remembers_everything_and_repeats_nothing() {
     let folder = tempfile::tempdir().unwrap();
