@@ -143,16 +143,17 @@ fn medians(log: &str) -> BTreeMap<String, u64> {
     sites.into_iter().map(|(site, histogram)| (site, histogram.value_at_quantile(0.5))).collect()
 }
 
-/// `lines` without what later versions add: the time before the first sample, which 0.1.0 counted as covered, and the rule
-/// of an alert.
+/// `lines` without what later versions add: the time before the first sample, which 0.1.0 counted as covered, the rule of
+/// an alert, maintenance that is left out, and what counts as unknown.
 fn as_of_0_1_0(lines: &str) -> Vec<String> {
     let line = |line: &str| match serde_json::from_str::<serde_json::Value>(line) {
         Ok(serde_json::Value::Object(mut object)) => {
-            let later = ["coverage", "data_since", "incident", "rule", "severity"];
+            let later = ["coverage", "data_since", "maintenance_ms", "incident", "rule", "severity"];
             object.retain(|key, _| !later.contains(&&**key));
             serde_json::to_string(&object).unwrap()
         }
-        _ => line.to_owned(),
+        // The last column of samples.
+        _ => [",masked", ",false"].iter().find_map(|last| line.strip_suffix(last)).unwrap_or(line).to_owned(),
     };
     lines.lines().map(line).collect()
 }
