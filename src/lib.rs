@@ -28,6 +28,7 @@
 //! | 2 | [`backtest`] rules on stored samples | model, stats, alert |
 //! | 4 | [`report`] lines and tables · [`tui`] the dashboard | model, stats, alert, `engine::snapshot` · + backtest for report |
 //! | 5 | [`notify`] outlets | model, stats, alert, http, report |
+//! | 5 | [`serve`] what is served by HTTP | model, stats, alert, `engine::snapshot`, report |
 //! | 6 | [`config`] sites.yaml | model, alert, notify |
 //! | 7 | [`app`] clock, scheduler, wiring, command line | all |
 //!
@@ -49,6 +50,7 @@ pub mod panic_hook;
 pub mod probe;
 pub mod report;
 pub mod ring;
+pub mod serve;
 pub mod stats;
 pub mod store;
 pub mod tui;

@@ -11,6 +11,7 @@
 //! webmon-trial     tries rules on stored checks for the dashboard
 //! webmon-slo       reads where objectives stand for the dashboard
 //! webmon-export    runtime: reads the store, sends to InfluxDB
+//! webmon-web       runtime: answers HTTP requests, reads the store for them
 //! webmon-log       writes the log to stderr or to its file
 //! blocking thread  one commit at a time
 //! ```
@@ -39,6 +40,7 @@ mod stream;
 mod system;
 #[cfg(test)]
 mod tests;
+mod web;
 
 use std::process::ExitCode;
 

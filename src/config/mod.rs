@@ -23,7 +23,7 @@ use jiff::tz::TimeZone;
 
 use crate::alert::maintenance::Schedule;
 use crate::config::syntax::variables::Env;
-use crate::model::{ExportTarget, KnownSecrets, Resolver, Timestamp, View};
+use crate::model::{ExportTarget, KnownSecrets, ListenTarget, Resolver, Secret, Timestamp, View};
 use crate::notify::secret_parts;
 
 pub use crate::model::text::suggest::near as nearest;
@@ -82,6 +82,10 @@ pub struct Config {
     pub storage: Option<Storage>,
     /// The InfluxDB that samples are exported to.
     pub export: Option<ExportTarget>,
+    /// Where it serves by HTTP, and to whom.
+    pub listen: ListenTarget,
+    /// Whether `/metrics` has quantiles.
+    pub quantiles: bool,
     /// Surprising settings, one line each, with its position in the file.
     pub warnings: Vec<String>,
     /// Masked in the output of commands and of servers: the contents of expressions, credentials.
@@ -101,7 +105,8 @@ impl Config {
         let sites = self.sites.iter().chain(&self.disabled).flat_map(|configured| configured.site.secrets.iter());
         let export = self.export.iter().filter_map(|target| target.authorization.as_ref());
         let export = export.filter_map(|secret| secret.expose().split_once(' ')).map(|(_, secret)| secret);
-        KnownSecrets::new(expressions.chain(sites).chain(export).chain(outlets))
+        let token = self.listen.access.token.iter().map(Secret::expose);
+        KnownSecrets::new(expressions.chain(sites).chain(export).chain(outlets).chain(token))
     }
 
     /// Completes the maintenance windows: `zone` is this machine's, and those that are over at `now` are warned of.
@@ -280,10 +285,12 @@ impl RawConfig {
         let resolver = keys.section("dns", sections::resolver);
         let (storage, max_size_at) = keys.section("storage", |keys| Storage::read(keys, base_dir));
         let export = keys.section("export", |keys| sections::export::influx(keys, &mut notes));
+        let listen = keys.section("listen", |keys| sections::web::listen::listen(keys, &mut notes));
+        let quantiles = keys.section("metrics", sections::web::listen::metrics);
         let sites_at = keys.take("sites");
         keys.finish();
         let entries = Self::read_sites(reader, sites_at, &defaults, &mut notes)?;
-        let config = Config { alerting, views, dashboard, resolver, export, ..Config::default() };
+        let config = Config { alerting, views, dashboard, resolver, export, listen, quantiles, ..Config::default() };
         Some(Self { config, entries, sites_at, exec, outlet_names, storage, max_size_at, notes })
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod command;
 mod export_target;
 pub mod figures;
 mod health;
+pub mod listen;
 pub(crate) mod lock;
 mod resolver;
 mod site;
@@ -26,6 +27,7 @@ pub use check::sample::{Flags, Http, Packed, Sample, Status};
 pub use check::text_join::TextJoin;
 pub use export_target::{Api, ExportTarget};
 pub use health::{ExportHealth, ExportState, Health, Notice, OutletHealth, OwnOutage, StoreHealth, Watching};
+pub use listen::{ListenAccess, ListenAddress, ListenTarget, Part};
 pub use resolver::Resolver;
 pub use site::{
     BODY_KEPT_MAX, ClientIdentity, Expect, Expected, Family, HttpOffer, RedirectBody, Redirects, Site, StatusSet,

@@ -12,7 +12,7 @@ use serde_json::ser::{CompactFormatter, Formatter};
 use crate::alert::kept::telling::Heard;
 use crate::alert::network::NetworkChange;
 use crate::alert::{AlertRecord, News};
-use crate::engine::snapshot::Snapshot;
+use crate::engine::snapshot::{SiteSnapshot, Snapshot};
 use crate::model::text::is_harmful;
 use crate::model::{ExportHealth, Observation, Timestamp};
 
@@ -20,7 +20,8 @@ use super::check::Checked;
 use super::network::NetworkObject;
 use super::objects::alert::{AlertObject, NewsObject, PastAlertObject, ToldObject};
 use super::objects::{
-    CertificateObject, CheckObject, ExportObject, HopObject, SampleObject, StatsObject, WarningObject,
+    CertificateObject, CheckObject, ExportObject, HopObject, ListenObject, LostObject, SampleObject, SiteObject,
+    StatsObject, WarningObject,
 };
 use super::{SampleRecord, StatsRecord, time};
 
@@ -30,6 +31,14 @@ use super::{SampleRecord, StatsRecord, time};
 /// The writer's.
 pub fn sample(out: &mut impl io::Write, record: &SampleRecord<'_>) -> io::Result<()> {
     line(out, &SampleObject::of(record))
+}
+
+/// One `site` object: what is watched, and its state at `at`.
+///
+/// # Errors
+/// The writer's.
+pub fn site(out: &mut impl io::Write, at: Timestamp, site: &SiteSnapshot) -> io::Result<()> {
+    line(out, &SiteObject::of(at, site))
 }
 
 /// One `stats` object.
@@ -82,6 +91,22 @@ pub fn news(out: &mut impl io::Write, news: &News) -> io::Result<()> {
 /// The writer's.
 pub fn export(out: &mut impl io::Write, export: &ExportHealth, now: Timestamp) -> io::Result<()> {
     line(out, &ExportObject::of(export, now))
+}
+
+/// One `lost` object: how many events a listener missed.
+///
+/// # Errors
+/// The writer's.
+pub fn lost(out: &mut impl io::Write, at: Timestamp, count: u64) -> io::Result<()> {
+    line(out, &LostObject { event: "lost", time: time::utc(at), count })
+}
+
+/// One `listen` object: where webmon serves by HTTP.
+///
+/// # Errors
+/// The writer's.
+pub fn listening(out: &mut impl io::Write, at: Timestamp, url: &str) -> io::Result<()> {
+    line(out, &ListenObject { event: "listen", time: time::utc(at), url })
 }
 
 /// One `warning` object about a part of webmon.

@@ -26,7 +26,7 @@ pub mod text;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use time::{clock, minute, named};
+pub use time::{clock, minute, named, utc};
 
 use crate::engine::snapshot::SiteState;
 use crate::model::{Observation, Sample, Timestamp};

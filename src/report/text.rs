@@ -42,6 +42,14 @@ pub fn start(out: &mut impl io::Write, sites: usize, store: Option<&str>) -> io:
     }
 }
 
+/// Where webmon serves by HTTP: `listening on http://127.0.0.1:9115/`.
+///
+/// # Errors
+/// The writer's.
+pub fn listening(out: &mut impl io::Write, url: &str) -> io::Result<()> {
+    wording::line(out, &format!("listening on {url}"))
+}
+
 /// The statistics of the view with index `view` at its refresh: a line per site, or one for all; none if there is no such view.
 ///
 /// # Errors

@@ -8,7 +8,8 @@ use crate::model::Timestamp;
 const CHANGES_MAX: usize = 256;
 
 /// RFC 3339, UTC, exactly six decimals: `2026-11-22T09:00:00.123456Z`. Text order is time order.
-pub(super) fn utc(at: Timestamp) -> String {
+#[must_use]
+pub fn utc(at: Timestamp) -> String {
     format!("{:.6}", at.instant())
 }
 

@@ -20,6 +20,7 @@ use super::file::open::{self, Options};
 use super::file::path_check;
 use super::read::export_reader::{ExportBatch, ExportReader};
 use super::read::figures::{self, Figures};
+use super::read::rolled::{self, RolledSite};
 use super::read::samples::{self, Passed, StoredSample};
 use super::read::view::{self, Query, StoredSite, View};
 use super::tables::blind::Outages;
@@ -138,6 +139,14 @@ impl Archive {
             Ok::<_, redb::Error>(parts)
         };
         guard(read).map_err(|error| self.failed(error))
+    }
+
+    /// The sums of what is rolled up of at most `most` sites from number `from` on, by number.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn rolled(&self, from: SiteId, most: usize) -> Result<Vec<RolledSite>, StoreError> {
+        guard(|| rolled::rolled(&self.database.begin_read()?, from, most)).map_err(|error| self.failed(error))
     }
 
     /// The alerts that `query` asks for, by time.

@@ -82,6 +82,8 @@ pub struct Flushed {
     pub dropped: u64,
     /// Everything handed over up to this ticket is on the disk.
     pub ticket: u64,
+    /// If everything is on the disk: the time up to which silent checks count as they are stored, for ever.
+    pub decided: Option<Timestamp>,
     /// Texts of failures and alerts lost since the last flush.
     pub dropped_texts: u64,
     /// Complete sentences for the user.
@@ -244,6 +246,7 @@ impl Writer {
     /// Commits the waiting data; progress of sinks alone only if sealing is due.
     fn commit(&mut self, flushed: &mut Flushed, seal: bool) -> Result<(), StoreError> {
         if self.pending.is_empty() && self.failure.is_none() && !(seal && self.pending.has_progress()) {
+            flushed.decided = Some(self.pending.decided());
             return Ok(());
         }
         let (pending, sizes) = (&self.pending, &mut self.sizes);
@@ -253,6 +256,7 @@ impl Writer {
         self.journal_bytes += self.pending.bytes();
         self.pending.clear();
         self.intake().committed();
+        flushed.decided = Some(self.pending.decided());
         Ok(())
     }
 

@@ -22,6 +22,8 @@ pub struct About {
     pub config: Option<String>,
     /// The store file, if there is one.
     pub store: Option<String>,
+    /// Where webmon serves by HTTP, if it does.
+    pub listen: Option<String>,
 }
 
 /// Everything that a screen shows, at one instant.

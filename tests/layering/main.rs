@@ -17,7 +17,7 @@ use graph::Graph;
 use source::{Source, module_of};
 
 /// What each room may import besides itself; `app` and `demo` may import everything.
-const MAY_IMPORT: [(&str, &[&str]); 16] = [
+const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("model", &[]),
     ("ring", &["model"]),
     ("stats", &["model"]),
@@ -32,13 +32,14 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("report", &["model", "stats", "alert", "backtest", "engine::snapshot"]),
     ("tui", &["model", "stats", "alert", "engine::snapshot"]),
     ("notify", &["model", "stats", "alert", "http", "report"]),
+    ("serve", &["model", "stats", "alert", "report", "engine::snapshot"]),
     ("app", ALL),
     ("demo", ALL),
 ];
 
 const ALL: &[&str] = &[
     "model", "ring", "stats", "alert", "config", "engine", "probe", "store", "http", "export", "report", "tui",
-    "notify", "app", "backtest", "demo",
+    "notify", "app", "backtest", "demo", "serve",
 ];
 
 /// What `engine` re-exports from `engine::snapshot`: the same nouns under a shorter path.
@@ -60,14 +61,14 @@ const ONLY_IN: [(&str, &[&str]); 40] = [
     ("csv", &["report", "app"]),
     ("dns_lookup", &["probe"]),
     ("encoding_rs", &["probe"]),
-    ("flate2", &["probe", "export"]),
+    ("flate2", &["probe", "export", "serve"]),
     ("h2", &["probe"]),
     ("hdrhistogram", &["stats", "report"]),
     ("hickory_resolver", &["probe"]),
     ("http_body_util", &["probe", "http"]),
-    ("hyper", &["probe", "http", "export"]),
+    ("hyper", &["probe", "http", "export", "serve"]),
     ("hyper_rustls", &["probe"]),
-    ("hyper_util", &["probe"]),
+    ("hyper_util", &["probe", "serve"]),
     ("lettre", &["notify"]),
     ("loom", &["ring"]),
     ("minijinja", &["notify"]),
@@ -76,14 +77,14 @@ const ONLY_IN: [(&str, &[&str]); 40] = [
     ("redb", &["store"]),
     ("regex", &["model", "config", "probe"]),
     ("regex_automata", &["probe"]),
-    ("rustls", &["probe", "http", "demo"]),
+    ("rustls", &["probe", "http", "demo", "serve"]),
     ("rustls_native_certs", &["probe"]),
-    ("rustls_pki_types", &["config"]),
+    ("rustls_pki_types", &["config", "serve"]),
     ("serde", &["config", "report", "app"]),
-    ("serde_json", &["config", "report", "export", "notify", "app"]),
+    ("serde_json", &["config", "report", "export", "notify", "serve", "app"]),
     ("serde_saphyr", &["config"]),
-    ("tokio", &["probe", "http", "notify", "app", "demo"]),
-    ("tokio_rustls", &["probe", "demo"]),
+    ("tokio", &["probe", "http", "notify", "serve", "app", "demo"]),
+    ("tokio_rustls", &["probe", "serve", "demo"]),
     ("tracing", &["app", "demo"]),
     ("tracing_subscriber", &["app"]),
     ("webpki", &["probe"]),
@@ -119,10 +120,11 @@ impl fmt::Display for Fault {
 
 /// The entries of each room, its files and its folders, in layers from top to bottom: an entry may import what stands in a
 /// lower layer.
-const LAYERS: [(&str, &[&[&str]]); 12] = [
+const LAYERS: [(&str, &[&[&str]]); 13] = [
     (
         "model",
         &[
+            &["listen"],
             &["command", "site"],
             &["check", "export_target", "health"],
             &["figures", "resolver", "site_numbers", "sort_key", "stops", "text", "time", "zone"],
@@ -213,6 +215,18 @@ const LAYERS: [(&str, &[&[&str]]); 12] = [
         ],
     ),
     (
+        "serve",
+        &[
+            &["listener"],
+            &["cache"],
+            &["render"],
+            &["answer", "blackbox", "events"],
+            &["gate", "source"],
+            &["health", "route"],
+            &["metrics"],
+        ],
+    ),
+    (
         "app",
         &[
             &["commands"],
@@ -220,7 +234,7 @@ const LAYERS: [(&str, &[&[&str]]); 12] = [
             &["dashboard", "follow"],
             &["monitor"],
             &["export", "orders", "reload"],
-            &["headless", "storage"],
+            &["headless", "storage", "web"],
             &["alerts", "scheduler"],
             &["log"],
             &["cli", "prober", "system"],

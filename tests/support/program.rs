@@ -186,6 +186,12 @@ impl Running {
         self.end()
     }
 
+    /// Waits until it is gone, however it ends.
+    #[track_caller]
+    pub fn until_gone(&mut self) {
+        exit_of(&mut self.child, PATIENCE);
+    }
+
     /// Waits for the end.
     #[track_caller]
     pub fn end(self) -> Ended {

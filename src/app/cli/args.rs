@@ -14,6 +14,7 @@ use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Su
 use clap_complete::Shell;
 
 use crate::app::exit::complain;
+use crate::model::ListenAddress;
 use crate::model::time::duration;
 
 use super::db::DbCommand;
@@ -253,6 +254,10 @@ pub struct OutputArgs {
     /// Events in headless JSON
     #[arg(long, value_enum, value_name = "EVENTS", value_delimiter = ',', default_values_t = [Event::Stats, Event::Alert])]
     pub events: Vec<Event>,
+    /// Serve metrics, the status page and the API by HTTP (default: `listen.address` of the file, or 127.0.0.1:9115)
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, value_parser = ListenAddress::parse)]
+    #[allow(clippy::option_option, reason = "not given, given without an address, given with one")]
+    pub listen: Option<Option<ListenAddress>>,
     /// Stop after DURATION
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
     pub duration: Option<Duration>,

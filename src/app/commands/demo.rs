@@ -18,6 +18,7 @@ use crate::app::monitor::MonitorHandle;
 use crate::app::session::runtime::MainRuntime;
 use crate::app::session::{Session, SessionOptions, is_headless};
 use crate::app::system::signals;
+use crate::app::web::{self, Web};
 use crate::app::{dashboard, log};
 use crate::demo::{Demo, DemoError, narration};
 use crate::probe::{HttpProber, ProberOptions};
@@ -39,6 +40,8 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, CommandError
     let log = log::LogOptions::read(common.verbose)?;
     let demo = Demo::open(clock::wall())?;
     let config = demo.config()?;
+    let listen = web::wanted(args.output.listen.as_ref(), &config.listen)?;
+    let web = listen.map(|address| Web::open(&address, &config)).transpose()?;
     let options = ProberOptions { extra_roots: vec![demo.root()], ..ProberOptions::default() };
     // Its notices are about root certificates, of which the demonstration needs none.
     let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
@@ -55,7 +58,7 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, CommandError
     let clock = Clock::start(newest);
     let elapsed = clock.clone();
     let serving = demo.serve(move || elapsed.monotonic())?;
-    let options = SessionOptions { store, narrator: Some(narration), ..SessionOptions::default() };
+    let options = SessionOptions { store, web, narrator: Some(narration), ..SessionOptions::default() };
     let session = Session::new(&args.output, common.color, log, config, prober, clock, options);
     let ending = match &args.picture {
         Some(file) => {
@@ -80,7 +83,7 @@ fn last_words() -> Result<(), CommandError> {
 
 /// Writes the current dashboard of `face` to `file`.
 fn picture(file: &Path, face: &MonitorHandle, zone: &TimeZone) -> Result<(), CommandError> {
-    let fixed = dashboard::fixed(None, None, zone.clone());
+    let fixed = dashboard::fixed(None, (None, None), zone.clone());
     let snapshot = face.board.snapshot();
     let (alerts, health) = (face.alerts.list(), Arc::clone(&face.health.borrow()));
     let inputs = tui::Inputs {

@@ -19,6 +19,7 @@ use crate::app::reload::Origin;
 use crate::app::session::runtime::MainRuntime;
 use crate::app::session::{Session, SessionOptions};
 use crate::app::storage::restore::{fits, remember};
+use crate::app::web::{self, Web};
 use crate::app::{log, prober};
 use crate::config::{Config, Storage};
 use crate::model::Timestamp;
@@ -44,6 +45,9 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     #[cfg(feature = "influx")]
     let wanted = export::wanted(&args.export, &selection.config, store_path.is_some())?;
     let Selection { config, all_names, ad_hoc } = selection;
+    let listen = web::wanted(args.output.listen.as_ref(), &config.listen)?;
+    // Before the store is read, so that it can say that webmon is starting.
+    let web = listen.map(|address| Web::open(&address, &config)).transpose()?;
     let ((newest, store), prober) = beside(
         || {
             let opened = store_path.as_deref().map(|path| open(path, config.storage.as_ref())).transpose()?;
@@ -73,6 +77,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
         origin: (!all_names.is_empty()).then_some(origin),
         store_path,
         narrator: None,
+        web,
         #[cfg(feature = "influx")]
         export,
     };

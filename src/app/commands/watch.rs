@@ -65,6 +65,7 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
         history: Some(store.clone()),
         config_path: config.is_some().then_some(&*common.config),
         store_path: Some(&store),
+        listen: None,
         zone,
         settings: dashboard::settings(config.as_ref(), common.color),
         notices: &[],

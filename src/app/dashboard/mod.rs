@@ -217,9 +217,10 @@ impl Dashboard {
 
 /// The settings that never change during a run.
 #[must_use]
-pub fn fixed(config: Option<&Path>, store: Option<&Path>, zone: TimeZone) -> Fixed {
+pub fn fixed(config: Option<&Path>, (store, listen): (Option<&Path>, Option<&str>), zone: TimeZone) -> Fixed {
     let version = env!("WEBMON_VERSION").to_owned();
-    Fixed { zone, about: About { version, config: config.map(shown_path), store: store.map(shown_path) } }
+    let (config, store, listen) = (config.map(shown_path), store.map(shown_path), listen.map(str::to_owned));
+    Fixed { zone, about: About { version, config, store, listen } }
 }
 
 /// The initial settings, from the file, the command line and the environment.

@@ -114,6 +114,14 @@ impl Headless {
         }
     }
 
+    /// Prints where it serves by HTTP.
+    pub fn listening(&mut self, url: &str, now: Timestamp) {
+        self.send(|this, out| match this.style.format {
+            LineFormat::Text => text::listening(out, url),
+            LineFormat::Json => json::listening(out, now, url),
+        });
+    }
+
     /// Adds a site, whose slot is the next one.
     pub fn watch(&mut self, name: Arc<str>, reader: Reader) {
         if let Some(feed) = &mut self.feed {

@@ -48,6 +48,8 @@ pub mod about {
     pub const ALERT: &str = "webmon/alert";
     /// The export.
     pub const EXPORT: &str = "webmon/export";
+    /// The listener.
+    pub const LISTEN: &str = "webmon/listen";
     /// The log itself.
     pub const LOG: &str = "webmon/log";
     /// The network of this machine.
@@ -64,7 +66,7 @@ pub mod about {
     pub const WEBMON: &str = "webmon/webmon";
 
     /// All topics.
-    pub const ALL: [&str; 11] = [EXEC, ALERT, EXPORT, LOG, NETWORK, NOTIFY, PROBE, RELOAD, SITE, STORE, WEBMON];
+    pub const ALL: [&str; 12] = [EXEC, ALERT, EXPORT, LISTEN, LOG, NETWORK, NOTIFY, PROBE, RELOAD, SITE, STORE, WEBMON];
 
     /// The `about` of records with this target; none for another crate's.
     pub fn of(target: &str) -> Option<&str> {

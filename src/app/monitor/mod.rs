@@ -7,7 +7,9 @@
 pub(crate) mod control;
 pub(crate) mod start;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -39,12 +41,14 @@ use super::orders::inbox::Inbox;
 use super::reload::reconcile::{REVISIONS, Reconciler};
 use super::scheduler::manual_checks::Rechecks;
 use super::scheduler::{CheckTexts, ORDERS, Scheduler};
+use super::status::counters::SchedulerCounters;
 use super::status::health_meter::{HealthMeter, StoreStatus};
 use super::storage::export_handle::{ExportHandle, LAST_FLUSH};
 use super::storage::restore::{Assembly, Restored};
 use super::storage::task::StoreTask;
 use super::system::limits::Limits;
 use super::system::systemd::Service;
+use super::web::{EventSource, Running, WebTerms};
 use control::clock_set::SystemClock;
 use control::health::{HealthReporter, Narrator};
 use control::own_network::OwnNetwork;
@@ -76,6 +80,8 @@ pub struct MonitorOptions<P> {
     pub store_status: watch::Sender<StoreStatus>,
     /// Whether every check is printed.
     pub wants_checks: bool,
+    /// Whether somebody listens to events, if there is a listener.
+    pub events: Option<Arc<AtomicBool>>,
     /// Describes a demonstration.
     pub narrator: Option<Narrator>,
     /// The export of the stored samples.
@@ -153,6 +159,8 @@ pub struct Monitor<P, N> {
     controls: Controls,
     reconciler: Reconciler<P>,
     store_status: watch::Sender<StoreStatus>,
+    counters: Arc<SchedulerCounters>,
+    event_texts: Option<mpsc::Receiver<CheckTexts>>,
     handle: MonitorHandle,
 }
 
@@ -270,7 +278,12 @@ impl<P: Prober, N> Monitor<P, N> {
         let orders = inbox.map(|inbox| (inbox, clock.clone(), store_status.clone()));
         let engine = (engine, SystemClock::new(clock, options.wall));
         let inputs = Inputs { commands, changes };
+        let counters = Arc::clone(&links.control.counters);
         let own_network = own_network(&options.config, options.zone.clone(), &memory, &engine.0, links.now);
+        if let Some(store) = &store_link {
+            // Also for the first commit, which may be before the first step.
+            store.set_decided(own_network.undecided(links.now).unwrap_or(Timestamp::MAX));
+        }
         let health = (health, own_network);
         let mut control = Control::new(engine, inputs, links.control, store_link, publisher, health);
         control.count_steps(Arc::clone(&heartbeat.steps));
@@ -281,13 +294,30 @@ impl<P: Prober, N> Monitor<P, N> {
         let (rechecks, incidents) = (links.rechecks, IncidentSource::Book(book));
         let handle = MonitorHandle { board, alerts, health, rechecks, incidents, commands: wishes, seen };
         let controls = Controls { control, deliveries, orders, heartbeat, store_task };
-        Ok(Self { scheduler: links.scheduler, feed: links.feed, controls, reconciler, store_status, handle })
+        let (scheduler, feed, event_texts) = (links.scheduler, links.feed, links.event_texts);
+        Ok(Self { scheduler, feed, controls, reconciler, store_status, counters, event_texts, handle })
     }
 
     /// The dashboard's access to the monitor.
     #[must_use]
     pub fn handle(&self) -> MonitorHandle {
         self.handle.clone()
+    }
+
+    /// What a listener serves of it; `store` is its file.
+    #[must_use]
+    pub fn running(&mut self, clock: Clock, store: Option<PathBuf>) -> (Running, Option<EventSource>) {
+        let MonitorHandle { board, alerts, health, .. } = self.handle.clone();
+        let events = self.event_texts.take().map(|texts| EventSource { board: Arc::clone(&board), alerts, texts });
+        let (counters, status) = (Arc::clone(&self.counters), self.store_status.subscribe());
+        (Running { board, health, counters, status, started: clock.now(), clock, store }, events)
+    }
+
+    /// Tells the listener of changes of the configuration.
+    #[must_use]
+    pub fn serving(mut self, terms: Option<WebTerms>) -> Self {
+        self.reconciler = self.reconciler.serving(terms);
+        self
     }
 
     /// Prints lines while it runs. `make` gets a feed of every check if these are printed.

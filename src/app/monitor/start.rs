@@ -43,6 +43,8 @@ pub struct NetworkLinks<P, N> {
     pub rechecks: watch::Receiver<Rechecks>,
     /// Every check, if it is printed.
     pub feed: Option<Feed>,
+    /// The texts of checks for the events of a listener.
+    pub event_texts: Option<mpsc::Receiver<CheckTexts>>,
     /// Changes the prober.
     pub prober: watch::Sender<Arc<P>>,
 }
@@ -71,17 +73,22 @@ impl<P: Prober, N> NetworkLinks<P, N> {
         let names: Vec<Arc<str>> = options.config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
         let counters = Arc::new(SchedulerCounters::default());
         let (sender, texts) = mpsc::channel(TEXT_QUEUE);
-        let mut queues = vec![TextQueue { sender, failures_only: false }];
+        let mut queues = vec![TextQueue::new(sender, false)];
         let gone = memory.ended.iter().map(|(id, alert)| (Arc::clone(&alert.site), *id));
         let ids = memory.registered.iter().map(|registered| registered.id);
         let ids: HashMap<Arc<str>, SiteId> = names.iter().cloned().zip(ids).chain(gone).collect();
         let store_queues = store.map(|_| StoreReceivers::open(ids, TEXT_QUEUE));
-        let failures = store_queues.iter().map(|(_, to)| TextQueue { sender: to.texts.clone(), failures_only: true });
+        let failures = store_queues.iter().map(|(_, to)| TextQueue::new(to.texts.clone(), true));
         queues.extend(failures);
         let printed = options.wants_checks.then(|| {
             let (sender, printed) = mpsc::channel(TEXT_QUEUE);
-            queues.push(TextQueue { sender, failures_only: false });
+            queues.push(TextQueue::new(sender, false));
             printed
+        });
+        let event_texts = options.events.clone().map(|is_wanted| {
+            let (sender, texts) = mpsc::channel(TEXT_QUEUE);
+            queues.push(TextQueue { is_wanted: Some(is_wanted), ..TextQueue::new(sender, false) });
+            texts
         });
         let (manual_checks, rechecks) = ManualChecks::open();
         let (orders, ordered) = mpsc::channel(ORDERS);
@@ -101,7 +108,7 @@ impl<P: Prober, N> NetworkLinks<P, N> {
         drop(arriving);
         let feed = printed.map(|texts| Feed::new(assembly.readers.clone(), names, texts, Arc::clone(&counters)));
         let control = SchedulerLink { texts, orders, counters };
-        Ok(Self { scheduler, now, assembly, store: store_queues, control, rechecks, feed, prober })
+        Ok(Self { scheduler, now, assembly, store: store_queues, control, rechecks, feed, event_texts, prober })
     }
 }
 

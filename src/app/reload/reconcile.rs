@@ -21,6 +21,7 @@ use crate::app::scheduler::{RemovedSite, RingResize, SiteUpdate};
 use crate::app::storage::export_handle::ExportUpdate;
 use crate::app::storage::request::RestoreRequest;
 use crate::app::storage::restore::{Restored, RestoredSite, filled, horizon, memory_span, older_minutes, seat, slots};
+use crate::app::web::WebTerms;
 use crate::config::{Config, ConfiguredSite, Heartbeat};
 use crate::engine::SiteInput;
 use crate::model::{Site, SiteId, SiteSlot, Timestamp, View};
@@ -91,6 +92,7 @@ pub struct Reconciler<P> {
     changes: mpsc::Sender<ConfigChange>,
     prober: watch::Sender<Arc<P>>,
     terms: Option<watch::Sender<ExportUpdate>>,
+    web: Option<WebTerms>,
 }
 
 impl<P> Reconciler<P> {
@@ -104,13 +106,29 @@ impl<P> Reconciler<P> {
     ) -> Self {
         let names = running.sites.iter().map(|watched| Arc::clone(&watched.site.name));
         let slots: HashMap<Arc<str>, SiteSlot> = names.zip((0..).map(SiteSlot)).collect();
-        Self { next_slot: slots.len(), running, slots, gone: HashMap::new(), asks, changes, prober, terms: None }
+        Self {
+            next_slot: slots.len(),
+            running,
+            slots,
+            gone: HashMap::new(),
+            asks,
+            changes,
+            prober,
+            terms: None,
+            web: None,
+        }
     }
 
     /// Adds an export that follows the configuration.
     #[must_use]
     pub fn telling(self, terms: Option<watch::Sender<ExportUpdate>>) -> Self {
         Self { terms, ..self }
+    }
+
+    /// Adds a listener that follows the configuration.
+    #[must_use]
+    pub fn serving(self, web: Option<WebTerms>) -> Self {
+        Self { web, ..self }
     }
 
     /// The running configuration.
@@ -134,7 +152,7 @@ impl<P> Reconciler<P> {
         prober: Arc<P>,
     ) -> Result<ConfigDiff, String> {
         let known = self.ask(&config).await?;
-        let difference = self.difference(&config, known.notices.clone());
+        let mut difference = self.difference(&config, known.notices.clone());
         let (done, left) = oneshot::channel();
         let change = self.plan(&config, all_names, &known, done);
         let names: HashMap<SiteSlot, Arc<str>> =
@@ -148,6 +166,7 @@ impl<P> Reconciler<P> {
         if let Some(terms) = &self.terms {
             terms.send_if_modified(|terms| terms.follow(&config));
         }
+        difference.notices.extend(self.web.as_ref().and_then(|web| web.follow(&config)));
         let ending = || "webmon is ending".to_owned();
         self.changes.send(change).await.map_err(|_| ending())?;
         for left in left.await.map_err(|_| ending())? {
@@ -197,6 +216,7 @@ impl<P> Reconciler<P> {
             ("storage", config.storage != self.running.storage && self.asks.is_some()),
             ("dashboard (but its views)", config.dashboard != self.running.dashboard),
             ("export", !exported_alike(config, &self.running) && self.asks.is_some()),
+            ("listen.address", config.listen.address != self.running.listen.address),
         ] {
             if differs {
                 notices.push(format!("sites.yaml: changes under {what} take effect at the next start"));
@@ -211,7 +231,9 @@ impl<P> Reconciler<P> {
                 || outlets(config) != outlets(&self.running)
                 || ledger_terms(config) != ledger_terms(&self.running)
                 || config.resolver != self.running.resolver
-                || config.export != self.running.export,
+                || config.export != self.running.export
+                || config.listen != self.running.listen
+                || config.quantiles != self.running.quantiles,
             notices,
         }
     }

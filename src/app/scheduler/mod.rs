@@ -21,6 +21,7 @@ pub(crate) mod wakeup;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -66,6 +67,16 @@ pub struct TextQueue {
     pub sender: mpsc::Sender<CheckTexts>,
     /// Whether it takes the texts of failed checks and of changed certificates only.
     pub failures_only: bool,
+    /// Whether anybody wants them now; always, if there is none.
+    pub is_wanted: Option<Arc<AtomicBool>>,
+}
+
+impl TextQueue {
+    /// A queue of all texts, or of those of failures and changed certificates only.
+    #[must_use]
+    pub const fn new(sender: mpsc::Sender<CheckTexts>, failures_only: bool) -> Self {
+        Self { sender, failures_only, is_wanted: None }
+    }
 }
 
 /// A site to be scheduled.
@@ -179,6 +190,7 @@ impl<P: Prober> Scheduler<P> {
             let wake = self.due.peek().map(|Reverse((due, _))| *due).filter(|_| may_start);
             self.bell.expect(wake);
             self.expect_to_run(wake);
+            self.shared.gauges.note_run(wake);
             if let Some(wake) = wake {
                 alarm.set(self.shared.clock.instant(wake));
             }

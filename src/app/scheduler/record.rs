@@ -4,6 +4,7 @@
 //! so that a reader of the sample finds them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::app::log::events;
@@ -30,7 +31,10 @@ impl RunningSite {
         let shown = observation.certificate.clone().filter(|shown| self.certificate.as_ref() != Some(shown));
         let (site, seq) = (self.slot, self.producer.next_seq());
         let texts = CheckTexts { site, seq, at, observation: Arc::new(observation) };
-        let wanted = |queue: &&TextQueue| !queue.failures_only || sample.cause != Cause::Ok || shown.is_some();
+        let wanted = |queue: &&TextQueue| {
+            (!queue.failures_only || sample.cause != Cause::Ok || shown.is_some())
+                && queue.is_wanted.as_ref().is_none_or(|is_wanted| is_wanted.load(Ordering::Acquire))
+        };
         let lost = queues.iter().filter(wanted).filter(|queue| queue.sender.try_send(texts.clone()).is_err()).count();
         counters.lose_texts(lost as u64);
         if lost == 0 && shown.is_some() {

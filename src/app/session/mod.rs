@@ -35,6 +35,7 @@ use super::scheduler::thread::SchedulerThread;
 use super::status::health_meter::StoreStatus;
 use super::system::limits;
 use super::system::systemd::Service;
+use super::web::Web;
 use super::{dashboard, prober, stream};
 use runtime::{MainRuntime, Screen};
 
@@ -64,6 +65,8 @@ pub struct SessionOptions<'a> {
     pub store_path: Option<PathBuf>,
     /// Narrates a demonstration.
     pub narrator: Option<Narrator>,
+    /// Serves it by HTTP.
+    pub web: Option<Web>,
     /// Exports the results.
     #[cfg(feature = "influx")]
     pub export: Option<Export>,
@@ -150,6 +153,7 @@ impl<'a> Session<'a> {
         let outlet = self.options.export.take().map(|export| export.start(self.clock.clone())).transpose()?;
         #[cfg(not(feature = "influx"))]
         let outlet = None;
+        let store = self.options.store.as_ref().map(|open| open.store.path().to_owned());
         let parts = MonitorOptions {
             config: self.config.clone(),
             prober: Arc::clone(&self.prober),
@@ -162,10 +166,14 @@ impl<'a> Session<'a> {
             notices: self.options.notices.clone(),
             store_status: keeping,
             wants_checks,
+            events: self.options.web.as_ref().map(Web::is_wanted),
             narrator: self.options.narrator,
             outlet,
         };
-        Monitor::new(parts, SchedulerThread::start)
+        let mut monitor = Monitor::new(parts, SchedulerThread::start)?;
+        let Some(web) = &mut self.options.web else { return Ok(monitor) };
+        web.attach(monitor.running(self.clock.clone(), store));
+        Ok(monitor.serving(Some(web.terms())))
     }
 
     fn reload(&mut self, zone: &TimeZone, on_hangup: bool) -> Reload<HttpProber> {
@@ -191,6 +199,9 @@ impl<'a> Session<'a> {
         let begin = |feed| {
             let mut headless = Headless::new(style, lines, zone, feed);
             headless.begin(sites, self.options.store_path.as_deref());
+            if let Some(web) = &self.options.web {
+                headless.listening(web.url(), self.clock.now());
+            }
             headless
         };
         let monitor = monitor.with_headless(begin).with_service(Service::of_environment());
@@ -220,6 +231,7 @@ impl<'a> Session<'a> {
             history,
             config_path: self.options.config_path,
             store_path: self.options.store_path.as_deref(),
+            listen: self.options.web.as_ref().map(Web::url),
             zone,
             settings: dashboard::settings(Some(&self.config), self.color),
             notices: &self.options.notices,

@@ -52,6 +52,8 @@ pub struct Screen<'a> {
     pub config_path: Option<&'a Path>,
     /// The shown path of the store.
     pub store_path: Option<&'a Path>,
+    /// Where it serves by HTTP.
+    pub listen: Option<&'a str>,
     /// The zone of all times.
     pub zone: TimeZone,
     /// Its initial settings.
@@ -95,8 +97,8 @@ impl MainRuntime {
         screen: Screen<'_>,
         work: impl FnOnce(&mut Self, Shown) -> Result<Ending, CommandError>,
     ) -> Result<Ending, CommandError> {
-        let Screen { monitor: face, clock, history, config_path, store_path, zone, settings, notices } = screen;
-        let (fixed, started) = (dashboard::fixed(config_path, store_path, zone), clock.running());
+        let Screen { monitor: face, clock, history, config_path, store_path, listen, zone, settings, notices } = screen;
+        let (fixed, started) = (dashboard::fixed(config_path, (store_path, listen), zone), clock.running());
         let shown = Dashboard::start(face.clone(), clock.clone(), history, (fixed, settings), signals::listen());
         let (dashboard, ended) = shown.context(NO_THREAD)?;
         self.mind_jobs(&dashboard)?;

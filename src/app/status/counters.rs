@@ -1,7 +1,9 @@
 //! Counters of the scheduler, which the control loop reads without synchronization.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
+
+use crate::model::time::duration;
 
 /// Counters and gauges that the network thread and the control thread share. All are relaxed, because they are independent.
 #[derive(Debug, Default)]
@@ -14,6 +16,9 @@ pub struct SchedulerCounters {
     tardy: AtomicU64,
     stopped: AtomicU64,
     lost_texts: AtomicU64,
+    runs_by: AtomicU64,
+    stepped: AtomicU64,
+    is_ending: AtomicBool,
 }
 
 impl SchedulerCounters {
@@ -63,6 +68,42 @@ impl SchedulerCounters {
     /// Texts did not fit a queue or a join.
     pub fn lose_texts(&self, texts: u64) {
         self.lost_texts.fetch_add(texts, Ordering::Relaxed);
+    }
+
+    /// The scheduler wants to run again at that time on the monotonic clock, or whenever it is woken.
+    pub fn note_run(&self, runs_by: Option<Duration>) {
+        let micros = runs_by.map_or(u64::MAX, duration::micros);
+        self.runs_by.store(micros, Ordering::Relaxed);
+    }
+
+    /// By how much the scheduler is late to run at `now`.
+    pub fn overdue(&self, now: Duration) -> Duration {
+        now.saturating_sub(Duration::from_micros(self.runs_by.load(Ordering::Relaxed)))
+    }
+
+    /// The engine stepped at `now` on the monotonic clock.
+    pub fn note_step(&self, now: Duration) {
+        self.stepped.store(duration::micros(now), Ordering::Relaxed);
+    }
+
+    /// How long ago at `now` the engine stepped, or the start was.
+    pub fn since_step(&self, now: Duration) -> Duration {
+        now.saturating_sub(Duration::from_micros(self.stepped.load(Ordering::Relaxed)))
+    }
+
+    /// The monitor is stopping.
+    pub fn note_ending(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the monitor is stopping.
+    pub fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
+    }
+
+    /// Whether a check was due.
+    pub fn has_begun(&self) -> bool {
+        self.due.load(Ordering::Relaxed) > 0
     }
 
     /// Finished probes, since the start.

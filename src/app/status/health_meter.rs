@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::model::{ExportHealth, Health, Notice, StoreHealth};
+use crate::model::{ExportHealth, Health, Notice, StoreHealth, Timestamp};
 use crate::store::Flushed;
 
 use super::counters::SchedulerCounters;
@@ -25,6 +25,8 @@ pub struct StoreStatus {
     pub store: StoreHealth,
     /// Every report up to this ticket is on the disk.
     pub ticket: u64,
+    /// See [`Flushed::decided`]; `None` before the first flush.
+    pub decided: Option<Timestamp>,
     /// Samples that the store's readers or backlog lost, since the start.
     pub lost_samples: u64,
     /// Texts and alerts that it lost, since the start.
@@ -45,6 +47,7 @@ impl StoreStatus {
     pub fn note(&mut self, flushed: Flushed) {
         self.store = flushed.health;
         self.ticket = self.ticket.max(flushed.ticket);
+        self.decided = flushed.decided.or(self.decided);
         self.lost_samples += flushed.dropped;
         self.lost_texts += flushed.dropped_texts;
         flushed.notices.into_iter().for_each(|notice| self.tell(notice));

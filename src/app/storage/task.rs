@@ -296,6 +296,8 @@ impl StoreReceivers {
         for texts in texts {
             intake.note_failure(texts.site.get(), texts.seq, &texts.observation);
         }
+        // Before the outages that were found by then.
+        let decided = Timestamp::from_micros(self.decided.load(Ordering::Acquire));
         let sites = &self.sites;
         // A site that has left the store since has no number; its records are about webmon then.
         let id =
@@ -314,7 +316,7 @@ impl StoreReceivers {
             }
             intake.note_ticket(report.ticket);
         }
-        intake.note_decided(Timestamp::from_micros(self.decided.load(Ordering::Relaxed)));
+        intake.note_decided(decided);
         while let Ok((site, until)) = self.pauses.try_recv() {
             intake.note_pause(site.get(), until);
         }

@@ -72,7 +72,8 @@ fn child() {
     // Nobody listens there.
     let config = super::monitor::parsed("sites: [{ name: api, url: 'http://127.0.0.1:9/' }]");
     let prober = prober::prober(&config).expect("it has no files");
-    let output = OutputArgs { headless: false, format: LineFormat::Text, events: Vec::new(), duration: None };
+    let output =
+        OutputArgs { headless: false, format: LineFormat::Text, events: Vec::new(), listen: None, duration: None };
     if which == "double" {
         std::thread::spawn(|| {
             while !is_time() {

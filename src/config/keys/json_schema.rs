@@ -107,6 +107,7 @@ fn form(written: &ValueForm) -> Value {
             expression(),
             { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": most },
         ] }),
+        ValueForm::Choices(words) => json!({ "type": "array", "items": { "anyOf": [choice(words), expression()] } }),
         ValueForm::Names(most) => json!({ "anyOf": [
             text(),
             { "type": "array", "items": text(), "maxItems": most },

@@ -13,6 +13,7 @@ pub(crate) mod policies;
 pub(crate) mod site;
 pub(crate) mod tls;
 pub(crate) mod url;
+pub(crate) mod web;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};

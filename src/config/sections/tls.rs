@@ -49,7 +49,7 @@ impl TlsSources {
         let roots = keys.take("ca_file").and_then(|id| roots(reader, id));
         set(&mut self.roots, roots.map(Some));
         let identity = match (keys.take("client_cert"), keys.take("client_key")) {
-            (Some(certificate), key) => identity(reader, certificate, key),
+            (Some(certificate), key) => identity(reader, (certificate, key), "client_key"),
             (None, Some(key)) => {
                 reader.fault_at(key, "`client_key` needs a `client_cert` beside it");
                 None
@@ -128,7 +128,25 @@ fn roots(reader: &ConfigReader<'_>, id: NodeId) -> Option<Loaded<Vec<Vec<u8>>>> 
     Some(Loaded { from: vec![named], content })
 }
 
-fn identity(reader: &ConfigReader<'_>, certificate: NodeId, key: Option<NodeId>) -> Option<Loaded<ClientIdentity>> {
+/// The certificate and the key that webmon serves with, under `cert` and `key`.
+pub(crate) fn server_identity(keys: &mut Keys<'_, '_>) -> Option<Arc<ClientIdentity>> {
+    let reader = keys.reader();
+    match (keys.take("cert"), keys.take("key")) {
+        (Some(certificate), key) => identity(reader, (certificate, key), "key").map(|loaded| loaded.content),
+        (None, Some(key)) => {
+            reader.fault_at(key, "`key` needs a `cert` beside it");
+            None
+        }
+        (None, None) => None,
+    }
+}
+
+/// The certificate and its key; `key_name` is the key of the file that may name another file for the latter.
+fn identity(
+    reader: &ConfigReader<'_>,
+    (certificate, key): (NodeId, Option<NodeId>),
+    key_name: &str,
+) -> Option<Loaded<ClientIdentity>> {
     let certificate_path = path(reader, certificate)?;
     let key_path = key.map_or_else(|| Some(certificate_path.clone()), |key| path(reader, key))?;
     let from = [certificate_path, key_path];
@@ -139,12 +157,9 @@ fn identity(reader: &ConfigReader<'_>, certificate: NodeId, key: Option<NodeId>)
         let (_, chain) = file(reader, certificate, certificates)?;
         // The parser's message may quote the file, so it is not shown.
         let (_, key) = file(reader, key.unwrap_or(certificate), |bytes| {
-            PrivateKeyDer::from_pem_slice(bytes).map(|der| der.secret_der().to_vec()).map_err(|_| {
-                match key {
-                    Some(_) => "there is no private key in this file; it must be PEM, without a passphrase",
-                    None => "there is no private key beside this certificate; name its file in client_key",
-                }
-                .to_owned()
+            PrivateKeyDer::from_pem_slice(bytes).map(|der| der.secret_der().to_vec()).map_err(|_| match key {
+                Some(_) => "there is no private key in this file; it must be PEM, without a passphrase".to_owned(),
+                None => format!("there is no private key beside this certificate; name its file in {key_name}"),
             })
         })?;
         let made = Arc::new(ClientIdentity { chain, key });

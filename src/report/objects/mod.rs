@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::engine::snapshot::SiteSnapshot;
 use crate::model::{Cause, Certificate, ExportHealth, Hop, Micros, Outcome, Phase, Phases, Status, Timestamp, figures};
 use crate::stats::{Latency, Summary};
 
@@ -293,6 +294,59 @@ impl<'a> ExportObject<'a> {
             error_time: export.error.as_ref().map(|(at, _)| time::utc(*at)),
         }
     }
+}
+
+/// `event: site`.
+#[derive(serde::Serialize)]
+pub(in crate::report) struct SiteObject<'a> {
+    event: &'static str,
+    time: String,
+    site: &'a str,
+    group: Option<&'a str>,
+    url: &'a str,
+    interval_ms: u64,
+    timeout_ms: u64,
+    state: &'static str,
+    since: String,
+    last_check: Option<String>,
+    last_up: Option<String>,
+    paused_until: Option<String>,
+}
+
+impl<'a> SiteObject<'a> {
+    pub(in crate::report) fn of(at: Timestamp, site: &'a SiteSnapshot) -> Self {
+        Self {
+            event: "site",
+            time: time::utc(at),
+            site: &site.name,
+            group: site.group.as_deref(),
+            url: &site.url,
+            interval_ms: whole_millis(site.interval),
+            timeout_ms: whole_millis(site.timeout),
+            state: site.state.name(),
+            since: time::utc(site.since),
+            last_check: site.last.as_ref().map(|last| time::utc(last.sample.at)),
+            last_up: site.last_up.map(time::utc),
+            // A pause without an end has no time.
+            paused_until: site.paused_until.filter(|until| *until < Timestamp::MAX).map(time::utc),
+        }
+    }
+}
+
+/// `event: lost`.
+#[derive(serde::Serialize)]
+pub(in crate::report) struct LostObject {
+    pub(in crate::report) event: &'static str,
+    pub(in crate::report) time: String,
+    pub(in crate::report) count: u64,
+}
+
+/// `event: listen`.
+#[derive(serde::Serialize)]
+pub(in crate::report) struct ListenObject<'a> {
+    pub(in crate::report) event: &'static str,
+    pub(in crate::report) time: String,
+    pub(in crate::report) url: &'a str,
 }
 
 /// `event: warning`.

@@ -467,6 +467,7 @@ pub fn world(made: &[Made]) -> World {
             version: "0.1.0 (abc1234)".to_owned(),
             config: Some("sites.yaml".to_owned()),
             store: Some("webmon.redb".to_owned()),
+            listen: None,
         },
         now,
     }

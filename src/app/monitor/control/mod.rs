@@ -160,6 +160,7 @@ impl Control {
                 Some(change) = self.inputs.changes.recv() => self.apply_config(change).await,
             }
         }
+        self.scheduler.counters.note_ending();
         if let Some(service) = &self.outputs.service {
             service.stopping();
         }
@@ -231,6 +232,7 @@ impl Control {
         let step = if last { self.engine.finish(now) } else { self.engine.step(now) };
         self.publish(step, now);
         self.outputs.steps.fetch_add(1, Ordering::Relaxed);
+        self.scheduler.counters.note_step(self.clock.monotonic());
         if let Some(service) = self.outputs.service.as_mut().filter(|_| !last) {
             let elapsed = self.clock.monotonic();
             let failing: Vec<Arc<str>> =

@@ -37,7 +37,7 @@ impl StoreLink {
 
     /// Notes that an outage of this machine's network may yet be found after `decided`; [`Timestamp::MAX`]: nowhere.
     pub fn set_decided(&self, decided: Timestamp) {
-        self.senders.decided.store(decided.as_micros(), Ordering::Relaxed);
+        self.senders.decided.store(decided.as_micros(), Ordering::Release);
     }
 
     /// Saves the samples of new sites.

@@ -140,6 +140,7 @@ impl TestMonitor {
             notices: Vec::new(),
             store_status: watch::Sender::new(StoreStatus::default()),
             wants_checks: true,
+            events: None,
             narrator: None,
             outlet: None,
         };

@@ -6,6 +6,7 @@
 //! Invariant, held by a test: writing a default means the same as writing nothing.
 
 mod alerting;
+mod listen;
 mod outlet;
 mod site;
 
@@ -57,6 +58,8 @@ pub(crate) enum ValueForm {
     Words(usize),
     /// One of these words, or a list of at most this many addresses.
     NameServers(&'static [&'static str], usize),
+    /// Some of these words, as a list.
+    Choices(&'static [&'static str]),
     /// A word, or a list of at most this many.
     Names(usize),
     /// Two durations between these seconds, `5m..1h`, or `off`.
@@ -163,6 +166,8 @@ pub(crate) static FILE: &[DeclaredKey] = &[
     key("storage", ValueForm::Section(STORAGE), "where checks and alerts are stored, and for how long"),
     key("dns", ValueForm::Section(DNS), "how host names are resolved"),
     key("export", ValueForm::Section(EXPORT), "where every stored check is also sent"),
+    key("listen", ValueForm::Section(listen::LISTEN), "where metrics, the status page and the API are served by HTTP"),
+    key("metrics", ValueForm::Section(listen::METRICS), "what /metrics says besides counts and sums"),
 ];
 
 static DASHBOARD: &[DeclaredKey] = &[

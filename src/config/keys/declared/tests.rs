@@ -7,7 +7,7 @@ use crate::config::parse;
 /// The configuration, as text, of a file that is `place` with `written` for `{}`.
 fn meaning(place: &str, written: &str) -> String {
     let text = place.replace("{}", written);
-    let env = |_: &str| Some("value".to_owned());
+    let env = |_: &str| Some("some-value".to_owned());
     let config = parse(&text, "sites.yaml", std::path::Path::new("/etc"), &env);
     config.map_or_else(|error| panic!("{text}\n{error}"), |config| format!("{config:?}"))
 }

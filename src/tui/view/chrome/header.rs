@@ -14,7 +14,7 @@ const GAP: usize = 3;
 /// An export is always a flush or two behind; from here on the header says so.
 const BEHIND_MIN: Duration = Duration::from_secs(3);
 
-/// The header. What does not fit goes in this order: lateness, bytes of the store, the store together with an export that
+/// The header. What does not fit goes in this order: where webmon listens, lateness, bytes of the store, the store together with an export that
 /// works, checks per second, the monitor that a read-only dashboard watches, the words of the counts, the clock.
 pub fn header(frame: &Frame) -> Line {
     let clock = frame.clock(frame.inputs.now);
@@ -96,7 +96,7 @@ fn counts(frame: &Frame, words_too: bool) -> Line {
 }
 
 /// The health of webmon, left of the clock, from the longest form to the shortest.
-fn vitals(frame: &Frame) -> [Line; 7] {
+fn vitals(frame: &Frame) -> [Line; 8] {
     let health = frame.inputs.health;
     let checks = format!("{:.1} checks/s", health.checks_per_second);
     let (short, long) = match &health.store {
@@ -126,7 +126,9 @@ fn vitals(frame: &Frame) -> [Line; 7] {
     };
     let none = String::new();
     let plain = Role::Plain;
+    let listen = frame.inputs.about.listen.as_ref().unwrap_or(&none);
     [
+        joined(&[(plain, &checks), (plain, &late), (store_role, &long), (export_role, &export), (plain, listen)]),
         joined(&[(plain, &checks), (plain, &late), (store_role, &long), (export_role, &export)]),
         joined(&[(plain, &checks), (store_role, &long), (export_role, &export)]),
         joined(&[(plain, &checks), (store_role, &short), (export_role, &export)]),

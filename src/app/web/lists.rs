@@ -1,0 +1,237 @@
+//! The lists of the API, from the engine's snapshot and the store: the objects of `--format json`.
+//!
+//! Bounds: a list ends at its limit; the rest is the same list from a later time on. What has the same time stays together, so
+//! following the link neither repeats nor misses any.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::alert::kept::telling::Telling;
+use crate::app::cli::time_range::instant;
+use crate::app::cli::zone;
+use crate::app::objectives::remaining::undivided;
+use crate::engine::{SiteSnapshot, Snapshot};
+use crate::model::{SiteId, Timestamp};
+use crate::report::{Period, SampleRecord, StatsRecord, Stored, json};
+use crate::serve::route::{ListQuery, Listing, Selection};
+use crate::serve::source::{List, Missing};
+use crate::stats::Cadence;
+use crate::store::{Archive, Query, StoreError, StoredSite};
+
+/// The start of a period without one: back from its end.
+const BACK: [(Listing, std::time::Duration); 2] =
+    [(Listing::Stats, std::time::Duration::from_hours(24)), (Listing::Samples, std::time::Duration::from_hours(1))];
+
+/// Sites per transaction.
+const AT_ONCE: usize = 64;
+
+/// The list that `query` asks for, at `now`.
+///
+/// # Errors
+/// [`Missing`].
+pub fn list(snapshot: &Snapshot, store: Option<&Path>, query: &ListQuery, now: Timestamp) -> Result<List, Missing> {
+    if query.listing == Listing::Sites {
+        return sites(snapshot, query);
+    }
+    let period = period(query, now)?;
+    let path = store.ok_or_else(|| Missing::Unavailable("nothing is stored".to_owned()))?;
+    let archive = Archive::open(path).map_err(unreadable)?;
+    let chosen = chosen(snapshot, archive.sites().map_err(unreadable)?, &query.selection)?;
+    match query.listing {
+        Listing::Stats => stats(&archive, snapshot, &chosen, (period, now), query.limit),
+        Listing::Samples => samples(&archive, &chosen, period, query.limit),
+        _ => alerts(&archive, &chosen, period, query),
+    }
+}
+
+/// The error may hold a path, which is nobody's business there.
+fn unreadable(_: StoreError) -> Missing {
+    Missing::Unavailable("the store cannot be read now".to_owned())
+}
+
+/// A line of an object.
+fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> Vec<u8> {
+    let mut line = Vec::new();
+    write(&mut line).expect("writing to a Vec cannot fail");
+    line
+}
+
+fn sites(snapshot: &Snapshot, query: &ListQuery) -> Result<List, Missing> {
+    let names = snapshot.sites.iter().map(|site| &*site.name);
+    known(&query.selection, names)?;
+    let selected = snapshot.sites.iter().filter(|site| query.selection.holds(&site.name, site.group.as_deref()));
+    let lines = selected.take(query.limit).flat_map(|site| written(|out| json::site(out, snapshot.at, site)));
+    Ok(List { lines: lines.collect(), next_since: None })
+}
+
+/// Refuses a name that is not among `names`.
+fn known<'a>(selection: &Selection, names: impl Iterator<Item = &'a str>) -> Result<(), Missing> {
+    let names: std::collections::HashSet<&str> = names.collect();
+    if selection.sites.iter().all(|site| names.contains(site.as_str())) { Ok(()) } else { Err(Missing::Unknown) }
+}
+
+fn period(query: &ListQuery, now: Timestamp) -> Result<Period, Missing> {
+    let zone = zone::local();
+    let read = |name: &'static str, text: &Option<String>| {
+        let read = text.as_ref().map(|text| instant(text, now, &zone));
+        read.transpose().map_err(|why| Missing::Parameter(name, why))
+    };
+    let until = read("until", &query.until)?.unwrap_or(Timestamp::MAX);
+    let back = BACK.iter().find(|(listing, _)| *listing == query.listing).map(|(_, back)| *back);
+    let default = || back.map_or(Timestamp::ZERO, |back| now.min(until).before(back));
+    let since = read("since", &query.since)?.unwrap_or_else(default);
+    if since >= until {
+        return Err(Missing::Parameter("since", "it must be before `until`".to_owned()));
+    }
+    Ok(Period { since, until })
+}
+
+/// The selected sites, in the order of sites.yaml, then those that are not in it.
+fn chosen(snapshot: &Snapshot, mut stored: Vec<StoredSite>, selection: &Selection) -> Result<Vec<StoredSite>, Missing> {
+    let watched = watched(snapshot);
+    known(selection, stored.iter().map(|site| &*site.name).chain(watched.keys().copied()))?;
+    let place = |site: &StoredSite| watched.get(&*site.name).map_or(usize::MAX, |(place, _)| *place);
+    stored.retain(|site| {
+        let group = watched.get(&*site.name).and_then(|(_, watched)| watched.group.as_deref());
+        selection.holds(&site.name, group)
+    });
+    stored.sort_by_key(|site| (place(site), site.id));
+    Ok(stored)
+}
+
+fn watched(snapshot: &Snapshot) -> HashMap<&str, (usize, &Arc<SiteSnapshot>)> {
+    snapshot.sites.iter().enumerate().map(|(place, site)| (&*site.name, (place, site))).collect()
+}
+
+fn stats(
+    archive: &Archive,
+    snapshot: &Snapshot,
+    chosen: &[StoredSite],
+    (period, now): (Period, Timestamp),
+    limit: usize,
+) -> Result<List, Missing> {
+    let period = Period { until: period.until.min(now), ..period };
+    let (span, watched) = ((period.since, period.until), watched(snapshot));
+    let (mut lines, mut count) = (Vec::new(), 0);
+    for sites in chosen.chunks(AT_ONCE) {
+        let ids = sites.iter().map(|site| site.id).collect();
+        let query = Query { sites: Some(ids), since: period.since, until: period.until };
+        for (site, figures) in sites.iter().zip(archive.figures(&query, None).map_err(unreadable)?) {
+            let of = |site: &SiteSnapshot| Cadence { interval: site.interval, timeout: site.timeout };
+            let cadence = watched.get(&*site.name).map(|(_, site)| of(site));
+            let figures = undivided(figures, span, cadence);
+            let whole = figures.stretch();
+            if whole.last_at.is_none() || count == limit {
+                continue;
+            }
+            count += 1;
+            let stored = Stored {
+                period,
+                is_exact: figures.is_exact,
+                longest_outage: whole.outages.longest,
+                begins: whole.begins(period.since, cadence, figures.begins),
+            };
+            let summary = figures.parts.summary(span);
+            let record = StatsRecord { site: &site.name, state: None, summary: &summary, stored: Some(stored) };
+            lines.extend(written(|out| json::stats(out, &record)));
+        }
+    }
+    Ok(List { lines, next_since: None })
+}
+
+/// The first objects up to a limit, and the time of the first one that is left out.
+struct Cut {
+    lines: Vec<(Timestamp, Vec<u8>)>,
+    limit: usize,
+    next: Option<Timestamp>,
+}
+
+impl Cut {
+    const fn new(limit: usize) -> Self {
+        Self { lines: Vec::new(), limit, next: None }
+    }
+
+    /// Adds an object of `at`. An error ends the list.
+    fn add(&mut self, at: Timestamp, line: impl FnOnce() -> Vec<u8>) -> Result<(), ()> {
+        if self.lines.len() < self.limit {
+            self.lines.push((at, line()));
+            return Ok(());
+        }
+        self.next = Some(at);
+        Err(())
+    }
+
+    fn finish(mut self) -> List {
+        // What is of the same time as the next one comes with it, unless everything is.
+        if let Some(next) = self.next
+            && self.lines.first().is_some_and(|(first, _)| *first < next)
+        {
+            self.lines.retain(|(at, _)| *at < next);
+        } else if let Some(next) = &mut self.next {
+            *next = next.after(std::time::Duration::from_micros(1));
+        }
+        List { lines: self.lines.into_iter().flat_map(|(_, line)| line).collect(), next_since: self.next }
+    }
+}
+
+fn samples(archive: &Archive, chosen: &[StoredSite], period: Period, limit: usize) -> Result<List, Missing> {
+    let ids: Vec<SiteId> = chosen.iter().map(|site| site.id).collect();
+    let query = Query { sites: Some(ids), since: period.since, until: period.until };
+    let mut cut = Cut::new(limit);
+    let visited = archive.samples(&query, |stored| {
+        let record = SampleRecord {
+            site: stored.name,
+            seq: Some(stored.seq),
+            sample: &stored.sample,
+            detail: stored.detail,
+            address: stored.address,
+        };
+        cut.add(stored.sample.at, || written(|out| json::sample(out, &record)))
+    });
+    // The inner error is the end of the list.
+    let _end = visited.map_err(unreadable)?;
+    Ok(cut.finish())
+}
+
+fn alerts(archive: &Archive, chosen: &[StoredSite], period: Period, asked: &ListQuery) -> Result<List, Missing> {
+    // Those about webmon itself belong to no site.
+    let is_all = asked.selection == Selection::default();
+    let sites = (!is_all).then(|| chosen.iter().map(|site| site.id).collect());
+    let query = Query { sites, since: period.since, until: period.until };
+    let alerts = archive.alerts(&query).map_err(unreadable)?;
+    let kept = archive.kept().map_err(unreadable)?;
+    let telling = Telling::new(&kept.rows, &kept.told);
+    let mut cut = Cut::new(asked.limit);
+    for alert in &alerts {
+        if cut.add(alert.at, || written(|out| json::past_alert(out, alert, telling.of(alert)))).is_err() {
+            break;
+        }
+    }
+    Ok(cut.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(times: &[u64], limit: usize) -> (String, Option<u64>) {
+        let mut cut = Cut::new(limit);
+        for (n, &at) in times.iter().enumerate() {
+            if cut.add(Timestamp::from_micros(at), || format!("{n}\n").into_bytes()).is_err() {
+                break;
+            }
+        }
+        let list = cut.finish();
+        (String::from_utf8(list.lines).unwrap().replace('\n', ""), list.next_since.map(Timestamp::as_micros))
+    }
+
+    #[test]
+    fn a_list_is_cut_between_times() {
+        assert_eq!(cut(&[1, 2, 3], 3), ("012".to_owned(), None));
+        assert_eq!(cut(&[1, 2, 3], 2), ("01".to_owned(), Some(3)));
+        assert_eq!(cut(&[1, 2, 2], 2), ("0".to_owned(), Some(2)));
+        assert_eq!(cut(&[2, 2, 2], 2), ("01".to_owned(), Some(3)), "there is no other way on");
+        assert_eq!(cut(&[], 2), (String::new(), None));
+    }
+}

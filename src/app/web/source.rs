@@ -1,0 +1,236 @@
+//! What the listener serves, from the engine's snapshots, the counters of the scheduler, and the store.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::debug;
+
+use crate::app::clock::Clock;
+use crate::app::log::about;
+use crate::app::status::counters::SchedulerCounters;
+use crate::app::status::health_meter::StoreStatus;
+use crate::engine::{Board, SiteSnapshot, SiteState, Snapshot};
+use crate::model::lock::lock;
+use crate::model::{Health, Outcome, StoreHealth, Timeframe, Timestamp};
+use crate::serve::health::VitalSigns;
+use crate::serve::metrics::{ProgramReading, SiteReading};
+use crate::serve::route::{BadgeForm, ListQuery, Selection};
+use crate::serve::source::{Html, List, Missing, Source};
+
+use super::lists;
+use super::sums::{LiveSums, ReadUntil, StoredSums};
+
+/// The window of quantiles.
+const QUANTILES: Duration = Duration::from_mins(10);
+
+/// A running monitor.
+pub struct Running {
+    /// The snapshots.
+    pub board: Arc<Board>,
+    /// The health of webmon itself.
+    pub health: watch::Receiver<Arc<Health>>,
+    /// The counters of the scheduler.
+    pub counters: Arc<SchedulerCounters>,
+    /// The store's reports.
+    pub status: watch::Receiver<StoreStatus>,
+    /// The clock of the monitor.
+    pub clock: Clock,
+    /// The store, if there is one.
+    pub store: Option<PathBuf>,
+    /// When the monitor started.
+    pub started: Timestamp,
+}
+
+/// See the module.
+pub struct MonitorSource {
+    elapsed: fn() -> std::time::Instant,
+    began: std::time::Instant,
+    running: OnceLock<Running>,
+    has_quantiles: Arc<AtomicBool>,
+    sums: Mutex<Sums>,
+    /// Whether the stored sums were read once.
+    is_summed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Sums {
+    stored: StoredSums,
+    live: LiveSums,
+}
+
+impl MonitorSource {
+    /// A source of a monitor that has yet to start; time is read by `elapsed`.
+    #[must_use]
+    pub fn new(elapsed: fn() -> std::time::Instant, has_quantiles: Arc<AtomicBool>) -> Self {
+        Self {
+            elapsed,
+            began: elapsed(),
+            running: OnceLock::new(),
+            has_quantiles,
+            sums: Mutex::default(),
+            is_summed: AtomicBool::new(false),
+        }
+    }
+
+    /// The monitor has started.
+    pub fn attach(&self, running: Running) {
+        // It starts once.
+        let _again = self.running.set(running);
+    }
+
+    fn running(&self) -> Result<&Running, Missing> {
+        self.running.get().ok_or_else(|| Missing::Unavailable("webmon is starting".to_owned()))
+    }
+
+    /// Reads what was committed since the last call. Returns whether all that was stored is counted.
+    ///
+    /// # Errors
+    /// [`Missing::Unavailable`].
+    pub fn follow(&self) -> Result<(), Missing> {
+        let running = self.running()?;
+        let mut sums = lock(&self.sums);
+        let Some(path) = &running.store else {
+            sums.live.follow(&running.board, &running.board.snapshot());
+            self.is_summed.store(true, Ordering::Release);
+            return Ok(());
+        };
+        let decided = running.status.borrow().decided;
+        let decided = decided.ok_or_else(|| Missing::Unavailable("webmon is starting".to_owned()))?;
+        let until = ReadUntil { decided, started: running.started, now: running.clock.now() };
+        match sums.stored.follow(path, until) {
+            Ok(()) => self.is_summed.store(true, Ordering::Release),
+            Err(error) => {
+                debug!(target: about::LISTEN, %error, "the store cannot be read");
+                if !self.is_summed() {
+                    return Err(Missing::Unavailable("the store cannot be read now".to_owned()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether everything that was stored before is counted.
+    #[must_use]
+    pub fn is_summed(&self) -> bool {
+        self.is_summed.load(Ordering::Acquire)
+    }
+
+    fn reading(&self, site: &SiteSnapshot, sums: &Sums, quantiles: Option<[u32; 3]>) -> SiteReading {
+        let last = site.last.as_ref();
+        let certificate = last.and_then(|last| last.observation.as_ref()?.certificate.as_ref());
+        SiteReading {
+            name: Arc::clone(&site.name),
+            group: site.group.clone(),
+            url: Arc::clone(&site.url),
+            interval: site.interval,
+            sums: sums.stored.of(&site.name).or_else(|| sums.live.of(&site.name)).cloned(),
+            is_down: matches!(site.state, SiteState::Down | SiteState::Recovering),
+            is_up: last.and_then(|last| match last.sample.outcome() {
+                Outcome::Up => Some(true),
+                Outcome::Down => Some(false),
+                Outcome::Unknown => None,
+            }),
+            last_check: last.map(|last| last.sample.at),
+            expires: certificate.map(|shown| shown.not_after).or_else(|| sums.stored.expires(&site.name)),
+            quantiles,
+        }
+    }
+
+    fn program(&self, running: &Running, sums: &Sums) -> ProgramReading {
+        let (health, now) = (Arc::clone(&running.health.borrow()), running.clock.now());
+        let (store_bytes, store_lag) = match &health.store {
+            StoreHealth::Off => (None, None),
+            StoreHealth::Ok { bytes } => (Some(*bytes), Some(Duration::ZERO)),
+            StoreHealth::NotSaving { since, .. } => (None, Some(now.since(*since))),
+        };
+        let late = if running.store.is_some() { sums.stored.late() } else { sums.live.late() };
+        ProgramReading {
+            version: env!("WEBMON_VERSION"),
+            late: late.clone(),
+            in_flight: running.counters.in_flight() as u64,
+            store_bytes,
+            store_lag,
+            export_lag: health.export.as_ref().map(|export| export.lag(now)),
+        }
+    }
+}
+
+/// p50, p95 and p99 of the view of [`QUANTILES`], by the place of the site.
+fn quantiles(snapshot: &Snapshot) -> Vec<Option<[u32; 3]>> {
+    let view = snapshot.views.iter().find(|view| view.timeframe == Timeframe::new(QUANTILES));
+    let rows = view.map_or(&[][..], |view| &view.rows[..]);
+    let of = |latency: &crate::stats::Latency| [latency.p50, latency.p95, latency.p99];
+    rows.iter().map(|row| row.summary.response.as_ref().map(of)).collect()
+}
+
+impl Source for MonitorSource {
+    fn elapsed(&self) -> Duration {
+        (self.elapsed)().saturating_duration_since(self.began)
+    }
+
+    fn board(&self) -> Snapshot {
+        let empty = || Snapshot { at: Timestamp::ZERO, sites: Vec::new(), views: Vec::new() };
+        self.running.get().map_or_else(empty, |running| running.board.snapshot())
+    }
+
+    fn readings(&self, selection: &Selection) -> Result<(Vec<SiteReading>, ProgramReading), Missing> {
+        let running = self.running()?;
+        if !self.is_summed() {
+            return Err(Missing::Unavailable("webmon is summing up what is stored".to_owned()));
+        }
+        self.follow()?;
+        let sums = lock(&self.sums);
+        let snapshot = running.board.snapshot();
+        let has_quantiles = self.has_quantiles.load(Ordering::Relaxed);
+        let mut quantiles = if has_quantiles { quantiles(&snapshot) } else { Vec::new() };
+        quantiles.resize(snapshot.sites.len(), None);
+        let selected = snapshot.sites.iter().zip(quantiles);
+        let selected = selected.filter(|(site, _)| selection.holds(&site.name, site.group.as_deref()));
+        let sites = selected.map(|(site, quantiles)| self.reading(site, &sums, quantiles)).collect();
+        Ok((sites, self.program(running, &sums)))
+    }
+
+    fn vital_signs(&self) -> VitalSigns {
+        let Some(running) = self.running.get() else {
+            return VitalSigns {
+                scheduler_overdue: Duration::ZERO,
+                since_step: Duration::ZERO,
+                has_begun: false,
+                is_ending: false,
+                not_saving: None,
+            };
+        };
+        let (now, counters) = (running.clock.monotonic(), &running.counters);
+        let not_saving = match &running.status.borrow().store {
+            StoreHealth::NotSaving { reason, .. } => Some(reason.clone()),
+            _ => None,
+        };
+        VitalSigns {
+            scheduler_overdue: counters.overdue(now),
+            since_step: counters.since_step(now),
+            has_begun: counters.has_begun(),
+            is_ending: counters.is_ending(),
+            not_saving,
+        }
+    }
+
+    fn list(&self, query: &ListQuery) -> Result<List, Missing> {
+        let running = self.running()?;
+        lists::list(&running.board.snapshot(), running.store.as_deref(), query, running.clock.now())
+    }
+
+    fn status_page(&self, _as_of: Option<&str>) -> Result<Html, Missing> {
+        Err(Missing::Unknown)
+    }
+
+    fn site_page(&self, _name: &str, _since: Option<&str>, _as_of: Option<&str>) -> Result<Html, Missing> {
+        Err(Missing::Unknown)
+    }
+
+    fn badge(&self, _name: &str, _form: BadgeForm, _period: Option<&str>) -> Result<String, Missing> {
+        Err(Missing::Unknown)
+    }
+}

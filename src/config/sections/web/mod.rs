@@ -1,0 +1,3 @@
+//! The sections about what is served by HTTP.
+
+pub(crate) mod listen;

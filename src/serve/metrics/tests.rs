@@ -1,0 +1,224 @@
+//! The encoder against a strict parser of the text formats.
+
+use std::collections::{BTreeMap, HashSet};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// One series of a parsed text.
+#[derive(Debug, Clone, PartialEq)]
+struct Parsed {
+    name: String,
+    labels: BTreeMap<String, String>,
+    value: f64,
+}
+
+/// Parses `text` strictly: families are declared once and in one piece, series are unique, labels are well formed.
+fn parse(text: &str, is_open: bool) -> Result<(BTreeMap<String, String>, Vec<Parsed>), String> {
+    let mut types = BTreeMap::new();
+    let (mut series, mut seen, mut family) = (Vec::new(), HashSet::new(), String::new());
+    let body = match text.strip_suffix("# EOF\n") {
+        Some(body) if is_open => body,
+        None if !is_open => text,
+        _ => return Err("the end".to_owned()),
+    };
+    let body = body.strip_suffix('\n').ok_or("no line feed at the end")?;
+    for line in body.split('\n') {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            help.split_once(' ').ok_or("no help")?;
+            continue;
+        }
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').ok_or("no type")?;
+            if types.insert(name.to_owned(), kind.to_owned()).is_some() {
+                return Err(format!("{name} is declared twice"));
+            }
+            name.clone_into(&mut family);
+            continue;
+        }
+        let parsed = parse_series(line)?;
+        let suffix = parsed.name.strip_prefix(family.as_str()).ok_or(format!("{line} is outside its family"))?;
+        let allowed: &[&str] = match (types[&family].as_str(), is_open) {
+            ("counter", true) => &["_total"],
+            ("info", true) => &["_info"],
+            ("histogram", _) => &["_bucket", "_sum", "_count"],
+            _ => &[""],
+        };
+        if !allowed.contains(&suffix) {
+            return Err(format!("{line} has no place in {family}"));
+        }
+        if !seen.insert((parsed.name.clone(), parsed.labels.clone())) {
+            return Err(format!("{line} is there twice"));
+        }
+        series.push(parsed);
+    }
+    Ok((types, series))
+}
+
+fn parse_series(line: &str) -> Result<Parsed, String> {
+    let end = line.find(['{', ' ']).ok_or("no value")?;
+    let (name, mut rest) = line.split_at(end);
+    let mut labels = BTreeMap::new();
+    if let Some(inside) = rest.strip_prefix('{') {
+        rest = inside;
+        loop {
+            let (label, value) = rest.split_once("=\"").ok_or("no label")?;
+            if label.is_empty() || !label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                return Err(format!("the label {label:?}"));
+            }
+            let (value, after) = unescaped(value)?;
+            if labels.insert(label.to_owned(), value).is_some() {
+                return Err(format!("{label} twice"));
+            }
+            match after.strip_prefix(',') {
+                Some(more) => rest = more,
+                None => {
+                    rest = after.strip_prefix('}').ok_or("no end of labels")?;
+                    break;
+                }
+            }
+        }
+    }
+    let value = rest.strip_prefix(' ').ok_or("no value")?;
+    let value = value.parse().map_err(|_| format!("the value {value:?}"))?;
+    Ok(Parsed { name: name.to_owned(), labels, value })
+}
+
+/// The value up to its quote, and what follows.
+fn unescaped(text: &str) -> Result<(String, &str), String> {
+    let (mut value, mut chars) = (String::new(), text.char_indices());
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Ok((value, &text[at + 1..])),
+            '\\' => match chars.next().ok_or("a lone backslash")?.1 {
+                'n' => value.push('\n'),
+                c @ ('\\' | '"') => value.push(c),
+                c => return Err(format!("the escape {c:?}")),
+            },
+            c => value.push(c),
+        }
+    }
+    Err("a label without an end".to_owned())
+}
+
+fn reading(name: &str, group: Option<&str>) -> SiteReading {
+    SiteReading {
+        name: name.into(),
+        group: group.map(Into::into),
+        url: "https://a.example/?q=***".into(),
+        interval: Duration::from_secs(90),
+        sums: None,
+        is_down: false,
+        is_up: Some(true),
+        last_check: Some(Timestamp::from_micros(1_795_340_000_250_000)),
+        expires: Some(Timestamp::from_secs(1_800_000_000)),
+        quantiles: None,
+    }
+}
+
+/// Names with everything that a format could trip over.
+fn names() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::collection::vec(
+            prop::sample::select(vec!['"', '\\', '\n', '{', '}', ',', '=', ' ', '#', 'a', 'é', '\u{202e}']),
+            0..12
+        )
+        .prop_map(String::from_iter),
+        any::<String>(),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_site_is_called_it_reads_back(
+        named in prop::collection::btree_map(names(), prop::option::of(names()), 0..6), open: bool, histogram: bool,
+    ) {
+        let sites: Vec<SiteReading> = named.iter().map(|(name, group)| reading(name, group.as_deref())).collect();
+        let exposition = if open { Exposition::OpenMetrics } else { Exposition::Text };
+        let text = encode(exposition, &sites, &ProgramReading { version: "1", ..ProgramReading::default() }, histogram);
+        let shown = |name: &String| name.replace('\r', "\u{fffd}");
+        let distinct: HashSet<String> = named.keys().map(shown).collect();
+        prop_assume!(distinct.len() == named.len());
+        let (_, series) = parse(&text, open).map_err(TestCaseError::fail)?;
+        for (name, group) in &named {
+            let of_site: Vec<&Parsed> = series.iter().filter(|one| one.labels.get("site") == Some(&shown(name))).collect();
+            prop_assert_eq!(of_site.len(), if histogram { SERIES_MAX } else { SERIES_MAX - 14 });
+            prop_assert!(of_site.iter().all(|one| one.labels.get("group") == group.as_ref().map(shown).as_ref()));
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_exactly(micros: u64, whole: u64) {
+        let mut out = Encoder::new(Exposition::Text, 0);
+        out.seconds("a", &[], micros);
+        out.whole("b", &[], whole);
+        let text = out.finish();
+        let mut values = text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned());
+        let seconds = values.next().unwrap();
+        let (secs, rest) = seconds.split_once('.').unwrap_or((&seconds, ""));
+        prop_assert_eq!(secs.parse::<u64>().unwrap() as u128 * 1_000_000 + format!("{rest:0<6}").parse::<u128>().unwrap(), u128::from(micros));
+        prop_assert_eq!(values.next().unwrap().parse::<u64>().unwrap(), whole);
+    }
+}
+
+#[test]
+fn a_site_says_what_it_counted() {
+    let mut sums = SiteSums { up: 7, down: 2, unknown: 1, skipped: 3, ..SiteSums::default() };
+    sums.causes[Cause::ALL.iter().position(|cause| *cause == Cause::Reset).unwrap()] = 2;
+    (sums.buckets[0], sums.buckets[11], sums.response_micros) = (6, 1, 11_000_500);
+    let site = SiteReading {
+        sums: Some(sums),
+        is_down: true,
+        is_up: None,
+        quantiles: Some([1_000, 2_000, 3_000]),
+        ..reading("a", None)
+    };
+    let lag = ProgramReading {
+        store_lag: Some(Duration::ZERO),
+        store_bytes: Some(4096),
+        version: "0.1",
+        ..ProgramReading::default()
+    };
+    for open in [false, true] {
+        let exposition = if open { Exposition::OpenMetrics } else { Exposition::Text };
+        let (types, series) = parse(&encode(exposition, std::slice::from_ref(&site), &lag, true), open).unwrap();
+        let value = |name: &str, label: Option<(&str, &str)>| {
+            let is_it = |one: &&Parsed| {
+                one.name == name
+                    && label.is_none_or(|(name, value)| one.labels.get(name).is_some_and(|found| found == value))
+            };
+            series.iter().find(is_it).map(|one| one.value)
+        };
+        assert_eq!(value("webmon_checks_total", Some(("outcome", "down"))), Some(2.0));
+        assert_eq!(value("webmon_failures_total", Some(("cause", "reset"))), Some(2.0));
+        assert_eq!(value("webmon_checks_skipped_total", None), Some(3.0));
+        assert_eq!(value("webmon_response_duration_seconds_bucket", Some(("le", "0.005"))), Some(6.0));
+        assert_eq!(value("webmon_response_duration_seconds_bucket", Some(("le", "10.0"))), Some(6.0));
+        assert_eq!(value("webmon_response_duration_seconds_bucket", Some(("le", "+Inf"))), Some(7.0));
+        assert_eq!(value("webmon_response_duration_seconds_count", None), Some(7.0));
+        assert_eq!(value("webmon_response_duration_seconds_sum", None), Some(11.0005));
+        assert_eq!(value("webmon_response_quantile_seconds", Some(("quantile", "0.95"))), Some(0.002));
+        assert_eq!((value("webmon_site_down", None), value("webmon_site_up", None)), (Some(1.0), None));
+        assert_eq!(value("webmon_last_check_timestamp_seconds", None), Some(1_795_340_000.25));
+        assert_eq!(
+            (value("webmon_store_lag_seconds", None), value("webmon_export_lag_seconds", None)),
+            (Some(0.0), None)
+        );
+        assert_eq!(types.contains_key("webmon_checks"), open);
+    }
+}
+
+#[test]
+fn a_strict_parser_refuses_what_is_not_well_formed() {
+    for text in [
+        "a 1",
+        "# TYPE a gauge\na{b=\"c} 1\n",
+        "# TYPE a gauge\na 1\na 1\n",
+        "# TYPE a gauge\nb 1\n",
+        "# TYPE a gauge\na{b=\"\\x\"} 1\n",
+    ] {
+        assert!(parse(text, false).is_err(), "{text}");
+    }
+    assert!(parse("# TYPE a gauge\na 1\n", true).is_err());
+}

@@ -1,0 +1,106 @@
+//! In place of blackbox_exporter: what is served equals the last sample, for many behaviours of servers.
+
+use crate::client::{Metrics, Served};
+use crate::support::program::{Folder, json};
+use crate::support::{Behaviour, Server, Step, ports, redirect, response};
+
+fn server() -> Server {
+    Server::start(Behaviour::answering(|request| {
+        let status = |status| vec![Step::send(response(status, "body"))];
+        match request.target.trim_start_matches('/') {
+            "ok" => status(200),
+            "empty" => status(204),
+            "missing" => status(404),
+            "broken" => status(500),
+            "busy" => status(503),
+            "many" => status(429),
+            "teapot" => status(418),
+            "there" => vec![Step::send(redirect(302, "/ok"))],
+            "astray" => vec![Step::send(redirect(302, "/missing"))],
+            "circle" => vec![Step::send(redirect(302, "/circle"))],
+            "old" => vec![Step::send("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok")],
+            "garbage" => vec![Step::send("SSH-2.0-OpenSSH_9\r\n"), Step::Close],
+            "silent" => vec![Step::Hang],
+            "head" => vec![Step::send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"), Step::Hang],
+            "short" => vec![Step::send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"), Step::Close],
+            "cut" => vec![Step::send("HTTP/1.1 200 OK\r\nContent-Le"), Step::Reset],
+            "reset" => vec![Step::Reset],
+            "closed" => vec![Step::Close],
+            "slow" => vec![Step::wait_ms(150), Step::send(response(200, "late"))],
+            _ => status(200),
+        }
+    }))
+}
+
+const NAMES: [&str; 19] = [
+    "ok", "empty", "missing", "broken", "busy", "many", "teapot", "there", "astray", "circle", "old", "garbage",
+    "silent", "head", "short", "cut", "reset", "closed", "slow",
+];
+
+#[test]
+fn what_is_probed_is_the_last_sample() {
+    let server = server();
+    let closed = ports::closed_port();
+    let mut yaml = String::from("defaults: { interval: 1h, timeout: 1s }\nsites:\n");
+    for name in NAMES {
+        let expect = if name == "slow" { ", expect: { max_response_time: 100ms }" } else { "" };
+        yaml.push_str(&format!("- {{ name: {name}, url: '{}', group: g{expect} }}\n", server.url(&format!("/{name}"))));
+    }
+    yaml.push_str(&format!("- {{ name: refused, url: 'http://{closed}/' }}\n"));
+    let tls = server.url("/ok").replace("http:", "https:");
+    yaml.push_str(&format!(
+        "- {{ name: plain, url: '{tls}' }}\n- {{ name: fresh, url: 'http://127.0.0.1:1/', interval: 7d }}\n"
+    ));
+    let folder = Folder::with(&yaml);
+    let mut served = Served::start(&folder, "--format json --events sample");
+    let names: Vec<&str> = NAMES.into_iter().chain(["refused", "plain"]).collect();
+    let is_sample = |line: &String| line.contains("\"event\":\"sample\"");
+    let lines = served.running.until(|lines| {
+        let told: Vec<&String> = lines.iter().filter(|line| is_sample(line)).collect();
+        names.iter().all(|name| told.iter().any(|line| line.contains(&format!("\"site\":\"{name}\""))))
+    });
+    let samples: Vec<serde_json::Value> = lines.iter().filter(|line| is_sample(line)).map(|line| json(line)).collect();
+    let mut causes = std::collections::BTreeSet::new();
+    for name in &names {
+        let sample = samples.iter().find(|sample| sample["site"] == *name).unwrap();
+        let reply = served.until(&format!("/probe?module=http_2xx&target={name}"), |reply| reply.status == 200);
+        let Metrics(probed) = Metrics::of(&reply.text());
+        let value = |series: &str| probed.get(series).copied();
+        let success = if sample["up"] == true { 1.0 } else { 0.0 };
+        assert_eq!(value("probe_success"), Some(success), "{name}: {sample}");
+        assert_eq!(value("probe_http_status_code"), sample["status"].as_f64(), "{name}");
+        assert_eq!(value("probe_http_redirects"), sample["redirects"].as_f64(), "{name}");
+        assert_eq!(value("probe_duration_seconds"), sample["total_us"].as_f64().map(seconds), "{name}");
+        let version = sample["http"].as_str().map(|http| http.parse::<f64>().unwrap());
+        assert_eq!(value("probe_http_version"), version, "{name}");
+        for phase in ["resolve", "connect", "tls", "processing", "transfer"] {
+            let told = value(&format!("probe_http_duration_seconds{{phase=\"{phase}\"}}"));
+            assert_eq!(told, sample[format!("{phase}_us")].as_f64().map(seconds), "{phase} of {name}: {sample}");
+        }
+        let cause = sample["cause"].as_str().unwrap();
+        let reason = probed.keys().find(|name| name.starts_with("probe_failure_info{"));
+        let expected = (cause != "ok").then(|| format!("probe_failure_info{{reason=\"{cause}\"}}"));
+        assert_eq!(reason, expected.as_ref(), "{name}");
+        causes.insert(cause.to_owned());
+    }
+    assert!(causes.len() >= 10, "{causes:?}");
+    assert_eq!(served.get("/probe?target=nobody").status, 404);
+    assert_eq!(served.get("/probe?target=http://192.0.2.1/").status, 404, "what is not watched is not probed");
+    assert_eq!(served.get("/probe").status, 400);
+    let by_url = served.get(&format!("/probe?target={}", server.url("/broken")));
+    assert!(by_url.text().contains("probe_http_status_code 500"), "{}", by_url.text());
+    let targets = served.get("/sd").json();
+    assert_eq!(targets.as_array().unwrap().len(), names.len() + 1);
+    for target in targets.as_array().unwrap() {
+        let name = target["labels"]["__meta_webmon_site"].as_str().unwrap();
+        let url = target["targets"][0].as_str().unwrap();
+        assert!(url.starts_with("http") && names.iter().chain(&["fresh"]).any(|known| *known == name), "{target}");
+        let group = target["labels"]["__meta_webmon_group"].as_str().unwrap();
+        assert_eq!(group, if NAMES.contains(&name) { "g" } else { "" });
+    }
+}
+
+fn seconds(micros: f64) -> f64 {
+    // As decimal text, so that no rounding differs.
+    format!("{}e-6", micros).parse().unwrap()
+}

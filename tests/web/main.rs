@@ -1,0 +1,14 @@
+//! What the running monitor serves by HTTP: metrics, blackbox, signs of life, the API, events, and who may ask for them.
+#![allow(clippy::unwrap_used, reason = "a test: what cannot be had ends it")]
+#![cfg(unix)]
+
+mod access;
+mod blackbox;
+mod client;
+mod counters;
+mod events;
+mod health;
+mod lists;
+mod prometheus;
+#[path = "../support/mod.rs"]
+mod support;
