@@ -30,6 +30,7 @@ mod log;
 mod monitor;
 mod objectives;
 mod orders;
+mod pages;
 mod prober;
 mod reload;
 mod scheduler;
@@ -79,6 +80,7 @@ fn dispatch(cli: &Cli) -> Result<Ending, CommandError> {
         Some(Command::Run(args)) => commands::run::run(args, common),
         Some(Command::Watch) => commands::watch::watch(common),
         Some(Command::Check(args)) => commands::check::check(args, common),
+        Some(Command::Report(args)) => commands::history::report::report(args, common),
         Some(Command::Stats(args)) => commands::history::stats::stats(args, common),
         Some(Command::Samples(args)) => commands::history::samples::samples(args, common),
         Some(Command::Alerts(args)) if args.test.is_some() => commands::history::alerts_test::test(args, common),

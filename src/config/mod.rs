@@ -23,7 +23,7 @@ use jiff::tz::TimeZone;
 
 use crate::alert::maintenance::Schedule;
 use crate::config::syntax::variables::Env;
-use crate::model::{ExportTarget, KnownSecrets, ListenTarget, Resolver, Secret, Timestamp, View};
+use crate::model::{ExportTarget, KnownSecrets, ListenTarget, PageTerms, Resolver, Secret, Timestamp, View};
 use crate::notify::secret_parts;
 
 pub use crate::model::text::suggest::near as nearest;
@@ -84,6 +84,8 @@ pub struct Config {
     pub export: Option<ExportTarget>,
     /// Where it serves by HTTP, and to whom.
     pub listen: ListenTarget,
+    /// How the status page looks.
+    pub page: PageTerms,
     /// Whether `/metrics` has quantiles.
     pub quantiles: bool,
     /// Surprising settings, one line each, with its position in the file.
@@ -286,11 +288,13 @@ impl RawConfig {
         let (storage, max_size_at) = keys.section("storage", |keys| Storage::read(keys, base_dir));
         let export = keys.section("export", |keys| sections::export::influx(keys, &mut notes));
         let listen = keys.section("listen", |keys| sections::web::listen::listen(keys, &mut notes));
+        let page = keys.section("page", sections::web::page::page);
         let quantiles = keys.section("metrics", sections::web::listen::metrics);
         let sites_at = keys.take("sites");
         keys.finish();
         let entries = Self::read_sites(reader, sites_at, &defaults, &mut notes)?;
-        let config = Config { alerting, views, dashboard, resolver, export, listen, quantiles, ..Config::default() };
+        let config =
+            Config { alerting, views, dashboard, resolver, export, listen, page, quantiles, ..Config::default() };
         Some(Self { config, entries, sites_at, exec, outlet_names, storage, max_size_at, notes })
     }
 

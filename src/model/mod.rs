@@ -10,6 +10,7 @@ pub mod figures;
 mod health;
 pub mod listen;
 pub(crate) mod lock;
+mod page;
 mod resolver;
 mod site;
 mod site_numbers;
@@ -28,6 +29,7 @@ pub use check::text_join::TextJoin;
 pub use export_target::{Api, ExportTarget};
 pub use health::{ExportHealth, ExportState, Health, Notice, OutletHealth, OwnOutage, StoreHealth, Watching};
 pub use listen::{ListenAccess, ListenAddress, ListenTarget, Part};
+pub use page::PageTerms;
 pub use resolver::Resolver;
 pub use site::{
     BODY_KEPT_MAX, ClientIdentity, Expect, Expected, Family, HttpOffer, RedirectBody, Redirects, Site, StatusSet,

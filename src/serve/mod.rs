@@ -11,6 +11,7 @@
 //! configuration: `app` implements [`source::Source`].
 
 pub mod answer;
+pub mod badge;
 mod blackbox;
 mod cache;
 pub mod events;

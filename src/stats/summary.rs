@@ -38,6 +38,17 @@ pub enum Answer {
     Cause(Cause),
 }
 
+impl Answer {
+    /// That of a check with this cause and status.
+    #[must_use]
+    pub const fn of(cause: Cause, status: Option<Status>) -> Self {
+        match (cause, status) {
+            (Cause::Ok | Cause::Status, Some(status)) => Self::Code(status),
+            (cause, _) => Self::Cause(cause),
+        }
+    }
+}
+
 /// A distribution of durations, µs. Mean and max are exact; percentiles are within 1 % and in `[min, max]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Latency {

@@ -127,10 +127,7 @@ impl AnswerCounts {
         let mut answers: Vec<(bool, Answer, u64)> = Vec::with_capacity(self.entries.len());
         for (cause, status, count) in self.iter().filter(|&(cause, ..)| cause != Cause::Local) {
             let up = cause == Cause::Ok;
-            let answer = match (cause, status) {
-                (Cause::Ok | Cause::Status, Some(status)) => Answer::Code(status),
-                (cause, _) => Answer::Cause(cause),
-            };
+            let answer = Answer::of(cause, status);
             match answers.iter_mut().find(|(is_up, other, _)| (*is_up, *other) == (up, answer)) {
                 Some((.., sum)) => *sum += count,
                 None => answers.push((up, answer, count)),

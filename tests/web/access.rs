@@ -31,7 +31,8 @@ fn folder(server: &Server, more: &str) -> Folder {
 #[test]
 fn other_hosts_and_methods_are_refused_for_every_path() {
     let server = Server::start(Behaviour::ok());
-    let served = Served::start(&folder(&server, ""), "");
+    let folder = folder(&server, "");
+    let served = Served::start(&folder, "");
     for path in PATHS {
         for host in ["Host: evil.test", "Host: localhost.evil.test", "Host: 192.0.2.7"] {
             assert_eq!(served.ask("GET", path, &[host]).status, 421, "{path} of {host}");
@@ -54,7 +55,8 @@ fn other_hosts_and_methods_are_refused_for_every_path() {
 #[test]
 fn heads_and_bodies_are_bounded_in_length_and_time() {
     let server = Server::start(Behaviour::ok());
-    let served = Served::start(&folder(&server, ""), "");
+    let folder = folder(&server, "");
+    let served = Served::start(&folder, "");
     let long = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n\r\n", "x".repeat(9 << 10));
     let reply = String::from_utf8(served.send(long.as_bytes())).unwrap();
     assert!(reply.starts_with("HTTP/1.1 431 "), "{reply}");

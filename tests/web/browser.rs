@@ -73,7 +73,8 @@ fn judge(modules: &Path, pictures: &Path, pages: &[String]) -> Vec<Value> {
     std::fs::create_dir_all(pictures).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/web/browser.mjs");
     let output = Command::new("node").arg(script).arg(modules).arg(pictures).args(pages).output().unwrap();
-    let (said, complaint) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr).into_owned());
+    let (said, complaint) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr).into_owned());
     assert!(output.status.success(), "{said}{complaint}");
     said.lines().map(crate::support::program::json).collect()
 }

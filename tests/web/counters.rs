@@ -135,7 +135,8 @@ fn promtool_has_nothing_to_say() {
 #[test]
 fn without_a_store_what_the_rings_hold_is_counted() {
     let server = server();
-    let served = Served::start(&folder(&server), "--no-store");
+    let folder = folder(&server);
+    let served = Served::start(&folder, "--no-store");
     let reply =
         served.until("/metrics", |reply| reply.status == 200 && Metrics::of(&reply.text()).checks("a")[0] >= 5.0);
     assert!(!reply.text().contains("webmon_store_bytes"));

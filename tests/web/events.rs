@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::client::Served;
 use crate::support::program::{Folder, json};
@@ -51,8 +53,11 @@ fn memory(served: &Served) -> u64 {
 
 #[test]
 fn a_listener_gets_every_check_in_order_and_a_deaf_one_is_told_what_it_missed() {
-    let server = Server::start(Behaviour::answering(|request| {
-        vec![Step::send(response(if request.target == "/down" { 503 } else { 200 }, "ok"))]
+    let is_down = Arc::new(AtomicBool::new(false));
+    let fails = Arc::clone(&is_down);
+    let server = Server::start(Behaviour::answering(move |request| {
+        let is_failing = request.target == "/down" && fails.load(Ordering::SeqCst);
+        vec![Step::send(response(if is_failing { 503 } else { 200 }, "ok"))]
     }));
     let mut yaml = String::from(
         "alerting: { window: 1s }\ndefaults: { interval: 100ms, timeout: 2s, keep_alive: true }\ndashboard: { views: [{ timeframe: 10s, refresh: 1s }] }\nsites:\n",
@@ -67,6 +72,8 @@ fn a_listener_gets_every_check_in_order_and_a_deaf_one_is_told_what_it_missed() 
     let mut deaf: Vec<Listener> = (0..3).map(|_| Listener::join(&served, "/api/v1/events")).collect();
     let mut good = Listener::join(&served, "/api/v1/events");
     let mut few = Listener::join(&served, "/api/v1/events?site=down");
+    // Only now, so that everybody hears the alert.
+    is_down.store(true, Ordering::SeqCst);
     let mut next: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
     let (mut samples, mut kinds, mut last) = (0, std::collections::BTreeSet::new(), String::new());
     while samples < 2_000 || kinds.len() < 3 {

@@ -4,11 +4,14 @@
 
 mod access;
 mod blackbox;
+mod browser;
 mod client;
 mod counters;
 mod events;
 mod health;
 mod lists;
+mod pages;
+mod past;
 mod prometheus;
 #[path = "../support/mod.rs"]
 mod support;

@@ -17,13 +17,14 @@ use crate::app::exit::complain;
 use crate::model::ListenAddress;
 use crate::model::time::duration;
 
-use super::db::DbCommand;
 use super::examples;
 pub use super::formats::{ColorChoice, LineFormat, StatsFormat, TableFormat};
 use super::help::{specific, without_secrets};
 use super::orders::{AckArgs, SilenceArgs};
 use super::setting::Setting;
 use super::stdout::print;
+use super::stored::db::DbCommand;
+use super::stored::report::ReportArgs;
 
 /// Watches websites from a terminal: exact rolling statistics, durable history, alerts.
 #[derive(Debug, Parser)]
@@ -143,6 +144,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Show statistics of any stored period
     Stats(StatsArgs),
+    /// Write the status page and the pages of the sites as static files
+    Report(ReportArgs),
     /// Show raw samples of any stored period
     Samples(HistoryArgs),
     /// Show the alert history

@@ -45,6 +45,13 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "report",
+        &[
+            ("webmon report", "report.html: all sites, 90 days"),
+            ("webmon report --out public --group shop", "a folder to publish, of one group"),
+        ],
+    ),
+    (
         "samples",
         &[
             ("webmon samples --site api", "every check of the past hour"),

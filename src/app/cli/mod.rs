@@ -1,7 +1,6 @@
 //! The command line: its grammar, the selected sites and times, and output to stdout.
 
 pub(crate) mod args;
-pub(crate) mod db;
 pub(crate) mod examples;
 pub(crate) mod formats;
 pub(crate) mod help;
@@ -10,6 +9,7 @@ pub(crate) mod progress;
 pub(crate) mod selection;
 pub(crate) mod setting;
 pub(crate) mod stdout;
+pub(crate) mod stored;
 pub(crate) mod terminal_width;
 pub(crate) mod time_range;
 pub(crate) mod zone;

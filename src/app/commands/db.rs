@@ -11,10 +11,10 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::app::cli::args::CommonArgs;
-use crate::app::cli::db::DbCommand;
 use crate::app::cli::progress::{self, ProgressLine};
 use crate::app::cli::selection::unknown_site;
 use crate::app::cli::stdout::print;
+use crate::app::cli::stored::db::DbCommand;
 use crate::app::cli::zone;
 use crate::app::clock;
 use crate::app::exit::{CommandError, Ending};

@@ -6,6 +6,7 @@
 //! Invariants: nothing here makes a probe or a commit wait. Without a listener there is no thread, and nothing is counted.
 
 mod lists;
+mod pages;
 mod pump;
 mod source;
 mod sums;
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::config::Config;
-use crate::model::{ListenAddress, ListenTarget};
+use crate::model::{ListenAddress, ListenTarget, PageTerms};
 use crate::serve::events::Feed;
 use crate::serve::listener::{Bound, ServeTerms, Server, serve};
 
@@ -63,12 +64,14 @@ pub struct Web {
 pub struct WebTerms {
     serve: watch::Sender<Arc<ServeTerms>>,
     has_quantiles: Arc<AtomicBool>,
+    page: watch::Sender<Arc<PageTerms>>,
 }
 
 impl WebTerms {
     /// Goes by `config` from now on. Returns a sentence for the user if it cannot.
     pub fn follow(&self, config: &Config) -> Option<String> {
         self.has_quantiles.store(config.quantiles, Ordering::Relaxed);
+        self.page.send_replace(Arc::new(config.page.clone()));
         let before = Arc::clone(&self.serve.borrow());
         if before.access == config.listen.access {
             return None;
@@ -121,7 +124,8 @@ impl Web {
             unix @ ListenAddress::Unix(_) => unix.to_string(),
         };
         let has_quantiles = Arc::new(AtomicBool::new(config.quantiles));
-        let source = Arc::new(MonitorSource::new(clock::stopwatch, Arc::clone(&has_quantiles)));
+        let (page, of_page) = watch::channel(Arc::new(config.page.clone()));
+        let source = Arc::new(MonitorSource::new(clock::stopwatch, Arc::clone(&has_quantiles), of_page));
         let (serve, receiver) = watch::channel(Arc::new(terms));
         let feed = Arc::new(Feed::default());
         let server = Arc::new(Server::new(Arc::clone(&source) as _, Arc::clone(&feed), receiver));
@@ -129,7 +133,7 @@ impl Web {
         let (events, to_pump) = oneshot::channel();
         let work = (count(Arc::clone(&source)), publish(Arc::clone(&feed), to_pump));
         let thread = Some(start((bound, server), work, stop.clone()).context(NO_THREAD)?);
-        let terms = WebTerms { serve, has_quantiles };
+        let terms = WebTerms { serve, has_quantiles, page };
         Ok(Self { source, feed, events: Some(events), terms, url, stop, thread })
     }
 

@@ -8,19 +8,21 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::debug;
 
+use crate::app::cli::zone;
 use crate::app::clock::Clock;
 use crate::app::log::about;
 use crate::app::status::counters::SchedulerCounters;
 use crate::app::status::health_meter::StoreStatus;
 use crate::engine::{Board, SiteSnapshot, SiteState, Snapshot};
 use crate::model::lock::lock;
-use crate::model::{Health, Outcome, StoreHealth, Timeframe, Timestamp};
+use crate::model::{Health, Outcome, PageTerms, StoreHealth, Timeframe, Timestamp};
 use crate::serve::health::VitalSigns;
 use crate::serve::metrics::{ProgramReading, SiteReading};
 use crate::serve::route::{BadgeForm, ListQuery, Selection};
 use crate::serve::source::{Html, List, Missing, Source};
 
 use super::lists;
+use super::pages::Pages;
 use super::sums::{LiveSums, ReadUntil, StoredSums};
 
 /// The window of quantiles.
@@ -50,6 +52,7 @@ pub struct MonitorSource {
     began: std::time::Instant,
     running: OnceLock<Running>,
     has_quantiles: Arc<AtomicBool>,
+    page: watch::Receiver<Arc<PageTerms>>,
     sums: Mutex<Sums>,
     /// Whether the stored sums were read once.
     is_summed: AtomicBool,
@@ -64,12 +67,17 @@ struct Sums {
 impl MonitorSource {
     /// A source of a monitor that has yet to start; time is read by `elapsed`.
     #[must_use]
-    pub fn new(elapsed: fn() -> std::time::Instant, has_quantiles: Arc<AtomicBool>) -> Self {
+    pub fn new(
+        elapsed: fn() -> std::time::Instant,
+        has_quantiles: Arc<AtomicBool>,
+        page: watch::Receiver<Arc<PageTerms>>,
+    ) -> Self {
         Self {
             elapsed,
             began: elapsed(),
             running: OnceLock::new(),
             has_quantiles,
+            page,
             sums: Mutex::default(),
             is_summed: AtomicBool::new(false),
         }
@@ -79,6 +87,18 @@ impl MonitorSource {
     pub fn attach(&self, running: Running) {
         // It starts once.
         let _again = self.running.set(running);
+    }
+
+    fn with_pages<T>(&self, make: impl FnOnce(&Pages<'_>) -> Result<T, Missing>) -> Result<T, Missing> {
+        let running = self.running()?;
+        let terms = Arc::clone(&self.page.borrow());
+        make(&Pages {
+            snapshot: &running.board.snapshot(),
+            store: running.store.as_deref(),
+            terms: &terms,
+            zone: &zone::local(),
+            now: running.clock.now(),
+        })
     }
 
     fn running(&self) -> Result<&Running, Missing> {
@@ -222,15 +242,15 @@ impl Source for MonitorSource {
         lists::list(&running.board.snapshot(), running.store.as_deref(), query, running.clock.now())
     }
 
-    fn status_page(&self, _as_of: Option<&str>) -> Result<Html, Missing> {
-        Err(Missing::Unknown)
+    fn status_page(&self, as_of: Option<&str>) -> Result<Html, Missing> {
+        self.with_pages(|pages| pages.status(as_of))
     }
 
-    fn site_page(&self, _name: &str, _since: Option<&str>, _as_of: Option<&str>) -> Result<Html, Missing> {
-        Err(Missing::Unknown)
+    fn site_page(&self, name: &str, since: Option<&str>, as_of: Option<&str>) -> Result<Html, Missing> {
+        self.with_pages(|pages| pages.site(name, since, as_of))
     }
 
-    fn badge(&self, _name: &str, _form: BadgeForm, _period: Option<&str>) -> Result<String, Missing> {
-        Err(Missing::Unknown)
+    fn badge(&self, name: &str, form: BadgeForm, period: Option<&str>) -> Result<String, Missing> {
+        self.with_pages(|pages| pages.badge(name, form, period))
     }
 }

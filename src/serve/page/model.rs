@@ -95,10 +95,6 @@ pub struct Day {
     pub until: Timestamp,
     /// Its figures.
     pub figures: Figures,
-    /// The time in which every check failed.
-    pub down: Duration,
-    /// Whether it is a day of UTC, since no hours are stored so far back.
-    pub is_utc: bool,
 }
 
 /// An incident of a site.

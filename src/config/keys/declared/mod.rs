@@ -8,6 +8,7 @@
 mod alerting;
 mod listen;
 mod outlet;
+mod page;
 mod site;
 
 use std::ops::RangeInclusive;
@@ -167,6 +168,7 @@ pub(crate) static FILE: &[DeclaredKey] = &[
     key("dns", ValueForm::Section(DNS), "how host names are resolved"),
     key("export", ValueForm::Section(EXPORT), "where every stored check is also sent"),
     key("listen", ValueForm::Section(listen::LISTEN), "where metrics, the status page and the API are served by HTTP"),
+    key("page", ValueForm::Section(page::PAGE), "how the status page and `webmon report` look"),
     key("metrics", ValueForm::Section(listen::METRICS), "what /metrics says besides counts and sums"),
 ];
 

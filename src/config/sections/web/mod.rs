@@ -1,3 +1,4 @@
 //! The sections about what is served by HTTP.
 
 pub(crate) mod listen;
+pub(crate) mod page;

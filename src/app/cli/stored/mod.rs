@@ -1,0 +1,4 @@
+//! Options of the commands about the store as a whole.
+
+pub(crate) mod db;
+pub(crate) mod report;

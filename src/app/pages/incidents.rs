@@ -1,0 +1,63 @@
+//! Incidents of a page, from stored alerts: what opened and what closed it is one, with what its checks answered.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::alert::{AlertRecord, AlertState, RuleKind};
+use crate::model::{SiteId, Timestamp};
+use crate::serve::page::model::Incident;
+use crate::stats::Cadence;
+use crate::store::{Archive, Query, StoreError};
+
+use super::periods::{failed, summed};
+
+/// Incidents that a page lists.
+pub const LISTED_MAX: usize = 50;
+
+/// The incidents of `sites` that were open within the period, the latest first, at most [`LISTED_MAX`], and how many more there were.
+///
+/// # Errors
+/// Those of the database.
+pub fn incidents(
+    archive: &Archive,
+    sites: &HashMap<Arc<str>, (SiteId, Cadence)>,
+    (since, until): (Timestamp, Timestamp),
+    shows_errors: bool,
+) -> Result<(Vec<Incident>, usize), StoreError> {
+    let ids = sites.values().map(|(id, _)| *id).collect();
+    let alerts = archive.alerts(&Query { sites: Some(ids), since: Timestamp::ZERO, until })?;
+    let mut found: Vec<(Incident, AlertRecord)> = Vec::new();
+    let mut open: HashMap<(Arc<str>, RuleKind), usize> = HashMap::new();
+    for alert in alerts.into_iter().filter(|alert| !alert.rule.is_own()) {
+        let key = (Arc::clone(&alert.site), alert.rule);
+        if !alert.state.is_opening() {
+            if let Some(place) = open.remove(&key) {
+                found[place].0.until = Some(alert.at);
+            }
+            continue;
+        }
+        // The certificate rule announces an open incident again.
+        if open.contains_key(&key) {
+            continue;
+        }
+        open.insert(key, found.len());
+        let text = Some(Arc::from(&*alert.message)).filter(|_| shows_errors && !alert.message.is_empty());
+        let site = Arc::clone(&alert.site);
+        let incident = Incident { site, rule: alert.rule, since: alert.at, until: None, answers: Vec::new(), text };
+        found.push((incident, alert));
+    }
+    found.retain(|(incident, _)| incident.until.is_none_or(|end| end > since));
+    found.sort_by(|(one, _), (other, _)| other.since.cmp(&one.since).then_with(|| one.site.cmp(&other.site)));
+    let more = found.len().saturating_sub(LISTED_MAX);
+    found.truncate(LISTED_MAX);
+    for (incident, alert) in &mut found {
+        let Some((id, cadence)) = sites.get(&incident.site) else { continue };
+        if alert.state == AlertState::Down {
+            // The checks that the rule judged are those of its window before.
+            let span = (incident.since.before(alert.window), incident.until.unwrap_or(until));
+            let figures = summed(archive, *id, *cadence, &[span])?;
+            incident.answers = figures.first().map(|(_, summary)| failed(summary)).unwrap_or_default();
+        }
+    }
+    Ok((found.into_iter().map(|(incident, _)| incident).collect(), more))
+}

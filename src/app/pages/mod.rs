@@ -1,0 +1,92 @@
+//! What the pages show, read from the store: for the listener and for `webmon report` alike.
+//!
+//! Invariants: every figure is what `webmon stats` prints of the same period, since both come from the same sums; the end of a period is
+//! exclusive. Cost: a read transaction a site and page; days come from hourly or daily sums.
+
+mod incidents;
+mod periods;
+mod site;
+mod states;
+mod status;
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::alert::SloRule;
+use crate::alert::maintenance::Maintenance;
+use crate::engine::{SiteSnapshot, SiteState};
+use crate::model::{Certificate, PageTerms, Timestamp};
+use crate::serve::page::model::Frame;
+use crate::stats::{Answer, Cadence};
+
+pub use periods::summed;
+pub use site::site;
+pub use states::judged;
+pub use status::status;
+
+/// A site as a page knows it.
+#[derive(Clone, Debug)]
+pub struct PageSite {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its group.
+    pub group: Option<Arc<str>>,
+    /// Its URL, secrets as `***`.
+    pub url: Arc<str>,
+    /// How often it is checked.
+    pub cadence: Cadence,
+    /// Its objective.
+    pub slo: Option<SloRule>,
+    /// Its windows of maintenance, which its objective leaves out.
+    pub maintenance: Arc<[Maintenance]>,
+    /// Its state.
+    pub state: SiteState,
+    /// The start of that state, where known.
+    pub since: Option<Timestamp>,
+    /// What the last check answered.
+    pub last: Option<Answer>,
+    /// The certificate that it showed last.
+    pub certificate: Option<Certificate>,
+}
+
+impl From<&SiteSnapshot> for PageSite {
+    fn from(site: &SiteSnapshot) -> Self {
+        let last = site.last.as_ref().map(|last| Answer::of(last.sample.cause, last.sample.status));
+        let shown = site.last.as_ref().and_then(|last| last.observation.as_ref()?.certificate.as_deref());
+        Self {
+            name: Arc::clone(&site.name),
+            group: site.group.clone(),
+            url: Arc::clone(&site.url),
+            cadence: Cadence { interval: site.interval, timeout: site.timeout },
+            slo: site.policies.slo,
+            maintenance: Arc::clone(&site.maintenance),
+            state: site.state,
+            since: Some(site.since).filter(|_| !site.is_older),
+            last,
+            certificate: shown.cloned(),
+        }
+    }
+}
+
+/// What all pages of one instant share.
+#[derive(Clone, Debug)]
+pub struct Setting<'a> {
+    /// How the pages look.
+    pub terms: &'a PageTerms,
+    /// The zone of their times and days.
+    pub zone: &'a TimeZone,
+    /// The instant.
+    pub as_of: Timestamp,
+}
+
+impl Setting<'_> {
+    fn frame(&self) -> Frame {
+        Frame {
+            title: Arc::clone(&self.terms.title),
+            as_of: self.as_of,
+            zone: self.zone.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Periods of a page, and their figures.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::app::objectives::remaining::undivided;
+use crate::model::{SiteId, Timestamp};
+use crate::serve::page::model::Figures;
+use crate::stats::{Cadence, PeriodFigures, Summary};
+use crate::store::{Archive, StoreError};
+
+/// From its start to before its end.
+pub type Span = (Timestamp, Timestamp);
+
+/// The last `count` days of `zone` up to `until`, the oldest first; the last one is not over.
+pub fn days(count: u32, zone: &TimeZone, until: Timestamp) -> Vec<Span> {
+    let today = until.before(Duration::from_micros(1)).instant().to_zoned(zone.clone());
+    let mut end = until;
+    let mut days = Vec::new();
+    for back in 0..count {
+        let date = today.date().saturating_sub(jiff::Span::new().days(i64::from(back)));
+        let Ok(start) = date.to_zoned(zone.clone()) else { break };
+        let Ok(micros) = u64::try_from(start.timestamp().as_microsecond()) else { break };
+        let start = Timestamp::from_micros(micros);
+        if start < end {
+            days.push((start, end));
+        }
+        end = start;
+    }
+    days.reverse();
+    days
+}
+
+/// Up to `most` periods of equal length that end at `until`: whole quarters of an hour, or whole hours of a long `span`.
+pub fn columns(span: Duration, most: u32, until: Timestamp) -> Vec<Span> {
+    let grain = if span > Duration::from_hours(36) { 3_600_000_000 } else { 900_000_000 };
+    let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(grain);
+    let length = micros.div_ceil(u64::from(most.max(1))).div_ceil(grain) * grain;
+    let first = until.as_micros().saturating_sub(micros) / length * length;
+    let starts =
+        (0..=u64::from(most)).map(|number| first + number * length).take_while(|start| *start < until.as_micros());
+    starts.map(|start| (Timestamp::from_micros(start), Timestamp::from_micros(start + length).min(until))).collect()
+}
+
+/// The sums and the summary of each of `spans`, as `webmon stats` has them.
+///
+/// # Errors
+/// Those of the database.
+pub fn summed(
+    archive: &Archive,
+    site: SiteId,
+    cadence: Cadence,
+    spans: &[Span],
+) -> Result<Vec<(PeriodFigures, Summary)>, StoreError> {
+    let figures = archive.parts(site, spans)?;
+    let one = |(figures, span): (_, &Span)| {
+        let parts = undivided(figures, *span, Some(cadence)).parts;
+        let summary = parts.summary(*span);
+        (parts.whole, summary)
+    };
+    Ok(figures.into_iter().zip(spans).map(one).collect())
+}
+
+/// What a page shows of a summary.
+pub fn shown(summary: &Summary) -> Figures {
+    Figures { availability: summary.counts.availability(), coverage: summary.coverage, response: summary.response }
+}
+
+/// The failed ones of the answers, the most frequent first.
+pub fn failed(summary: &Summary) -> Vec<(crate::stats::Answer, u64)> {
+    let mut left = summary.counts.down;
+    // Failures come first.
+    let is_failed = |(_, count): &&(crate::stats::Answer, u64)| {
+        let failed = left > 0;
+        left = left.saturating_sub(*count);
+        failed
+    };
+    summary.answers.iter().take_while(is_failed).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_zone_and_without_a_gap() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        // 2026-10-26 00:30 in Berlin; the day before has 25 hours.
+        let until = Timestamp::from_secs(1_792_971_000);
+        let days = days(3, &berlin, until);
+        let hours: Vec<u64> = days.iter().map(|(from, until)| until.since(*from).as_secs() / 60).collect();
+        assert_eq!(hours, [24 * 60, 25 * 60, 30]);
+        assert!(days.windows(2).all(|pair| pair[0].1 == pair[1].0) && days[2].1 == until);
+    }
+
+    #[test]
+    fn columns_are_of_equal_length_and_end_now() {
+        for (span, most) in [(24, 96), (168, 96), (1, 96), (2_160, 96)] {
+            let until = Timestamp::from_secs(1_792_971_123);
+            let columns = columns(Duration::from_hours(span), most, until);
+            assert!(columns.windows(2).all(|pair| pair[0].1 == pair[1].0), "{span}");
+            assert_eq!(columns.last().unwrap().1, until);
+            let reach = until.since(columns[0].0);
+            assert!(reach >= Duration::from_hours(span) && columns.len() <= 97, "{span} h: {} columns", columns.len());
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The states of sites without a monitor: what the store tells of an instant.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::alert::RuleKind;
+use crate::config::ConfiguredSite;
+use crate::engine::SiteState;
+use crate::model::{Certificate, Outcome, Sample, SiteId, Timestamp};
+use crate::stats::{Answer, Cadence};
+use crate::store::{Archive, Query, StoreError, StoredSite};
+
+use super::PageSite;
+
+/// `sites` as the store knows them at `as_of`: down while an incident of the availability rule is open; else by the last check, if that is
+/// not longer ago than a monitor waits.
+///
+/// # Errors
+/// Those of the database.
+pub fn judged(
+    archive: &Archive,
+    stored: &[StoredSite],
+    sites: &[&ConfiguredSite],
+    as_of: Timestamp,
+) -> Result<Vec<PageSite>, StoreError> {
+    let ids: HashMap<&str, SiteId> = stored.iter().map(|site| (&*site.name, site.id)).collect();
+    let certificates: HashMap<SiteId, Certificate> = archive.certificates()?.into_iter().collect();
+    let all = Query { sites: Some(ids.values().copied().collect()), since: Timestamp::ZERO, until: as_of };
+    let mut down: HashMap<Arc<str>, Timestamp> = HashMap::new();
+    for alert in archive.alerts(&all)?.iter().filter(|alert| alert.rule == RuleKind::Availability) {
+        if alert.state.is_opening() {
+            down.insert(Arc::clone(&alert.site), alert.at);
+        } else {
+            down.remove(&alert.site);
+        }
+    }
+    let one = |configured: &&ConfiguredSite| {
+        let site = &configured.site;
+        let cadence = Cadence { interval: site.interval, timeout: site.timeout };
+        let id = ids.get(&*site.name).copied();
+        let last = id.map(|id| last(archive, id, as_of.before(cadence.silence()), as_of)).transpose()?.flatten();
+        let opened = down.get(&site.name).copied();
+        let state = match (last.map(|sample| sample.outcome()), opened) {
+            (None | Some(Outcome::Unknown), _) if id.is_some() => SiteState::Unknown,
+            (None | Some(Outcome::Unknown), _) => SiteState::New,
+            (Some(Outcome::Down), Some(_)) => SiteState::Down,
+            (Some(Outcome::Up), Some(_)) => SiteState::Recovering,
+            (Some(Outcome::Down), None) => SiteState::Failing,
+            (Some(Outcome::Up), None) => SiteState::Up,
+        };
+        Ok(PageSite {
+            name: Arc::clone(&site.name),
+            group: configured.group.clone(),
+            url: Arc::clone(&site.shown),
+            cadence,
+            slo: configured.policies.slo,
+            maintenance: Arc::clone(&configured.maintenance),
+            state,
+            since: opened,
+            last: last.map(|sample| Answer::of(sample.cause, sample.status)),
+            certificate: id.and_then(|id| certificates.get(&id).cloned()),
+        })
+    };
+    sites.iter().map(one).collect()
+}
+
+/// The last check of `site` in the period.
+fn last(archive: &Archive, site: SiteId, since: Timestamp, until: Timestamp) -> Result<Option<Sample>, StoreError> {
+    let (mask, mut last) = (archive.outages()?.of(site), None);
+    let query = Query { sites: Some(vec![site]), since, until };
+    let _passed = archive.samples(&query, |stored| {
+        last = Some(mask.seen(&stored.sample));
+        Ok::<(), std::convert::Infallible>(())
+    })?;
+    Ok(last)
+}

@@ -1,0 +1,103 @@
+//! What the status page shows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{Cause, SiteId, Timestamp};
+use crate::serve::page::FOLDED;
+use crate::serve::page::model::{Day, Figures, Group, SiteLine, StatusPage};
+use crate::store::{Archive, Query, StoreError};
+
+use super::incidents::incidents;
+use super::periods::{Span, days, shown, summed};
+use super::{PageSite, Setting};
+
+/// Minutes of the line of the past hour.
+const MINUTES: usize = 60;
+
+/// Medians of the past hour by site, a minute each.
+type Hours = HashMap<SiteId, Vec<Option<u32>>>;
+
+/// The status page of `sites`, in their order.
+///
+/// # Errors
+/// Those of the database.
+pub fn status(archive: &Archive, setting: &Setting<'_>, sites: &[PageSite]) -> Result<StatusPage, StoreError> {
+    let (terms, as_of) = (setting.terms, setting.as_of);
+    let ids: HashMap<Arc<str>, SiteId> = archive.sites()?.into_iter().map(|site| (site.name, site.id)).collect();
+    let watched = sites.iter().filter_map(|site| Some((Arc::clone(&site.name), (*ids.get(&site.name)?, site.cadence))));
+    let watched = watched.collect();
+    let span = days(terms.days, setting.zone, as_of);
+    let hours = if sites.len() > FOLDED { Hours::new() } else { hours(archive, &ids, as_of)? };
+    let mut groups: Vec<Group> = Vec::new();
+    for name in &terms.groups {
+        groups.push(Group { name: Some(Arc::clone(name)), sites: Vec::new() });
+    }
+    for site in sites {
+        let id = ids.get(&site.name).copied();
+        let line = SiteLine {
+            hour: id.and_then(|id| hours.get(&id).cloned()).unwrap_or_default(),
+            ..line(archive, setting, (site, id), &span)?
+        };
+        match groups.iter_mut().find(|group| group.name == site.group) {
+            Some(group) => group.sites.push(line),
+            None => groups.push(Group { name: site.group.clone(), sites: vec![line] }),
+        }
+    }
+    groups.retain(|group| !group.sites.is_empty());
+    // Sites without a group come last.
+    groups.sort_by_key(|group| group.name.is_none());
+    let recent = (as_of.before(StatusPage::INCIDENTS), as_of);
+    let (incidents, more_incidents) = incidents(archive, &watched, recent, terms.shows_errors)?;
+    Ok(StatusPage { frame: setting.frame(), groups, incidents, more_incidents })
+}
+
+fn line(
+    archive: &Archive,
+    setting: &Setting<'_>,
+    (site, id): (&PageSite, Option<SiteId>),
+    span: &[Span],
+) -> Result<SiteLine, StoreError> {
+    let empty = |(from, until): &Span| Day { from: *from, until: *until, figures: Figures::default() };
+    let mut line = SiteLine {
+        name: Arc::clone(&site.name),
+        url: setting.terms.shows_urls.then(|| Arc::clone(&site.url)),
+        note: None,
+        state: site.state,
+        days: span.iter().map(empty).collect(),
+        figures: Figures::default(),
+        hour: Vec::new(),
+    };
+    let (Some(id), Some(first)) = (id, span.first()) else { return Ok(line) };
+    // The whole after its parts, as of the same instant.
+    let mut spans = span.to_vec();
+    spans.push((first.0, setting.as_of));
+    let mut figures = summed(archive, id, site.cadence, &spans)?;
+    line.figures = figures.pop().map(|(_, summary)| shown(&summary)).unwrap_or_default();
+    for (day, (_, summary)) in line.days.iter_mut().zip(figures) {
+        day.figures = shown(&summary);
+    }
+    Ok(line)
+}
+
+/// The medians of each minute of the hour before `as_of`.
+fn hours(archive: &Archive, ids: &HashMap<Arc<str>, SiteId>, as_of: Timestamp) -> Result<Hours, StoreError> {
+    let since = as_of.before(Duration::from_hours(1));
+    let query = Query { sites: Some(ids.values().copied().collect()), since, until: as_of };
+    let mut times: HashMap<SiteId, Vec<Vec<u32>>> = HashMap::new();
+    let _passed = archive.samples(&query, |stored| {
+        let sample = stored.sample;
+        if matches!(sample.cause, Cause::Ok | Cause::Slow) {
+            let minute = usize::try_from(sample.at.since(since).as_secs() / 60).unwrap_or(MINUTES).min(MINUTES - 1);
+            let minutes = times.entry(stored.site).or_insert_with(|| vec![Vec::new(); MINUTES]);
+            minutes[minute].push(sample.phases.total().get());
+        }
+        Ok::<(), std::convert::Infallible>(())
+    })?;
+    let median = |times: &mut Vec<u32>| {
+        times.sort_unstable();
+        times.get(times.len().div_ceil(2).saturating_sub(1)).copied()
+    };
+    Ok(times.into_iter().map(|(id, mut minutes)| (id, minutes.iter_mut().map(median).collect())).collect())
+}

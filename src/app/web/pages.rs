@@ -1,0 +1,121 @@
+//! The pages and badges of the listener, from the engine's snapshot and the store.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::app::cli::time_range::instant;
+use crate::app::pages::{PageSite, Setting, site, status, summed};
+use crate::engine::Snapshot;
+use crate::model::time::duration;
+use crate::model::{PageTerms, Timestamp};
+use crate::serve::badge::{self, BadgeTerms};
+use crate::serve::page::{self, Links};
+use crate::serve::route::BadgeForm;
+use crate::serve::source::{Html, Missing};
+use crate::store::{Archive, StoreError};
+
+/// The charts of a site without `since`, and the period of a badge without `period`.
+const DAY: Duration = Duration::from_hours(24);
+const MONTH: Duration = Duration::from_hours(30 * 24);
+
+/// The longest charts.
+const SPAN_MAX: Duration = Duration::from_hours(400 * 24);
+
+/// What the pages are made from.
+pub struct Pages<'a> {
+    /// The sites and their states.
+    pub snapshot: &'a Snapshot,
+    /// The store, if there is one.
+    pub store: Option<&'a Path>,
+    /// How the pages look.
+    pub terms: &'a PageTerms,
+    /// The zone of their times.
+    pub zone: &'a TimeZone,
+    /// The present.
+    pub now: Timestamp,
+}
+
+impl Pages<'_> {
+    /// The status page.
+    ///
+    /// # Errors
+    /// [`Missing`].
+    pub fn status(&self, as_of: Option<&str>) -> Result<Html, Missing> {
+        let (archive, as_of) = (self.archive()?, self.as_of(as_of)?);
+        let sites: Vec<PageSite> = self.snapshot.sites.iter().map(|site| PageSite::from(&**site)).collect();
+        let page = status(&archive, &self.setting(as_of), &sites).map_err(unreadable)?;
+        Ok(html(page::status(&page, Links::Served)))
+    }
+
+    /// The page of a site.
+    ///
+    /// # Errors
+    /// [`Missing`].
+    pub fn site(&self, name: &str, since: Option<&str>, as_of: Option<&str>) -> Result<Html, Missing> {
+        let (found, as_of) = (self.found(name)?, self.as_of(as_of)?);
+        let span = since.map_or(Ok(DAY), |text| period("since", text))?;
+        let page = site(&self.archive()?, &self.setting(as_of), &found, span).map_err(unreadable)?;
+        Ok(html(page::site(&page, Links::Served)))
+    }
+
+    /// A badge of a site.
+    ///
+    /// # Errors
+    /// [`Missing`].
+    pub fn badge(&self, name: &str, form: BadgeForm, span: Option<&str>) -> Result<String, Missing> {
+        let found = self.found(name)?;
+        let span = span.map_or(Ok(MONTH), |text| period("period", text))?;
+        let archive = self.archive()?;
+        let availability = match archive.named(name).map_err(unreadable)? {
+            Some(id) => {
+                let sums = summed(&archive, id, found.cadence, &[(self.now.before(span), self.now)]);
+                sums.map_err(unreadable)?.first().and_then(|(_, summary)| summary.counts.availability())
+            }
+            None => None,
+        };
+        let terms = BadgeTerms { site: name, state: found.state, availability };
+        Ok(match form {
+            BadgeForm::Svg => badge::svg(&terms),
+            BadgeForm::Json => badge::json(&terms),
+        })
+    }
+
+    const fn setting(&self, as_of: Timestamp) -> Setting<'_> {
+        Setting { terms: self.terms, zone: self.zone, as_of }
+    }
+
+    fn archive(&self) -> Result<Archive, Missing> {
+        let path = self.store.ok_or_else(|| Missing::Unavailable("nothing is stored".to_owned()))?;
+        Archive::open(path).map_err(unreadable)
+    }
+
+    fn found(&self, name: &str) -> Result<PageSite, Missing> {
+        let found = self.snapshot.sites.iter().find(|site| *site.name == *name);
+        found.map(|site| PageSite::from(&**site)).ok_or(Missing::Unknown)
+    }
+
+    fn as_of(&self, text: Option<&str>) -> Result<Timestamp, Missing> {
+        let read = text.map(|text| instant(text, self.now, self.zone)).transpose();
+        let as_of = read.map_err(|why| Missing::Parameter("as_of", why))?;
+        Ok(as_of.map_or(self.now, |as_of| as_of.min(self.now)))
+    }
+}
+
+fn html(text: String) -> Html {
+    Html { text, style: page::style_hash().to_owned() }
+}
+
+fn period(name: &'static str, text: &str) -> Result<Duration, Missing> {
+    let length = duration::parse(text).map_err(|why| Missing::Parameter(name, why.to_string()))?;
+    if length < Duration::from_hours(1) || length > SPAN_MAX {
+        return Err(Missing::Parameter(name, "write a time from 1h to 400d".to_owned()));
+    }
+    Ok(length)
+}
+
+/// The error may hold a path, which is nobody's business there.
+fn unreadable(_: StoreError) -> Missing {
+    Missing::Unavailable("the store cannot be read now".to_owned())
+}

@@ -1,0 +1,29 @@
+//! How the status page looks, whoever shows it.
+
+use std::sync::Arc;
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageTerms {
+    /// The title of the page.
+    pub title: Arc<str>,
+    /// Groups that come first, in this order.
+    pub groups: Vec<Arc<str>>,
+    /// How many days each bar has.
+    pub days: u32,
+    /// Whether the page shows URLs.
+    pub shows_urls: bool,
+    /// Whether the page shows what alerts said.
+    pub shows_errors: bool,
+}
+
+impl PageTerms {
+    /// Most days of a bar: so far back hours are kept.
+    pub const DAYS_MAX: u32 = 400;
+}
+
+impl Default for PageTerms {
+    fn default() -> Self {
+        Self { title: "Status".into(), groups: Vec::new(), days: 90, shows_urls: false, shows_errors: false }
+    }
+}

@@ -1,0 +1,135 @@
+//! The pages of a running monitor, and `webmon report`: their figures are those of `webmon stats`, their links lead somewhere.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::Value;
+use webmon::alert::Policies;
+use webmon::model::{Cause, Timestamp};
+
+use crate::client::Served;
+use crate::past::{self, PastSite};
+use crate::support::program::{Folder, wall};
+use crate::support::{Behaviour, Server};
+
+const SITES: [PastSite; 3] = [
+    PastSite {
+        name: "api",
+        median: 40.0,
+        days: 90,
+        outages: &[(30, 20, Cause::Status), (400, 2, Cause::ConnectRefused)],
+    },
+    PastSite { name: "<b>docs</b> & \"co\"", median: 90.0, days: 40, outages: &[(80, 1, Cause::ResponseTimeout)] },
+    PastSite { name: "blog", median: 9.0, days: 3, outages: &[] },
+];
+
+const INTERVAL: Duration = Duration::from_mins(10);
+
+/// A folder with a past that ends an hour ago, and that instant.
+fn folder(server: &Server) -> (Folder, Timestamp) {
+    let mut yaml = String::from("defaults: { interval: 10m, timeout: 2s }\nsites:\n");
+    for site in &SITES {
+        yaml.push_str(&format!("- {{ name: '{}', url: '{}', group: shop }}\n", site.name, server.url("/")));
+    }
+    let folder = Folder::with(&yaml);
+    let hour = Duration::from_hours(1).as_secs();
+    let now = Timestamp::from_secs(wall().duration_since(UNIX_EPOCH).unwrap().as_secs() / hour * hour - hour);
+    past::write(&folder.path("webmon.redb"), &SITES, (INTERVAL, &Policies::default()), now);
+    (folder, now)
+}
+
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut left = vec![folder.to_owned()];
+    while let Some(next) = left.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                left.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().display().to_string();
+                found.push((name, std::fs::read(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The text between `from` and `to`, for each.
+fn between<'a>(text: &'a str, from: &str, to: &str) -> Vec<&'a str> {
+    text.split(from).skip(1).filter_map(|rest| rest.split_once(to).map(|(found, _)| found)).collect()
+}
+
+#[test]
+fn a_report_is_the_same_twice_its_figures_are_those_of_stats_and_its_links_lead_somewhere() {
+    let server = Server::start(Behaviour::ok());
+    let (folder, now) = folder(&server);
+    let as_of = format!("{:.6}", now.instant());
+    for out in ["one", "two", "two"] {
+        folder.run(&format!("report --out {out} --as-of {as_of}")).with(0);
+    }
+    let (one, two) = (files(&folder.path("one")), files(&folder.path("two")));
+    assert_eq!(one, two);
+    assert_eq!(one.len(), 2 + 3 * SITES.len());
+
+    let summary: Value =
+        serde_json::from_slice(&one.iter().find(|(name, _)| name == "summary.json").unwrap().1).unwrap();
+    let since = format!("{:.6}", now.before(Duration::from_hours(24 * 90)).instant());
+    let stats = folder.run(&format!("stats --since {since} --until {as_of} --format json")).with(0).json();
+    for site in summary["sites"].as_array().unwrap() {
+        let of = stats.iter().find(|stats| stats["site"] == site["site"]).unwrap();
+        for (ours, theirs) in [("up", "up"), ("checks", "checks"), ("p95_us", "p95_us"), ("max_us", "max_us")] {
+            assert_eq!(site[ours], of[theirs], "{ours} of {site:#} and {of:#}");
+        }
+    }
+
+    let names: BTreeSet<&str> = one.iter().map(|(name, _)| name.as_str()).collect();
+    for (name, bytes) in one.iter().filter(|(name, _)| name.ends_with(".html")) {
+        let text = std::str::from_utf8(bytes).unwrap();
+        for link in between(text, "<a href=\"", "\"") {
+            let target = match (link.strip_prefix("../"), name.contains('/')) {
+                (Some(up), true) => up.to_owned(),
+                (None, false) => link.to_owned(),
+                _ => panic!("{link} in {name}"),
+            };
+            assert!(names.contains(target.as_str()), "{link} in {name}");
+        }
+    }
+    let refused = folder.run("report --site nobody");
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+}
+
+#[test]
+fn the_listener_shows_the_same_figures_and_a_policy_that_allows_only_its_style() {
+    let server = Server::start(Behaviour::ok());
+    let (folder, now) = folder(&server);
+    let as_of = format!("{:.6}", now.instant());
+    let served = Served::start(&folder, "");
+    let page = served.until(&format!("/?as_of={as_of}"), |reply| reply.status == 200);
+    let policy = &page.headers["content-security-policy"];
+    let rest =
+        ["default-src 'none'", "img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"];
+    assert!(rest.iter().all(|rule| policy.contains(rule)) && policy.contains("style-src 'sha256-"), "{policy}");
+    assert!(page.text().contains("&lt;b&gt;docs&lt;/b&gt;") && !page.text().contains("<b>"));
+
+    let site = served.until(&format!("/site/api?as_of={as_of}"), |reply| reply.status == 200).text();
+    let rows: Vec<Vec<&str>> =
+        between(&site, "<tr>", "</tr>").iter().map(|row| between(row, "<td class=\"n hide\">", "<")).collect();
+    let checks: Vec<&str> =
+        rows.iter().filter_map(|row| row.first().copied()).filter(|cell| !cell.is_empty()).collect();
+    for (days, shown) in [1, 7, 30, 90].iter().zip(&checks) {
+        let since = format!("{:.6}", now.before(Duration::from_hours(24 * days)).instant());
+        let stats =
+            folder.run(&format!("stats --site api --since {since} --until {as_of} --format json")).with(0).json();
+        assert_eq!(stats[0]["checks"].to_string(), **shown, "{days} days");
+    }
+    assert_eq!(checks.len(), 4, "{rows:?}");
+
+    let badge = served.get("/badge/api.json").json();
+    assert!(badge["message"].as_str().unwrap().starts_with("up 99."), "{badge}");
+    assert!(served.get("/badge/api.svg").text().starts_with("<svg xmlns="));
+    assert_eq!(served.get("/site/nobody").status, 404);
+    assert_eq!(served.get("/?refresh=30").headers["refresh"], "30");
+}
