@@ -8,9 +8,7 @@ pub(crate) mod command;
 mod export_target;
 pub mod figures;
 mod health;
-pub mod listen;
 pub(crate) mod lock;
-mod page;
 mod resolver;
 mod site;
 mod site_numbers;
@@ -18,6 +16,7 @@ mod sort_key;
 pub mod stops;
 pub mod text;
 pub mod time;
+pub mod web;
 pub mod zone;
 
 pub use check::cause::{Cause, Outcome};
@@ -28,8 +27,6 @@ pub use check::sample::{Flags, Http, Packed, Sample, Status};
 pub use check::text_join::TextJoin;
 pub use export_target::{Api, ExportTarget};
 pub use health::{ExportHealth, ExportState, Health, Notice, OutletHealth, OwnOutage, StoreHealth, Watching};
-pub use listen::{ListenAccess, ListenAddress, ListenTarget, Part};
-pub use page::PageTerms;
 pub use resolver::Resolver;
 pub use site::{
     BODY_KEPT_MAX, ClientIdentity, Expect, Expected, Family, HttpOffer, RedirectBody, Redirects, Site, StatusSet,
@@ -40,3 +37,5 @@ pub use sort_key::SortKey;
 pub use text::echo::KnownSecrets;
 pub use text::secret::{Secret, SecretUrl};
 pub use time::{Micros, Timeframe, Timestamp, View};
+pub use web::listen::{ListenAccess, ListenAddress, ListenTarget, Part};
+pub use web::page::PageTerms;

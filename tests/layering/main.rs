@@ -47,7 +47,7 @@ const SNAPSHOT_NOUNS: [&str; 7] =
     ["LastCheck", "OpenIncident", "Row", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
-const ONLY_IN: [(&str, &[&str]); 40] = [
+const ONLY_IN: [(&str, &[&str]); 41] = [
     ("annotate_snippets", &["config"]),
     ("anyhow", &["app", "demo"]),
     ("arc_swap", &["engine"]),
@@ -71,6 +71,7 @@ const ONLY_IN: [(&str, &[&str]); 40] = [
     ("hyper_util", &["probe", "serve"]),
     ("lettre", &["notify"]),
     ("loom", &["ring"]),
+    ("maud", &["serve"]),
     ("minijinja", &["notify"]),
     ("ratatui", &["tui"]),
     ("rcgen", &["demo"]),
@@ -124,7 +125,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
     (
         "model",
         &[
-            &["listen"],
+            &["web"],
             &["command", "site"],
             &["check", "export_target", "health"],
             &["figures", "resolver", "site_numbers", "sort_key", "stops", "text", "time", "zone"],
@@ -223,7 +224,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
             &["answer", "blackbox", "events"],
             &["gate", "source"],
             &["health", "route"],
-            &["metrics"],
+            &["badge", "metrics", "page"],
         ],
     ),
     (
@@ -238,7 +239,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
             &["alerts", "scheduler"],
             &["log"],
             &["cli", "prober", "system"],
-            &["exit"],
+            &["exit", "pages"],
             &["clock", "objectives", "status", "stream"],
         ],
     ),

@@ -32,23 +32,23 @@ fn folder(server: &Server, more: &str) -> Folder {
 fn other_hosts_and_methods_are_refused_for_every_path() {
     let server = Server::start(Behaviour::ok());
     let folder = folder(&server, "");
-    let served = Served::start(&folder, "");
+    let web = Served::start(&folder, "");
     for path in PATHS {
         for host in ["Host: evil.test", "Host: localhost.evil.test", "Host: 192.0.2.7"] {
-            assert_eq!(served.ask("GET", path, &[host]).status, 421, "{path} of {host}");
+            assert_eq!(web.ask("GET", path, &[host]).status, 421, "{path} of {host}");
         }
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"] {
-            let reply = served.ask(method, path, &[]);
+            let reply = web.ask(method, path, &[]);
             assert_eq!((reply.status, reply.headers["allow"].as_str()), (405, "GET, HEAD"), "{method} {path}");
         }
     }
-    for host in ["localhost", "127.0.0.1", &served.address.clone()] {
-        let reply = served.ask("GET", "/healthz", &[&format!("Host: {host}")]);
+    for host in ["localhost", "127.0.0.1", &web.address.clone()] {
+        let reply = web.ask("GET", "/healthz", &[&format!("Host: {host}")]);
         assert_eq!((reply.status, reply.text().as_str()), (200, "ok\n"), "{host}");
         assert!(!reply.headers.contains_key("set-cookie"));
         assert!(!reply.headers.contains_key("access-control-allow-origin"));
     }
-    let head = served.ask("HEAD", "/healthz", &[]);
+    let head = web.ask("HEAD", "/healthz", &[]);
     assert_eq!((head.status, head.headers["content-length"].as_str(), head.body.len()), (200, "3", 0));
 }
 
@@ -56,13 +56,13 @@ fn other_hosts_and_methods_are_refused_for_every_path() {
 fn heads_and_bodies_are_bounded_in_length_and_time() {
     let server = Server::start(Behaviour::ok());
     let folder = folder(&server, "");
-    let served = Served::start(&folder, "");
+    let web = Served::start(&folder, "");
     let long = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n\r\n", "x".repeat(9 << 10));
-    let reply = String::from_utf8(served.send(long.as_bytes())).unwrap();
+    let reply = String::from_utf8(web.send(long.as_bytes())).unwrap();
     assert!(reply.starts_with("HTTP/1.1 431 "), "{reply}");
-    assert_eq!(served.ask("GET", "/healthz", &["Content-Length: 3"]).status, 413);
+    assert_eq!(web.ask("GET", "/healthz", &["Content-Length: 3"]).status, 413);
     let began = now();
-    let half = served.send(b"GET /healthz HTTP/1.1\r\nHost: local");
+    let half = web.send(b"GET /healthz HTTP/1.1\r\nHost: local");
     let took = now() - began;
     assert!(!half.starts_with(b"HTTP/1.1 200"), "{half:?}");
     assert!(took >= Duration::from_secs(4), "{took:?}");
@@ -73,24 +73,24 @@ fn a_token_is_asked_for_and_never_told() {
     const TOKEN: &str = "c4n4ry-token";
     let server = Server::start(Behaviour::ok());
     let folder = folder(&server, &format!("listen: {{ token: {TOKEN}, public: [badge] }}"));
-    let mut served = Served::start(&folder, "-vvv");
+    let mut web = Served::start(&folder, "-vvv");
     let right = format!("Authorization: Bearer {TOKEN}");
     for path in ["/metrics", "/api/v1/sites", "/sd"] {
-        let refused = served.get(path);
+        let refused = web.get(path);
         assert_eq!(refused.status, 401, "{path}");
         assert!(refused.headers["www-authenticate"].starts_with("Basic "));
-        assert_eq!(served.ask("GET", path, &["Authorization: Bearer c4n4ry-tokem"]).status, 401);
-        assert_eq!(served.get(&format!("{path}?token={TOKEN}")).status, 401);
+        assert_eq!(web.ask("GET", path, &["Authorization: Bearer c4n4ry-tokem"]).status, 401);
+        assert_eq!(web.get(&format!("{path}?token={TOKEN}")).status, 401);
     }
-    assert_eq!(served.ask("GET", "/api/v1/sites", &[&right]).status, 200);
-    assert_eq!(served.get("/healthz").status, 200);
+    assert_eq!(web.ask("GET", "/api/v1/sites", &[&right]).status, 200);
+    assert_eq!(web.get("/healthz").status, 200);
     for _ in 0..7 {
-        served.ask("GET", "/metrics", &["Authorization: Bearer wrong"]);
+        web.ask("GET", "/metrics", &["Authorization: Bearer wrong"]);
     }
-    let limited = served.ask("GET", "/api/v1/sites", &[&right]);
+    let limited = web.ask("GET", "/api/v1/sites", &[&right]);
     assert_eq!((limited.status, limited.headers["retry-after"].as_str()), (429, "60"));
-    served.running.until(|lines| lines.iter().any(|line| line.contains("listening")));
-    let ended = served.running.end_by(Signal::TERM).with(143);
+    web.running.until(|lines| lines.iter().any(|line| line.contains("listening")));
+    let ended = web.running.end_by(Signal::TERM).with(143);
     assert!(!ended.stdout.contains("c4n4ry") && !ended.stderr.contains("c4n4ry"), "{}", ended.stderr);
     let checked = folder.run("validate");
     assert!(!checked.stdout.contains("c4n4ry") && !checked.stderr.contains("c4n4ry"), "{}", checked.stderr);
@@ -101,21 +101,21 @@ fn a_token_is_asked_for_and_never_told() {
 fn hostile_clients_delay_no_probe() {
     let server = Server::start(Behaviour::ok());
     let folder = folder(&server, "");
-    let served = Served::start(&folder, "");
-    served.metrics();
-    let idle: Vec<_> = (0..200).map(|_| served.connect()).collect();
+    let web = Served::start(&folder, "");
+    web.metrics();
+    let idle: Vec<_> = (0..200).map(|_| web.connect()).collect();
     drop(idle);
     let deaf: Vec<_> = (0..40)
         .map(|_| {
-            let mut stream = served.connect();
+            let mut stream = web.connect();
             for _ in 0..50 {
                 drop(stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"));
             }
             stream
         })
         .collect();
-    let before = served.metrics().checks("a")[0];
-    let after = served.until("/metrics", |reply| {
+    let before = web.metrics().checks("a")[0];
+    let after = web.until("/metrics", |reply| {
         reply.status == 200 && crate::client::Metrics::of(&reply.text()).checks("a")[0] >= before + 20.0
     });
     let metrics = crate::client::Metrics::of(&after.text());
@@ -162,8 +162,8 @@ fn it_listens_on_a_unix_socket_and_in_json() {
 fn a_reload_changes_who_may_ask() {
     let server = Server::start(Behaviour::ok());
     let folder = folder(&server, "listen: { hosts: [one.test] }");
-    let served = Served::start(&folder, "");
-    let asked = |host: &str| served.ask("GET", "/healthz", &[&format!("Host: {host}")]).status;
+    let web = Served::start(&folder, "");
+    let asked = |host: &str| web.ask("GET", "/healthz", &[&format!("Host: {host}")]).status;
     assert_eq!((asked("one.test"), asked("two.test")), (200, 421));
     let url = server.url("/");
     folder.write(
@@ -176,5 +176,5 @@ fn a_reload_changes_who_may_ask() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(asked("one.test"), 421);
-    assert_eq!(served.get("/metrics").status, 401);
+    assert_eq!(web.get("/metrics").status, 401);
 }

@@ -1,4 +1,4 @@
-//! In place of blackbox_exporter: what is served equals the last sample, for many behaviours of servers.
+//! In place of `blackbox_exporter`: what is served equals the last sample, for many behaviours of servers.
 
 use crate::client::{Metrics, Served};
 use crate::support::program::{Folder, json};
@@ -8,7 +8,6 @@ fn server() -> Server {
     Server::start(Behaviour::answering(|request| {
         let status = |status| vec![Step::send(response(status, "body"))];
         match request.target.trim_start_matches('/') {
-            "ok" => status(200),
             "empty" => status(204),
             "missing" => status(404),
             "broken" => status(500),
@@ -52,10 +51,10 @@ fn what_is_probed_is_the_last_sample() {
         "- {{ name: plain, url: '{tls}' }}\n- {{ name: fresh, url: 'http://127.0.0.1:1/', interval: 7d }}\n"
     ));
     let folder = Folder::with(&yaml);
-    let mut served = Served::start(&folder, "--format json --events sample");
+    let mut web = Served::start(&folder, "--format json --events sample");
     let names: Vec<&str> = NAMES.into_iter().chain(["refused", "plain"]).collect();
     let is_sample = |line: &String| line.contains("\"event\":\"sample\"");
-    let lines = served.running.until(|lines| {
+    let lines = web.running.until(|lines| {
         let told: Vec<&String> = lines.iter().filter(|line| is_sample(line)).collect();
         names.iter().all(|name| told.iter().any(|line| line.contains(&format!("\"site\":\"{name}\""))))
     });
@@ -63,7 +62,7 @@ fn what_is_probed_is_the_last_sample() {
     let mut causes = std::collections::BTreeSet::new();
     for name in &names {
         let sample = samples.iter().find(|sample| sample["site"] == *name).unwrap();
-        let reply = served.until(&format!("/probe?module=http_2xx&target={name}"), |reply| reply.status == 200);
+        let reply = web.until(&format!("/probe?module=http_2xx&target={name}"), |reply| reply.status == 200);
         let Metrics(probed) = Metrics::of(&reply.text());
         let value = |series: &str| probed.get(series).copied();
         let success = if sample["up"] == true { 1.0 } else { 0.0 };
@@ -84,12 +83,12 @@ fn what_is_probed_is_the_last_sample() {
         causes.insert(cause.to_owned());
     }
     assert!(causes.len() >= 10, "{causes:?}");
-    assert_eq!(served.get("/probe?target=nobody").status, 404);
-    assert_eq!(served.get("/probe?target=http://192.0.2.1/").status, 404, "what is not watched is not probed");
-    assert_eq!(served.get("/probe").status, 400);
-    let by_url = served.get(&format!("/probe?target={}", server.url("/broken")));
+    assert_eq!(web.get("/probe?target=nobody").status, 404);
+    assert_eq!(web.get("/probe?target=http://192.0.2.1/").status, 404, "what is not watched is not probed");
+    assert_eq!(web.get("/probe").status, 400);
+    let by_url = web.get(&format!("/probe?target={}", server.url("/broken")));
     assert!(by_url.text().contains("probe_http_status_code 500"), "{}", by_url.text());
-    let targets = served.get("/sd").json();
+    let targets = web.get("/sd").json();
     assert_eq!(targets.as_array().unwrap().len(), names.len() + 1);
     for target in targets.as_array().unwrap() {
         let name = target["labels"]["__meta_webmon_site"].as_str().unwrap();
@@ -102,5 +101,5 @@ fn what_is_probed_is_the_last_sample() {
 
 fn seconds(micros: f64) -> f64 {
     // As decimal text, so that no rounding differs.
-    format!("{}e-6", micros).parse().unwrap()
+    format!("{micros}e-6").parse().unwrap()
 }

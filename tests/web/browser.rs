@@ -46,7 +46,7 @@ fn folder(up: &Server) -> Folder {
     );
     for site in &SITES {
         let url = if site.name == "api" { format!("http://{nowhere}/") } else { url.clone() };
-        let slo = if site.name == "blog" { ", alerting: { slo: { target: 99.9% } }" } else { "" };
+        let slo = if site.name == "blog" { ", alert: { slo: { target: 99.9% } }" } else { "" };
         yaml.push_str(&format!("- {{ name: '{}', url: '{url}'{}{slo} }}\n", site.name, group(site.name)));
     }
     let folder = Folder::with(&yaml);
@@ -84,10 +84,10 @@ fn the_pages_are_faultless_in_a_browser() {
     let Some(modules) = modules() else { return };
     let up = Server::start(Behaviour::ok());
     let folder = folder(&up);
-    let served = Served::start(&folder, "");
-    let site = |name: &str| format!("http://{}/site/{}", served.address, utf8_percent_encode(name, NON_ALPHANUMERIC));
-    let mut pages = vec![format!("http://{}/", served.address), site("api"), site(SITES[1].name), site("blog")];
-    served.until("/", |reply| reply.status == 200);
+    let web = Served::start(&folder, "");
+    let site = |name: &str| format!("http://{}/site/{}", web.address, utf8_percent_encode(name, NON_ALPHANUMERIC));
+    let mut pages = vec![format!("http://{}/", web.address), site("api"), site(SITES[1].name), site("blog")];
+    web.until("/", |reply| reply.status == 200);
     folder.run("report --out public").with(0);
     folder.run("report --out one.html").with(0);
     pages.push(format!("file://{}", folder.path("public/index.html").display()));

@@ -41,31 +41,31 @@ fn nothing_goes_back_over_a_kill_and_the_counters_are_what_is_stored() {
     let folder = folder(&server);
     let mut before = Metrics(std::collections::BTreeMap::new());
     for round in 0..3 {
-        let mut served = Served::start(&folder, "");
+        let mut web = Served::start(&folder, "");
         let is_counter = |name: &str| name.contains("_total{") || name.contains("_bucket{") || name.contains("_count{");
         let reached = before.0.get("webmon_checks_total{site=\"a\",outcome=\"up\"}").copied().unwrap_or(0.0);
         for _ in 0..3 {
-            let metrics = served.metrics();
+            let metrics = web.metrics();
             for (name, value) in before.0.iter().filter(|(name, _)| is_counter(name) && name.contains("{site=")) {
                 let now = metrics.value(name);
                 assert!(now >= *value, "{name} went from {value} to {now} in round {round}");
             }
             before = metrics;
         }
-        let until = served.until("/metrics", |reply| {
+        let until = web.until("/metrics", |reply| {
             reply.status == 200 && Metrics::of(&reply.text()).checks("a")[0] >= reached + 10.0
         });
         before = Metrics::of(&until.text());
-        served.running.signal(Signal::KILL);
-        served.running.until_gone();
+        web.running.signal(Signal::KILL);
+        web.running.until_gone();
     }
     // Without Prometheus, and after everything that the last process committed.
     let [up, down] = stored(&folder, "a");
-    let served = Served::start(&folder, "");
-    let first = served.metrics();
+    let web = Served::start(&folder, "");
+    let first = web.metrics();
     let checks = first.checks("a");
     assert!(checks[0] >= up && checks[1] >= down && checks[2] <= 0.0, "{checks:?} of {up} and {down}");
-    served.running.end_by(Signal::TERM).with(143);
+    web.running.end_by(Signal::TERM).with(143);
     let [up, down] = stored(&folder, "a");
     let all = Served::start(&folder, "--for 20s");
     let sums = all.metrics();
@@ -114,17 +114,17 @@ fn promtool_has_nothing_to_say() {
             ));
         }
         folder.write("sites.yaml", &yaml);
-        let served = Served::start(&folder, "");
-        let reply = served.until("/metrics", |reply| reply.status == 200);
+        let web = Served::start(&folder, "");
+        let reply = web.until("/metrics", |reply| reply.status == 200);
         let series = reply.text().lines().filter(|line| line.starts_with("webmon_checks_total{")).count();
         assert_eq!(series, 3 * sites);
         promtool(&reply.text());
-        let open = served.ask("GET", "/metrics?histogram=0", &["Accept: application/openmetrics-text; version=1.0.0"]);
+        let open = web.ask("GET", "/metrics?histogram=0", &["Accept: application/openmetrics-text; version=1.0.0"]);
         assert!(open.headers["content-type"].starts_with("application/openmetrics-text; version=1.0.0"));
         assert!(open.text().ends_with("\n# EOF\n"));
-        let one = served.get("/metrics?site=%3Cb%3Edocs%3C%2Fb%3E%20%26%20%22co%22%20%5C%200%20%C3%A9");
+        let one = web.get("/metrics?site=%3Cb%3Edocs%3C%2Fb%3E%20%26%20%22co%22%20%5C%200%20%C3%A9");
         assert_eq!(one.text().lines().filter(|line| line.starts_with("webmon_checks_total{")).count(), 3);
-        let packed = served.ask("GET", "/metrics", &["Accept-Encoding: gzip"]);
+        let packed = web.ask("GET", "/metrics", &["Accept-Encoding: gzip"]);
         assert_eq!(packed.headers["content-encoding"], "gzip");
         let mut text = String::new();
         std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&packed.body[..]), &mut text).unwrap();
@@ -136,9 +136,8 @@ fn promtool_has_nothing_to_say() {
 fn without_a_store_what_the_rings_hold_is_counted() {
     let server = server();
     let folder = folder(&server);
-    let served = Served::start(&folder, "--no-store");
-    let reply =
-        served.until("/metrics", |reply| reply.status == 200 && Metrics::of(&reply.text()).checks("a")[0] >= 5.0);
+    let web = Served::start(&folder, "--no-store");
+    let reply = web.until("/metrics", |reply| reply.status == 200 && Metrics::of(&reply.text()).checks("a")[0] >= 5.0);
     assert!(!reply.text().contains("webmon_store_bytes"));
-    assert_eq!(served.get("/api/v1/samples").status, 503, "they are not stored");
+    assert_eq!(web.get("/api/v1/samples").status, 503, "they are not stored");
 }

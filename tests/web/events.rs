@@ -14,8 +14,8 @@ use serde_json::Value;
 struct Listener(BufReader<TcpStream>);
 
 impl Listener {
-    fn join(served: &Served, path: &str) -> Self {
-        let mut stream = served.connect();
+    fn join(web: &Served, path: &str) -> Self {
+        let mut stream = web.connect();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         let mut listener = Self(BufReader::new(stream));
         let mut head = String::new();
@@ -44,8 +44,8 @@ impl Listener {
 
 /// Bytes of memory of the process.
 #[cfg(target_os = "linux")]
-fn memory(served: &Served) -> u64 {
-    let pid = served.running.pid().as_raw_nonzero();
+fn memory(web: &Served) -> u64 {
+    let pid = web.running.pid().as_raw_nonzero();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
@@ -67,11 +67,11 @@ fn a_listener_gets_every_check_in_order_and_a_deaf_one_is_told_what_it_missed() 
     }
     yaml.push_str(&format!("- {{ name: down, url: '{}' }}\n", server.url("/down")));
     let folder = Folder::with(&yaml);
-    let served = Served::start(&folder, "");
-    served.metrics();
-    let mut deaf: Vec<Listener> = (0..3).map(|_| Listener::join(&served, "/api/v1/events")).collect();
-    let mut good = Listener::join(&served, "/api/v1/events");
-    let mut few = Listener::join(&served, "/api/v1/events?site=down");
+    let web = Served::start(&folder, "");
+    web.metrics();
+    let mut deaf: Vec<Listener> = (0..3).map(|_| Listener::join(&web, "/api/v1/events")).collect();
+    let mut good = Listener::join(&web, "/api/v1/events");
+    let mut few = Listener::join(&web, "/api/v1/events?site=down");
     // Only now, so that everybody hears the alert.
     is_down.store(true, Ordering::SeqCst);
     let mut next: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
@@ -122,18 +122,18 @@ fn a_reader_that_never_reads_costs_bounded_memory_and_no_check() {
         yaml.push_str(&format!("- {{ name: 'site {site} {}', url: '{}' }}\n", "x".repeat(100), server.url("/")));
     }
     let folder = Folder::with(&yaml);
-    let served = Served::start(&folder, "--no-store");
-    served.metrics();
-    let listeners: Vec<Listener> = (0..16).map(|_| Listener::join(&served, "/api/v1/events")).collect();
-    let refused = served.get("/api/v1/events");
+    let web = Served::start(&folder, "--no-store");
+    web.metrics();
+    let listeners: Vec<Listener> = (0..16).map(|_| Listener::join(&web, "/api/v1/events")).collect();
+    let refused = web.get("/api/v1/events");
     assert_eq!(refused.status, 503, "the seventeenth");
-    let before = memory(&served);
+    let before = memory(&web);
     let checks = |metrics: &crate::client::Metrics| -> f64 {
         metrics.0.iter().filter(|(name, _)| name.starts_with("webmon_checks_total{")).map(|(_, count)| count).sum()
     };
-    let first = checks(&served.metrics());
+    let first = checks(&web.metrics());
     loop {
-        let metrics = served.metrics();
+        let metrics = web.metrics();
         if checks(&metrics) - first > 3_000.0 {
             let skipped: f64 = metrics
                 .0
@@ -146,7 +146,7 @@ fn a_reader_that_never_reads_costs_bounded_memory_and_no_check() {
         }
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
-    let grown = memory(&served).saturating_sub(before);
+    let grown = memory(&web).saturating_sub(before);
     assert!(grown < 64 << 20, "{grown} bytes more");
     drop(listeners);
 }

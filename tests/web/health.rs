@@ -13,10 +13,10 @@ fn folder(server: &Server) -> Folder {
 fn a_monitor_that_works_is_alive_and_ready() {
     let server = Server::start(Behaviour::ok());
     let folder = folder(&server);
-    let served = Served::start(&folder, "");
-    served.until("/readyz", |reply| reply.status == 200);
-    assert_eq!(served.get("/healthz").text(), "ok\n");
-    served.running.end_by(Signal::TERM).with(143);
+    let web = Served::start(&folder, "");
+    web.until("/readyz", |reply| reply.status == 200);
+    assert_eq!(web.get("/healthz").text(), "ok\n");
+    web.running.end_by(Signal::TERM).with(143);
 }
 
 /// A store that does not save makes it unready, and is no reason to restart it.
@@ -24,12 +24,12 @@ fn a_monitor_that_works_is_alive_and_ready() {
 fn a_store_that_does_not_save_is_not_unhealthy() {
     let server = Server::start(Behaviour::ok());
     let folder = folder(&server);
-    let served = Served::start(&folder, "");
-    served.until("/readyz", |reply| reply.status == 200);
+    let web = Served::start(&folder, "");
+    web.until("/readyz", |reply| reply.status == 200);
     std::fs::rename(folder.path("webmon.redb"), folder.path("moved.redb")).unwrap();
-    let unready = served.until("/readyz", |reply| reply.status == 503);
+    let unready = web.until("/readyz", |reply| reply.status == 503);
     assert!(unready.text().starts_with("not saving: "), "{}", unready.text());
-    let alive = served.get("/healthz");
+    let alive = web.get("/healthz");
     assert_eq!((alive.status, alive.text().as_str()), (200, "ok\n"));
 }
 
@@ -39,10 +39,10 @@ fn a_store_that_does_not_save_is_not_unhealthy() {
 fn a_process_that_was_stopped_is_alive_again() {
     let server = Server::start(Behaviour::ok());
     let folder = folder(&server);
-    let served = Served::start(&folder, "");
-    served.until("/readyz", |reply| reply.status == 200);
-    served.running.signal(Signal::STOP);
+    let web = Served::start(&folder, "");
+    web.until("/readyz", |reply| reply.status == 200);
+    web.running.signal(Signal::STOP);
     std::thread::sleep(std::time::Duration::from_millis(200));
-    served.running.signal(Signal::CONT);
-    served.until("/healthz", |reply| reply.status == 200);
+    web.running.signal(Signal::CONT);
+    web.until("/healthz", |reply| reply.status == 200);
 }

@@ -28,12 +28,11 @@ fn lines(text: &str) -> Vec<Value> {
 fn lists_equal_what_the_commands_print() {
     let server = server();
     let folder = folder(&server);
-    let mut served = Served::start(&folder, "");
-    served.running.until(|lines| lines.iter().any(|line| line.starts_with("Website down is down.")));
+    let mut web = Served::start(&folder, "");
+    web.running.until(|lines| lines.iter().any(|line| line.starts_with("Website down is down.")));
     // The samples up to a time are settled once a later one is stored.
-    served.until("/api/v1/alerts", |reply| reply.json().as_array().unwrap().len() == 1);
-    let last =
-        served.until("/api/v1/samples?limit=10000&site=down", |reply| reply.json().as_array().unwrap().len() > 20);
+    web.until("/api/v1/alerts", |reply| reply.json().as_array().unwrap().len() == 1);
+    let last = web.until("/api/v1/samples?limit=10000&site=down", |reply| reply.json().as_array().unwrap().len() > 20);
     let samples = last.json();
     let until = samples.as_array().unwrap().last().unwrap()["time"].as_str().unwrap().to_owned();
     let since = samples[3]["time"].as_str().unwrap();
@@ -50,7 +49,7 @@ fn lists_equal_what_the_commands_print() {
         ),
         (format!("alerts?until={until}"), format!("alerts --until {until}")),
     ] {
-        let listed = served.get(&format!("/api/v1/{path}"));
+        let listed = web.get(&format!("/api/v1/{path}"));
         let printed = lines(&folder.run(&format!("{command} --format json")).with(0).stdout);
         assert_eq!(listed.json(), Value::Array(printed), "{path}");
     }
@@ -58,7 +57,7 @@ fn lists_equal_what_the_commands_print() {
     let mut paged = Vec::new();
     let mut next = Some(format!("/api/v1/samples?since={since}&until={until}&limit=7"));
     while let Some(path) = next {
-        let page = served.get(&path);
+        let page = web.get(&path);
         let objects = page.json().as_array().unwrap().clone();
         assert!(objects.len() <= 7 && !objects.is_empty());
         paged.extend(objects);
@@ -68,7 +67,7 @@ fn lists_equal_what_the_commands_print() {
     }
     let printed = lines(&folder.run(&format!("samples --since {since} --until {until} --format json")).stdout);
     assert_eq!(paged, printed);
-    let sites = served.get("/api/v1/sites").json();
+    let sites = web.get("/api/v1/sites").json();
     let states: Vec<(&str, &str)> = sites
         .as_array()
         .unwrap()
@@ -77,11 +76,11 @@ fn lists_equal_what_the_commands_print() {
         .collect();
     assert_eq!(states, [("up", "up"), ("down", "down")]);
     for path in ["samples?site=nobody", "stats?site=nobody", "sites?site=nobody"] {
-        assert_eq!(served.get(&format!("/api/v1/{path}")).status, 404, "{path}");
+        assert_eq!(web.get(&format!("/api/v1/{path}")).status, 404, "{path}");
     }
-    let odd = served.get("/api/v1/samples?since=yesterday");
+    let odd = web.get("/api/v1/samples?since=yesterday");
     assert_eq!(odd.status, 400);
     assert!(odd.text().contains("`since`") && odd.text().contains("a duration back from now"), "{}", odd.text());
-    assert_eq!(served.get("/api/v1/samples?since=1h&until=2h").status, 400);
-    served.running.end_by(Signal::TERM).with(143);
+    assert_eq!(web.get("/api/v1/samples?since=1h&until=2h").status, 400);
+    web.running.end_by(Signal::TERM).with(143);
 }

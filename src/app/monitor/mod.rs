@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::engine::{Board, Engine, SiteInput};
 use crate::model::{Health, SiteId, SiteIndex, SiteSlot, Timestamp};
 use crate::probe::Prober;
-use crate::store::{Flushed, Store, Writer};
+use crate::store::{Flushed, Writer};
 use crate::tui::SiteCommand;
 
 use super::alerts::book::{AlertBook, words};
@@ -56,6 +56,8 @@ use control::store_link::StoreLink;
 use control::{Control, Inputs};
 use start::NetworkLinks;
 
+pub use start::OpenStore;
+
 /// The parts of a monitor.
 pub struct MonitorOptions<P> {
     /// The configuration.
@@ -86,22 +88,6 @@ pub struct MonitorOptions<P> {
     pub narrator: Option<Narrator>,
     /// The export of the stored samples.
     pub outlet: Option<ExportHandle>,
-}
-
-/// A store, its contents, and the time between commits.
-pub struct OpenStore {
-    /// The store.
-    pub store: Store,
-    /// The stored state of the sites.
-    pub memory: Restored,
-    /// Time between commits.
-    pub flush: Duration,
-}
-
-impl OpenStore {
-    fn apart(self) -> (Option<(Store, Duration)>, Restored) {
-        (Some((self.store, self.flush)), self.memory)
-    }
 }
 
 /// The dashboard's access to a monitor.

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
@@ -23,6 +24,22 @@ use crate::probe::{Prober, Spent};
 use crate::store::Store;
 
 use super::MonitorOptions;
+
+/// A store, its contents, and the time between commits.
+pub struct OpenStore {
+    /// The store.
+    pub store: Store,
+    /// The stored state of the sites.
+    pub memory: Restored,
+    /// Time between commits.
+    pub flush: Duration,
+}
+
+impl OpenStore {
+    pub(super) fn apart(self) -> (Option<(Store, Duration)>, Restored) {
+        (Some((self.store, self.flush)), self.memory)
+    }
+}
 
 /// Texts of checks that may wait for the engine, or for the store: a second of 10,000 sites.
 const TEXT_QUEUE: usize = 10_000;

@@ -97,7 +97,12 @@ fn objective(
 }
 
 /// The limits of bands that hold all response times of `whole`: round numbers, in equal steps of the logarithm between.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between two response times")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "between two response times"
+)]
 fn bounds(whole: Option<&PeriodFigures>) -> [u32; BANDS + 1] {
     let mut highest = whole.into_iter().flat_map(|sums| sums.rollup.response.buckets()).map(|(highest, _)| highest);
     let Some(first) = highest.next() else { return [0; BANDS + 1] };

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::alert::kept::telling::Telling;
+use crate::alert::network::Mask;
 use crate::app::cli::time_range::instant;
 use crate::app::cli::zone;
 use crate::app::objectives::remaining::undivided;
@@ -131,6 +132,7 @@ fn stats(
                 is_exact: figures.is_exact,
                 longest_outage: whole.outages.longest,
                 begins: whole.begins(period.since, cadence, figures.begins),
+                left_out: None,
             };
             let summary = figures.parts.summary(span);
             let record = StatsRecord { site: &site.name, state: None, summary: &summary, stored: Some(stored) };
@@ -179,6 +181,8 @@ fn samples(archive: &Archive, chosen: &[StoredSite], period: Period, limit: usiz
     let ids: Vec<SiteId> = chosen.iter().map(|site| site.id).collect();
     let query = Query { sites: Some(ids), since: period.since, until: period.until };
     let mut cut = Cut::new(limit);
+    let outages = archive.outages().map_err(unreadable)?;
+    let masks: HashMap<SiteId, Mask> = chosen.iter().map(|site| (site.id, outages.of(site.id))).collect();
     let visited = archive.samples(&query, |stored| {
         let record = SampleRecord {
             site: stored.name,
@@ -186,6 +190,7 @@ fn samples(archive: &Archive, chosen: &[StoredSite], period: Period, limit: usiz
             sample: &stored.sample,
             detail: stored.detail,
             address: stored.address,
+            masked: Some(masks.get(&stored.site).is_some_and(|mask| mask.covers(&stored.sample.packed()))),
         };
         cut.add(stored.sample.at, || written(|out| json::sample(out, &record)))
     });

@@ -133,11 +133,13 @@ impl Pump {
 
     fn alerts(&self, snapshot: &Snapshot, places: &mut Places) -> Vec<Told> {
         let list = self.source.alerts.list();
-        let last = places.last_alert.as_ref();
-        let seen = list.iter().rposition(|alert| last.is_some_and(|last| Arc::ptr_eq(last, alert)));
+        let known = places.last_alert.as_ref();
+        let seen = list.iter().rposition(|alert| known.is_some_and(|known| Arc::ptr_eq(known, alert)));
         // Of a list that no longer holds the last one nothing is known to be new but what is after its time.
-        let from = seen
-            .map_or_else(|| last.map_or(0, |last| list.partition_point(|alert| alert.at <= last.at)), |seen| seen + 1);
+        let from = seen.map_or_else(
+            || known.map_or(0, |known| list.partition_point(|alert| alert.at <= known.at)),
+            |seen| seen + 1,
+        );
         places.last_alert = list.last().cloned();
         let group =
             |name: &str| snapshot.sites.iter().find(|site| *site.name == *name).and_then(|site| site.group.clone());

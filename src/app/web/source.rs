@@ -138,7 +138,7 @@ impl MonitorSource {
         self.is_summed.load(Ordering::Acquire)
     }
 
-    fn reading(&self, site: &SiteSnapshot, sums: &Sums, quantiles: Option<[u32; 3]>) -> SiteReading {
+    fn reading(site: &SiteSnapshot, sums: &Sums, quantiles: Option<[u32; 3]>) -> SiteReading {
         let last = site.last.as_ref();
         let certificate = last.and_then(|last| last.observation.as_ref()?.certificate.as_ref());
         SiteReading {
@@ -159,7 +159,7 @@ impl MonitorSource {
         }
     }
 
-    fn program(&self, running: &Running, sums: &Sums) -> ProgramReading {
+    fn program(running: &Running, sums: &Sums) -> ProgramReading {
         let (health, now) = (Arc::clone(&running.health.borrow()), running.clock.now());
         let (store_bytes, store_lag) = match &health.store {
             StoreHealth::Off => (None, None),
@@ -209,8 +209,8 @@ impl Source for MonitorSource {
         quantiles.resize(snapshot.sites.len(), None);
         let selected = snapshot.sites.iter().zip(quantiles);
         let selected = selected.filter(|(site, _)| selection.holds(&site.name, site.group.as_deref()));
-        let sites = selected.map(|(site, quantiles)| self.reading(site, &sums, quantiles)).collect();
-        Ok((sites, self.program(running, &sums)))
+        let sites = selected.map(|(site, quantiles)| Self::reading(site, &sums, quantiles)).collect();
+        Ok((sites, Self::program(running, &sums)))
     }
 
     fn vital_signs(&self) -> VitalSigns {

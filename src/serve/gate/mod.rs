@@ -16,7 +16,7 @@ use hyper::Method;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 
-use crate::model::listen::is_loopback;
+use crate::model::web::listen::is_loopback;
 use crate::model::{ListenAccess, ListenAddress, Secret};
 
 use super::route::{Asked, RouteError};
@@ -148,6 +148,9 @@ mod tests {
 
     const FAR: &str = "0.0.0.0:80";
 
+    /// Headers, and what comes of them.
+    type Try<'a> = (&'a [(&'a str, &'a str)], Result<(), Refusal>);
+
     fn asked(method: &str, path: &str, headers: &[(&str, &str)]) -> Parts {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
@@ -205,7 +208,7 @@ mod tests {
     fn who_may_ask_for_what() {
         let host = ("host", "status.example.org");
         let basic = format!("basic {}", STANDARD.encode("anybody:a-long-token"));
-        let tries: [(&[(&str, &str)], Result<(), Refusal>); 7] = [
+        let tries: [Try<'_>; 7] = [
             (&[host], Err(Refusal::Unauthorized)),
             (&[host, ("authorization", "Bearer a-long-token")], Ok(())),
             (&[host, ("authorization", &basic)], Ok(())),

@@ -148,9 +148,13 @@ mod tests {
         fn the_sums_of_samples_are_those_of_their_rollup_and_the_rest(samples in samples(0..200), cut in 0usize..200) {
             let (rolled, rest) = samples.split_at(cut.min(samples.len()));
             let mut sums = SiteSums::of(&rolled.iter().collect());
-            rest.iter().for_each(|sample| sums.add(sample));
+            for sample in rest {
+                sums.add(sample);
+            }
             let mut naive = SiteSums::default();
-            samples.iter().for_each(|sample| naive.add(sample));
+            for sample in &samples {
+                naive.add(sample);
+            }
             prop_assert_eq!(&sums, &naive);
             prop_assert_eq!(&sums, &SiteSums::of(&samples.iter().collect()));
             prop_assert_eq!(sums.up + sums.down + sums.unknown, samples.len() as u64);

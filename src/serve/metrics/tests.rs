@@ -71,13 +71,11 @@ fn parse_series(line: &str) -> Result<Parsed, String> {
             if labels.insert(label.to_owned(), value).is_some() {
                 return Err(format!("{label} twice"));
             }
-            match after.strip_prefix(',') {
-                Some(more) => rest = more,
-                None => {
-                    rest = after.strip_prefix('}').ok_or("no end of labels")?;
-                    break;
-                }
-            }
+            let Some(more) = after.strip_prefix(',') else {
+                rest = after.strip_prefix('}').ok_or("no end of labels")?;
+                break;
+            };
+            rest = more;
         }
     }
     let value = rest.strip_prefix(' ').ok_or("no value")?;
@@ -157,7 +155,7 @@ proptest! {
         let mut values = text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned());
         let seconds = values.next().unwrap();
         let (secs, rest) = seconds.split_once('.').unwrap_or((&seconds, ""));
-        prop_assert_eq!(secs.parse::<u64>().unwrap() as u128 * 1_000_000 + format!("{rest:0<6}").parse::<u128>().unwrap(), u128::from(micros));
+        prop_assert_eq!(u128::from(secs.parse::<u64>().unwrap()) * 1_000_000 + format!("{rest:0<6}").parse::<u128>().unwrap(), u128::from(micros));
         prop_assert_eq!(values.next().unwrap().parse::<u64>().unwrap(), whole);
     }
 }

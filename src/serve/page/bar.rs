@@ -107,17 +107,17 @@ pub(super) fn hour(medians: &[Option<u32>]) -> Markup {
     let Some(most) = medians.iter().flatten().max() else {
         return html! { span class="m" { "no answer" } };
     };
-    let (mut path, mut is_on, last) = (String::new(), false, medians.len().saturating_sub(1).max(1));
-    for (place, median) in medians.iter().enumerate() {
-        let Some(median) = median else {
-            is_on = false;
-            continue;
-        };
+    let points = || medians.iter().enumerate().filter_map(|(place, median)| Some((place, median.as_ref()?)));
+    // A site that is checked every few minutes has no gap between two checks.
+    let usual = points().zip(points().skip(1)).map(|((one, _), (next, _))| next - one).min().unwrap_or(1);
+    let (mut path, mut before, last) = (String::new(), None, medians.len().saturating_sub(1).max(1));
+    for (place, median) in points() {
+        let is_on = before.is_some_and(|before| place - before <= 2 * usual);
         let (x, y) = (place * WIDTH / last, 1 + LOW - LOW * u64::from(*median) / u64::from(*most).max(1));
         // A single minute between gaps shows as a dot.
         let (command, dot) = if is_on { ("L", "") } else { ("M", "h1") };
         write!(path, "{command}{x} {y}{dot}").expect("a string takes any text");
-        is_on = true;
+        before = Some(place);
     }
     let label = format!("Medians of the past hour, at most {}", figures::time(f64::from(*most)));
     html! {

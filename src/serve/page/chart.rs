@@ -21,13 +21,17 @@ const SHADES: u32 = 5;
 /// Labels below a chart.
 const TICKS: usize = 5;
 
-/// The least round number of 1, 2 or 5 times a power of ten at or above `value`.
+/// The least number at or above `value` with one digit, and half of it with at most two.
 pub(super) fn round_up(value: f64) -> f64 {
     let mut power = 1.0;
     while power * 10.0 <= value {
         power *= 10.0;
     }
-    [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power).find(|round| *round >= value).unwrap_or(power * 10.0)
+    [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
+        .into_iter()
+        .map(|step| step * power)
+        .find(|round| *round >= value)
+        .unwrap_or(power * 10.0)
 }
 
 /// Percentiles over time.

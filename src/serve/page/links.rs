@@ -57,6 +57,7 @@ pub fn slug(name: &str) -> String {
         return slug;
     }
     let hash = digest(&SHA256, name.as_bytes());
-    let digits: String = hash.as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = hash.as_ref().iter().take(4).fold(0_u32, |digits, byte| digits << 8 | u32::from(*byte));
+    let digits = format!("{digits:08x}");
     if slug.is_empty() { digits } else { format!("{slug}-{digits}") }
 }

@@ -66,7 +66,7 @@ const fn glance(state: SiteState) -> Glance {
 }
 
 fn body(page: &SitePage) -> Markup {
-    let span = words::lasted(page.span);
+    let span = words::period(page.span);
     html! {
         p class={ "say " (words::class(page.state)) } { (standing(page)) }
         @if let Some(url) = &page.url { p class="m" { (words::foreign(url)) } }
@@ -129,7 +129,7 @@ fn periods(page: &SitePage) -> Markup {
                 @for (period, figures) in &page.periods {
                     @let times = figures.response.as_ref();
                     tr {
-                        th scope="row" { (words::lasted(*period)) }
+                        th scope="row" { (words::period(*period)) }
                         td class="n" { (words::availability(figures)) }
                         td class="n" { (figures.coverage.map_or_else(|| "–".to_owned(), figures::whole_percent)) }
                         td class="n hide" { (figures.availability.map_or(0, |availability| availability.checks)) }
@@ -170,7 +170,7 @@ fn budget(objective: &Result<ObjectiveFigures, std::sync::Arc<str>>) -> Markup {
                 @let standing = &figures.standing;
                 p {
                     "Of an objective of " (figures::exact_percent(standing.rule.target.ppm())) " over "
-                    (words::lasted(standing.rule.period)) ", "
+                    (words::period(standing.rule.period)) ", "
                     (standing.left_ppm().map_or_else(|| "nothing can be said".to_owned(), |left| format!("{} of the budget is left", figures::share(left))))
                     " (" (words::lasted(standing.left())) ")."
                 }

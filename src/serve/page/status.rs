@@ -2,6 +2,8 @@
 //!
 //! Bounds: above [`FOLDED`] sites groups are folded and past hours are left out, so that a thousand sites make about a megabyte.
 
+use std::fmt::Write as _;
+
 use maud::{Markup, html};
 
 use crate::engine::SiteState;
@@ -85,10 +87,10 @@ pub(super) fn verdict(page: &StatusPage) -> (Glance, String) {
         (Glance::Good, if all == 1 { "● The site is up".to_owned() } else { format!("● All {all} sites are up") })
     };
     if unknown > 0 {
-        verdict.push_str(&format!("; {unknown} cannot be judged"));
+        write!(verdict, "; {unknown} cannot be judged").expect("a string takes any text");
     }
     if paused > 0 {
-        verdict.push_str(&format!("; {paused} {} paused", are(paused)));
+        write!(verdict, "; {paused} {} paused", are(paused)).expect("a string takes any text");
     }
     (glance, verdict)
 }
@@ -99,7 +101,7 @@ fn summed(group: &Group) -> String {
     let mut text = format!("{} {}", group.sites.len(), plural(group.sites.len() as u64, "site"));
     for state in [SiteState::Down, SiteState::Recovering, SiteState::Failing, SiteState::Unknown] {
         if count(state) > 0 {
-            text.push_str(&format!(", {} {}", count(state), state.name()));
+            write!(text, ", {} {}", count(state), state.name()).expect("a string takes any text");
         }
     }
     text

@@ -1,3 +1,5 @@
+//! The HTML of the pages: what it never contains, what it says, and the geometry of its bars.
+
 use std::time::Duration;
 
 use jiff::tz::TimeZone;

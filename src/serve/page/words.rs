@@ -3,6 +3,7 @@
 //! Invariants: text of others is one line, bounded, and without what could reach a terminal or turn the line around.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use maud::{Markup, html};
@@ -47,9 +48,17 @@ pub(super) fn lasted(duration: Duration) -> String {
     let (unit, length) = units[first];
     let mut text = format!("{}{unit}", secs / length);
     if let Some((next, short)) = units.get(first + 1).filter(|(_, short)| secs % length >= *short) {
-        text.push_str(&format!(" {}{next}", secs % length / short));
+        write!(text, " {}{next}", secs % length / short).expect("a string takes any text");
     }
     text
+}
+
+/// The length of a period: `24 hours`, `7 days`.
+pub(super) fn period(length: Duration) -> String {
+    match length.as_secs() / 3_600 {
+        hours @ ..48 => format!("{hours} {}", figures::plural(hours, "hour")),
+        hours => format!("{} days", hours / 24),
+    }
 }
 
 /// A time for eyes and for machines.

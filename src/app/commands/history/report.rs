@@ -91,7 +91,7 @@ fn files(all: &StatusPage, sites: &[PageSite], pages: &[SitePage]) -> Vec<(PathB
     for ((page, site), line) in pages
         .iter()
         .zip(sites)
-        .flat_map(|(page, site)| lines.clone().find(|line| line.name == site.name).map(|line| ((page, site), line)))
+        .filter_map(|(page, site)| lines.clone().find(|line| line.name == site.name).map(|line| ((page, site), line)))
     {
         let slug = slug(&site.name);
         files.push((format!("site/{slug}.html").into(), page::site(page, Links::Files)));

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{ClientIdentity, Secret};
+use crate::model::{ClientIdentity, Secret};
 
 /// A part of what is served, for which access is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,7 +100,7 @@ impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", super::text::shown_path(path)),
+            Self::Unix(path) => write!(f, "unix:{}", crate::model::text::shown_path(path)),
         }
     }
 }
