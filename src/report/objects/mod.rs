@@ -75,7 +75,8 @@ impl<'a> SampleObject<'a> {
             redirects: sample.redirects,
             http: sample.http.name(),
             address: record.address,
-            masked: record.masked,
+            // Only what is masked says so, so that a stored line is the live one otherwise.
+            masked: record.masked.filter(|is_masked| *is_masked),
         }
     }
 }
