@@ -2,7 +2,7 @@
 //!
 //! Invariants: a listener that reads gets every event of its sites in order; one that does not read delays nobody, and is told how
 //! many it missed before the next one that it gets. Nothing is made while nobody listens.
-//! Bounds: [`LISTENERS_MAX`] listeners; for each [`QUEUE`] chunks of about [`CHUNK`] bytes wait.
+//! Bounds: [`LISTENERS_MAX`] listeners; for each `QUEUE` chunks of about `CHUNK` bytes wait.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

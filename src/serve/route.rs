@@ -1,7 +1,7 @@
 //! What a request asks for: its path and its parameters as a value, which is also the key of what is kept ready.
 //!
 //! Invariants: equal requests are equal values, whatever the order of their parameters; parameters that no path knows are ignored,
-//! so they make no new value. Bounds: [`NAMES_MAX`] names a request, [`TEXT_MAX`] bytes each.
+//! so they make no new value. Bounds: `NAMES_MAX` names a request, `TEXT_MAX` bytes each.
 
 use hyper::Uri;
 use hyper::header::{ACCEPT, HeaderMap};

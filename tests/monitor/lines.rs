@@ -170,7 +170,8 @@ fn text_has_a_line_a_site_up_to_twenty_and_one_for_all_above() {
         &[
             "^watching 2 sites(, .*)?$".to_owned(),
             format!("^{clock} api up$"),
-            format!("^{clock} broken failing: 503 Scripted$"),
+            // A change is told at once; the text of its check may come a moment later.
+            format!("^{clock} broken failing: (503 Scripted|status 503)$"),
             "^Website broken is down\\. availability=0\\.00%, time=.*$".to_owned(),
             format!("^{clock} api 1m up ~?100% avg {time} max {time} p95 {time} ttfb .+(ms|s) 200×\\d+$"),
             format!("^{clock} broken 1m down ~?0% avg – max – p95 – ttfb – 503×\\d+$"),

@@ -1,7 +1,7 @@
 //! Where webmon listens for HTTP, and who may ask for what.
 //!
 //! Invariants: the token never prints. An address that other machines reach needs the names it answers to, and either a token or
-//! a list of what is public ([`ListenTarget::check`]).
+//! a list of what is public ([`ListenAccess::check`]).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

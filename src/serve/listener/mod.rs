@@ -2,7 +2,7 @@
 //!
 //! It runs on a thread of its own, so a slow or hostile client costs the others of its kind time, and never a probe.
 //!
-//! Bounds: [`CONNECTIONS_MAX`] connections, the others wait in the system's queue; a head of [`HEAD_MAX`] bytes within [`HEAD`], no
+//! Bounds: [`CONNECTIONS_MAX`] connections, the others wait in the system's queue; a head of `HEAD_MAX` bytes within `HEAD`, no
 //! body; an answer is made and taken as `cache` and `patience` say.
 
 mod body;

@@ -109,7 +109,7 @@ impl Encoder {
         self.out.push('\n');
     }
 
-    /// The histogram `names` of durations: its buckets with their upper ends as [`bounds`] writes them, its sum, its count.
+    /// The histogram `names` of durations: its buckets with their upper ends as `bounds` writes them, its sum, its count.
     pub fn histogram(&mut self, names: &[String; 3], labels: &str, ends: &[String], buckets: &[u64], micros: u64) {
         let [bucket, sum, count] = names;
         let mut so_far = 0;

@@ -44,7 +44,7 @@ pub struct SiteReading {
     pub last_check: Option<Timestamp>,
     /// The end of its certificate.
     pub expires: Option<Timestamp>,
-    /// p50, p95 and p99 of its response times in [`QUANTILE_WINDOW`], µs; empty unless they are wanted.
+    /// p50, p95 and p99 of its response times in `QUANTILE_WINDOW`, µs; empty unless they are wanted.
     pub quantiles: Option<[u32; 3]>,
 }
 
