@@ -78,7 +78,7 @@ fn listed_masks(store: &Path) {
     assert!(failed >= 6 && failed == masked, "{failed} failed, {masked} masked");
     let said = String::from_utf8(said).unwrap();
     assert_eq!(said.matches("\"masked\":true").count(), masked);
-    assert!(said.lines().all(|line| line.contains("\"masked\":")), "{said}");
+    assert_eq!(said.matches("\"masked\":").count(), masked, "what counts does not speak of it: {said}");
 }
 
 #[tokio::test(start_paused = true)]
