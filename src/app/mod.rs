@@ -30,7 +30,7 @@ mod log;
 mod monitor;
 mod objectives;
 mod orders;
-mod pages;
+pub mod pages;
 mod prober;
 mod reload;
 mod scheduler;

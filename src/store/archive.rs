@@ -1,8 +1,8 @@
 //! Read access to the store from another process, beside its writer or without one.
 //!
 //! Invariants: reading never moves, creates or loses anything. A file that was left unclean (its writer was killed) is
-//! repaired once if it is writable, otherwise read as it is. No transaction outlives a call, or a step of
-//! [`Archive::samples`].
+//! repaired once if it is writable, otherwise read as it is. No transaction outlives a call, a step of
+//! [`Archive::samples`], or a [`Moment`].
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,7 +19,8 @@ use super::error::{StoreError, guard};
 use super::file::open::{self, Options};
 use super::file::path_check;
 use super::read::export_reader::{ExportBatch, ExportReader};
-use super::read::figures::{self, Figures};
+use super::read::figures::Figures;
+use super::read::moment::Moment;
 use super::read::rolled::{self, RolledSite};
 use super::read::samples::{self, Passed, StoredSample};
 use super::read::view::{self, Query, StoredSite, View};
@@ -113,32 +114,29 @@ impl Archive {
         samples::visit(query, begin, each).map_err(|error| self.failed(error))
     }
 
-    /// The figures of each site that `query` names, in its order; with a heartbeat of 60 cells up to its end if their
-    /// length is given, in whole hours or shorter than one.
+    /// [`Moment::figures`] of now.
     ///
     /// # Errors
     /// Those of the database.
     pub fn figures(&self, query: &Query, cell: Option<Duration>) -> Result<Vec<Figures>, StoreError> {
-        let read = || figures::figures(&View::new(&self.database.begin_read()?)?, query, cell);
+        self.moment()?.figures(query, cell)
+    }
+
+    /// The store as of now, for several questions.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn moment(&self) -> Result<Moment, StoreError> {
+        let read = || Moment::new(self.path.clone(), &self.database.begin_read()?);
         guard(read).map_err(|error| self.failed(error))
     }
 
-    /// The figures of one site in each of these periods, without their ends, as of one moment.
+    /// [`Moment::parts`] of now.
     ///
     /// # Errors
     /// Those of the database.
     pub fn parts(&self, site: SiteId, periods: &[(Timestamp, Timestamp)]) -> Result<Vec<Figures>, StoreError> {
-        let read = || {
-            let view = View::new(&self.database.begin_read()?)?;
-            let mut parts = Vec::with_capacity(periods.len());
-            for &(since, until) in periods {
-                parts.extend(figures::figures(&view, &Query { sites: Some(vec![site]), since, until }, None)?);
-            }
-            // What is damaged in the journal is so for all periods, and counts once.
-            parts.iter_mut().skip(1).for_each(|part| part.damaged -= view.tail.damaged);
-            Ok::<_, redb::Error>(parts)
-        };
-        guard(read).map_err(|error| self.failed(error))
+        self.moment()?.parts(site, periods)
     }
 
     /// The sums of what is rolled up of at most `most` sites from number `from` on, by number.

@@ -46,6 +46,7 @@ pub use limits::Keep;
 pub use read::export_reader::{ExportBatch, ExportReader};
 pub use read::export_start::Start;
 pub use read::figures::Figures;
+pub use read::moment::{Edition, Moment, Settled};
 pub use read::rolled::RolledSite;
 pub use read::samples::{Passed, StoredSample};
 pub use read::view::{OpenIncident, Query, StoredSite};

@@ -10,7 +10,7 @@ use crate::app::objectives::standing::{Maintained, Objective, standing};
 use crate::engine::SiteSnapshot;
 use crate::model::Timestamp;
 use crate::stats::Cadence;
-use crate::store::{Archive, StoreError};
+use crate::store::{Archive, Moment, StoreError};
 
 use super::reader_thread::ReaderThread;
 
@@ -29,14 +29,14 @@ pub fn open(path: PathBuf) -> io::Result<ObjectiveReader> {
 
 /// The objectives of those of `sites` that have one.
 fn objectives(path: &Path, sites: &[Arc<SiteSnapshot>], until: Timestamp) -> Vec<SiteObjective> {
-    let opened = Archive::open(path).and_then(|archive| Ok((archive.kept()?.silences, archive)));
+    let opened = Archive::open(path).and_then(|archive| Ok((archive.kept()?.silences, archive.moment()?, archive)));
     let mut found = Vec::new();
     for site in sites {
         let Some(rule) = site.policies.slo else { continue };
         let figures = match &opened {
-            Ok((silences, archive)) => {
+            Ok((silences, moment, archive)) => {
                 let maintained = Maintained { windows: &site.maintenance, silences };
-                one(archive, site, &maintained, until)
+                one((archive, moment), site, &maintained, until)
             }
             Err(error) => Err(error.reason().into()),
         };
@@ -46,7 +46,7 @@ fn objectives(path: &Path, sites: &[Arc<SiteSnapshot>], until: Timestamp) -> Vec
 }
 
 fn one(
-    archive: &Archive,
+    (archive, moment): (&Archive, &Moment),
     site: &SiteSnapshot,
     maintained: &Maintained<'_>,
     until: Timestamp,
@@ -56,7 +56,7 @@ fn one(
     let Some(id) = archive.named(&site.name).map_err(reason)? else { return Err("nothing is stored yet".into()) };
     let cadence = Cadence { interval: site.interval, timeout: site.timeout };
     let objective = Objective { id, site: &site.name, group: site.group.as_deref(), rule, cadence };
-    let figures = standing(archive, &objective, maintained, until).map_err(reason)?;
+    let figures = standing(moment, &objective, maintained, until).map_err(reason)?;
     figures.map_err(|_| "maintenance begins or ends where no single checks are kept".into())
 }
 
@@ -112,7 +112,7 @@ mod tests {
         let cadence = Cadence { interval: INTERVAL, timeout: INTERVAL / 2 };
         let objective = Objective { id, site: "api", group: None, rule, cadence };
         let maintained = Maintained { windows: &[], silences: &[] };
-        let expected = standing(&archive, &objective, &maintained, until).unwrap().unwrap();
+        let expected = standing(&archive.moment().unwrap(), &objective, &maintained, until).unwrap().unwrap();
         assert_eq!((expected.standing.tally.checks, expected.standing.tally.failed), (1_080, 11));
 
         let reader = open(path).unwrap();

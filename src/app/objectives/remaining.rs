@@ -3,7 +3,7 @@
 //! An edge of maintenance needs the single checks around it, unless it lies at the start of an hour. Where they are gone, the
 //! figures are refused: a whole hour is neither in nor out. The ends of the period may be rounded, as they are otherwise.
 //!
-//! Bounds: reads [`AT_ONCE`] parts at a time.
+//! Bounds: keeps the figures of [`AT_ONCE`] parts at a time.
 
 use jiff::tz::TimeZone;
 
@@ -11,9 +11,9 @@ use crate::alert::maintenance::{LeftOut, Span};
 use crate::model::{SiteId, Timestamp};
 use crate::report::minute;
 use crate::stats::{Cadence, PeriodFigures, PeriodParts};
-use crate::store::{Archive, Figures, StoreError};
+use crate::store::{Figures, Moment, StoreError};
 
-/// Parts that are read in one transaction.
+/// Parts whose figures are in memory at once.
 const AT_ONCE: usize = 64;
 
 const HOUR: u64 = 3_600_000_000;
@@ -60,7 +60,7 @@ impl Coarse {
 /// # Errors
 /// Those of the database are the outer ones.
 pub fn remaining(
-    archive: &Archive,
+    moment: &Moment,
     site: SiteId,
     period: Span,
     left_out: &LeftOut,
@@ -68,11 +68,11 @@ pub fn remaining(
 ) -> Result<Result<Remaining, Coarse>, StoreError> {
     let mut all = Remaining { spans: left_out.rest(period), is_exact: true, ..Remaining::default() };
     for spans in all.spans.clone().chunks(AT_ONCE) {
-        for (&span, figures) in spans.iter().zip(archive.parts(site, spans)?) {
+        for (&span, figures) in spans.iter().zip(moment.parts(site, spans)?) {
             let figures = if figures.is_exact || figures.damaged > 0 {
                 figures
             } else {
-                match in_pieces(archive, site, span, period)? {
+                match in_pieces(moment, site, span, period)? {
                     Ok(figures) => figures,
                     Err(coarse) => return Ok(Err(coarse)),
                 }
@@ -88,11 +88,11 @@ pub fn remaining(
 }
 
 /// A part in pieces at whole hours and days, which tell rounding at an end of the period from rounding at maintenance.
-fn in_pieces(archive: &Archive, site: SiteId, span: Span, period: Span) -> Result<Result<Figures, Coarse>, StoreError> {
+fn in_pieces(moment: &Moment, site: SiteId, span: Span, period: Span) -> Result<Result<Figures, Coarse>, StoreError> {
     let pieces = pieces(span, period);
     let spans: Vec<Span> = pieces.iter().map(|(piece, _)| *piece).collect();
     let mut sum: Option<Figures> = None;
-    for ((_, may_be_rounded), figures) in pieces.iter().zip(archive.parts(site, &spans)?) {
+    for ((_, may_be_rounded), figures) in pieces.iter().zip(moment.parts(site, &spans)?) {
         if !figures.is_exact && !may_be_rounded {
             return Ok(Err(Coarse { part: span }));
         }

@@ -9,7 +9,7 @@ use crate::alert::maintenance::{LeftOut, Maintenance, Span};
 use crate::alert::objective::{BURN_WINDOWS, ObjectiveFigures, Standing, Tally, window_start};
 use crate::model::{SiteId, Timestamp};
 use crate::stats::Cadence;
-use crate::store::{Archive, StoreError};
+use crate::store::{Moment, StoreError};
 
 use super::remaining::{Coarse, Remaining, remaining};
 
@@ -50,7 +50,7 @@ impl Maintained<'_> {
 /// # Errors
 /// Those of the database are the outer ones.
 pub fn standing(
-    archive: &Archive,
+    moment: &Moment,
     objective: &Objective<'_>,
     maintained: &Maintained<'_>,
     until: Timestamp,
@@ -60,14 +60,14 @@ pub fn standing(
     let starts = BURN_WINDOWS.map(|window| window_start(until, window));
     // A short period may begin after the longest window.
     let left_out = maintained.of((site, group), (since.min(starts[3]), until));
-    let whole = match remaining(archive, id, (since, until), &left_out, Some(cadence))? {
+    let whole = match remaining(moment, id, (since, until), &left_out, Some(cadence))? {
         Ok(whole) => whole,
         Err(coarse) => return Ok(Err(coarse)),
     };
     let (mut windows, mut sum, mut is_exact, mut end) =
         ([Tally::default(); 4], Tally::default(), whole.is_exact, until);
     for (window, start) in windows.iter_mut().zip(starts) {
-        let slice = match remaining(archive, id, (start, end), &left_out, Some(cadence))? {
+        let slice = match remaining(moment, id, (start, end), &left_out, Some(cadence))? {
             Ok(slice) => slice,
             Err(coarse) => return Ok(Err(coarse)),
         };
@@ -109,7 +109,7 @@ mod tests {
     use crate::alert::{SiteSelector, Threshold};
     use crate::model::{Cause, Flags, Micros, Observation, Outcome, Sample};
     use crate::ring::Producer;
-    use crate::store::{Keep, Options, Store, Writer};
+    use crate::store::{Archive, Keep, Options, Store, Writer};
 
     /// A whole day, UTC.
     const START: Timestamp = Timestamp::from_secs(20_000 * 86_400);
@@ -200,7 +200,7 @@ mod tests {
             let (archive, until) = (Archive::open(&path).unwrap(), at(until));
             let objective = objective(Duration::from_hours(24 * days));
             let maintained = Maintained { windows: &windows, silences: &silences };
-            let found = standing(&archive, &objective, &maintained, until).unwrap().unwrap();
+            let found = standing(&archive.moment().unwrap(), &objective, &maintained, until).unwrap().unwrap();
 
             let is_in = |sample: &&Sample| {
                 !windows.iter().any(|window| window.covers(sample.at))
@@ -236,7 +236,13 @@ mod tests {
         // The single checks of the first day are gone; the totals of its hours are kept.
         let find = |clock: (&str, &str), days: u64| {
             let (windows, objective) = ([window(clock.0, clock.1)], objective(Duration::from_hours(24 * days)));
-            standing(&archive, &objective, &Maintained { windows: &windows, silences: &[] }, at(5 * DAY)).unwrap()
+            standing(
+                &archive.moment().unwrap(),
+                &objective,
+                &Maintained { windows: &windows, silences: &[] },
+                at(5 * DAY),
+            )
+            .unwrap()
         };
         let count = |span: std::ops::Range<u64>| {
             let within =
@@ -254,7 +260,8 @@ mod tests {
         let archive = Archive::open(&path).unwrap();
         let (windows, objective) = ([window("05:00", "06:00")], objective(Duration::from_hours(5 * 24)));
         let maintained = Maintained { windows: &windows, silences: &[] };
-        let rounded = standing(&archive, &objective, &maintained, at(5 * DAY + 1_000)).unwrap().unwrap();
+        let rounded =
+            standing(&archive.moment().unwrap(), &objective, &maintained, at(5 * DAY + 1_000)).unwrap().unwrap();
         assert!(!rounded.is_exact);
     }
 }

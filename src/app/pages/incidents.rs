@@ -7,8 +7,9 @@ use crate::alert::{AlertRecord, AlertState, RuleKind};
 use crate::model::{SiteId, Timestamp};
 use crate::serve::page::model::Incident;
 use crate::stats::Cadence;
-use crate::store::{Archive, Query, StoreError};
+use crate::store::{Query, StoreError};
 
+use super::Past;
 use super::periods::{failed, summed};
 
 /// Incidents that a page lists.
@@ -19,13 +20,13 @@ pub const LISTED_MAX: usize = 50;
 /// # Errors
 /// Those of the database.
 pub fn incidents(
-    archive: &Archive,
+    past: &Past<'_>,
     sites: &HashMap<Arc<str>, (SiteId, Cadence)>,
     (since, until): (Timestamp, Timestamp),
     shows_errors: bool,
 ) -> Result<(Vec<Incident>, usize), StoreError> {
     let ids = sites.values().map(|(id, _)| *id).collect();
-    let alerts = archive.alerts(&Query { sites: Some(ids), since: Timestamp::ZERO, until })?;
+    let alerts = past.archive.alerts(&Query { sites: Some(ids), since: Timestamp::ZERO, until })?;
     let mut found: Vec<(Incident, AlertRecord)> = Vec::new();
     let mut open: HashMap<(Arc<str>, RuleKind), usize> = HashMap::new();
     for alert in alerts.into_iter().filter(|alert| !alert.rule.is_own()) {
@@ -55,7 +56,7 @@ pub fn incidents(
         if alert.state == AlertState::Down {
             // The checks that the rule judged are those of its window before.
             let span = (incident.since.before(alert.window), incident.until.unwrap_or(until));
-            let figures = summed(archive, *id, *cadence, &[span])?;
+            let figures = summed(past, *id, *cadence, &[span])?;
             incident.answers = figures.first().map(|(_, summary)| failed(summary)).unwrap_or_default();
         }
     }

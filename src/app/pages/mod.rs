@@ -1,9 +1,10 @@
 //! What the pages show, read from the store: for the listener and for `webmon report` alike.
 //!
 //! Invariants: every figure is what `webmon stats` prints of the same period, since both come from the same sums; the end of a period is
-//! exclusive. Cost: a read transaction a site and page; days come from hourly or daily sums.
+//! exclusive. Cost: days come from hourly or daily sums; all figures of a page are of one moment of the store.
 
 mod incidents;
+mod memory;
 mod periods;
 mod site;
 mod states;
@@ -19,7 +20,9 @@ use crate::engine::{SiteSnapshot, SiteState};
 use crate::model::{Certificate, PageTerms, Timestamp};
 use crate::serve::page::model::Frame;
 use crate::stats::{Answer, Cadence};
+use crate::store::{Archive, Moment, StoreError};
 
+pub use memory::Memory;
 pub use periods::summed;
 pub use site::site;
 pub use states::judged;
@@ -66,6 +69,29 @@ impl From<&SiteSnapshot> for PageSite {
             last,
             certificate: shown.cloned(),
         }
+    }
+}
+
+/// The store that pages are made from, and the moment of it that their figures are of.
+pub struct Past<'a> {
+    archive: &'a Archive,
+    moment: Moment,
+    memory: Option<&'a Memory>,
+}
+
+impl<'a> Past<'a> {
+    /// The present moment of `archive`.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn of(archive: &'a Archive) -> Result<Self, StoreError> {
+        Ok(Self { archive, moment: archive.moment()?, memory: None })
+    }
+
+    /// With what was read for earlier pages of the same store.
+    #[must_use]
+    pub fn remembering(self, memory: &'a Memory) -> Self {
+        Self { memory: Some(memory), ..self }
     }
 }
 

@@ -7,8 +7,10 @@ use jiff::tz::TimeZone;
 use crate::app::objectives::remaining::undivided;
 use crate::model::{SiteId, Timestamp};
 use crate::serve::page::model::Figures;
-use crate::stats::{Cadence, PeriodFigures, Summary};
-use crate::store::{Archive, StoreError};
+use crate::stats::{Cadence, PeriodFigures, PeriodParts, Summary};
+use crate::store::StoreError;
+
+use super::Past;
 
 /// From its start to before its end.
 pub type Span = (Timestamp, Timestamp);
@@ -48,18 +50,24 @@ pub fn columns(span: Duration, most: u32, until: Timestamp) -> Vec<Span> {
 /// # Errors
 /// Those of the database.
 pub fn summed(
-    archive: &Archive,
+    past: &Past<'_>,
     site: SiteId,
     cadence: Cadence,
     spans: &[Span],
 ) -> Result<Vec<(PeriodFigures, Summary)>, StoreError> {
-    let figures = archive.parts(site, spans)?;
+    let figures = past.moment.parts(site, spans)?;
     let one = |(figures, span): (_, &Span)| {
         let parts = undivided(figures, *span, Some(cadence)).parts;
         let summary = parts.summary(*span);
         (parts.whole, summary)
     };
     Ok(figures.into_iter().zip(spans).map(one).collect())
+}
+
+/// What a day of a bar shows: no response times.
+pub fn outlined(parts: &PeriodParts) -> Figures {
+    let (counts, coverage) = parts.counts();
+    Figures { availability: counts.availability(), coverage, response: None }
 }
 
 /// What a page shows of a summary.

@@ -9,11 +9,11 @@ use crate::app::objectives::standing::{Maintained, Objective, standing};
 use crate::model::SiteId;
 use crate::serve::page::model::{BANDS, Column, Figures, SitePage};
 use crate::stats::PeriodFigures;
-use crate::store::{Archive, StoreError};
+use crate::store::StoreError;
 
 use super::incidents::incidents;
 use super::periods::{columns, failed, shown, summed};
-use super::{PageSite, Setting};
+use super::{PageSite, Past, Setting};
 
 /// The periods of the table.
 const PERIODS: [Duration; 4] = [
@@ -30,8 +30,8 @@ const COLUMNS: u32 = 96;
 ///
 /// # Errors
 /// Those of the database.
-pub fn site(archive: &Archive, setting: &Setting<'_>, site: &PageSite, span: Duration) -> Result<SitePage, StoreError> {
-    let id = archive.named(&site.name)?;
+pub fn site(past: &Past<'_>, setting: &Setting<'_>, site: &PageSite, span: Duration) -> Result<SitePage, StoreError> {
+    let id = past.archive.named(&site.name)?;
     let as_of = setting.as_of;
     let spans = columns(span, COLUMNS, as_of);
     let mut page = SitePage {
@@ -55,12 +55,12 @@ pub fn site(archive: &Archive, setting: &Setting<'_>, site: &PageSite, span: Dur
     };
     let Some(id) = id else { return Ok(page) };
     let periods = PERIODS.map(|period| (as_of.before(period), as_of));
-    let sums = summed(archive, id, site.cadence, &periods)?;
+    let sums = summed(past, id, site.cadence, &periods)?;
     page.periods = PERIODS.into_iter().zip(sums.iter().map(|(_, summary)| shown(summary))).collect();
     // The whole after its columns, as of the same instant.
     let mut charted = spans.clone();
     charted.extend(spans.first().map(|first| (first.0, as_of)));
-    let mut sums = summed(archive, id, site.cadence, &charted)?;
+    let mut sums = summed(past, id, site.cadence, &charted)?;
     let whole = sums.pop();
     page.failures = whole.as_ref().map(|(_, summary)| failed(summary)).unwrap_or_default();
     page.bounds = bounds(whole.as_ref().map(|(sums, _)| sums));
@@ -77,22 +77,22 @@ pub fn site(archive: &Archive, setting: &Setting<'_>, site: &PageSite, span: Dur
         .collect();
     let watched = HashMap::from([(Arc::clone(&site.name), (id, site.cadence))]);
     let longest = (as_of.before(PERIODS[PERIODS.len() - 1]), as_of);
-    (page.incidents, page.more_incidents) = incidents(archive, &watched, longest, setting.terms.shows_errors)?;
-    page.objective = objective(archive, setting, site, id)?;
+    (page.incidents, page.more_incidents) = incidents(past, &watched, longest, setting.terms.shows_errors)?;
+    page.objective = objective(past, setting, site, id)?;
     Ok(page)
 }
 
 fn objective(
-    archive: &Archive,
+    past: &Past<'_>,
     setting: &Setting<'_>,
     site: &PageSite,
     id: SiteId,
 ) -> Result<Option<Result<ObjectiveFigures, Arc<str>>>, StoreError> {
     let Some(rule) = site.slo else { return Ok(None) };
     let objective = Objective { id, site: &site.name, group: site.group.as_deref(), rule, cadence: site.cadence };
-    let silences = archive.kept()?.silences;
+    let silences = past.archive.kept()?.silences;
     let maintained = Maintained { windows: &site.maintenance, silences: &silences };
-    let figures = standing(archive, &objective, &maintained, setting.as_of)?;
+    let figures = standing(&past.moment, &objective, &maintained, setting.as_of)?;
     Ok(Some(figures.map_err(|coarse| coarse.reason(setting.zone).into())))
 }
 

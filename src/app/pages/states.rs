@@ -1,7 +1,8 @@
 //! The states of sites without a monitor: what the store tells of an instant.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::alert::RuleKind;
 use crate::config::ConfiguredSite;
@@ -34,11 +35,13 @@ pub fn judged(
             down.remove(&alert.site);
         }
     }
+    let lasts =
+        lasts(archive, sites.iter().filter_map(|site| Some((*ids.get(&*site.site.name)?, cadence(site)))), as_of)?;
     let one = |configured: &&ConfiguredSite| {
         let site = &configured.site;
-        let cadence = Cadence { interval: site.interval, timeout: site.timeout };
+        let cadence = cadence(configured);
         let id = ids.get(&*site.name).copied();
-        let last = id.map(|id| last(archive, id, as_of.before(cadence.silence()), as_of)).transpose()?.flatten();
+        let last = id.and_then(|id| lasts.get(&id).copied());
         let opened = down.get(&site.name).copied();
         let state = match (last.map(|sample| sample.outcome()), opened) {
             (None | Some(Outcome::Unknown), _) if id.is_some() => SiteState::Unknown,
@@ -48,7 +51,7 @@ pub fn judged(
             (Some(Outcome::Down), None) => SiteState::Failing,
             (Some(Outcome::Up), None) => SiteState::Up,
         };
-        Ok(PageSite {
+        PageSite {
             name: Arc::clone(&site.name),
             group: configured.group.clone(),
             url: Arc::clone(&site.shown),
@@ -59,18 +62,35 @@ pub fn judged(
             since: opened,
             last: last.map(|sample| Answer::of(sample.cause, sample.status)),
             certificate: id.and_then(|id| certificates.get(&id).cloned()),
-        })
+        }
     };
-    sites.iter().map(one).collect()
+    Ok(sites.iter().map(one).collect())
 }
 
-/// The last check of `site` in the period.
-fn last(archive: &Archive, site: SiteId, since: Timestamp, until: Timestamp) -> Result<Option<Sample>, StoreError> {
-    let (mask, mut last) = (archive.outages()?.of(site), None);
-    let query = Query { sites: Some(vec![site]), since, until };
-    let _passed = archive.samples(&query, |stored| {
-        last = Some(mask.seen(&stored.sample));
-        Ok::<(), std::convert::Infallible>(())
-    })?;
-    Ok(last)
+fn cadence(site: &ConfiguredSite) -> Cadence {
+    Cadence { interval: site.site.interval, timeout: site.site.timeout }
+}
+
+/// The last check before `as_of` of each of `sites`, if it is not longer ago than a monitor waits. Cost: a reading a cadence.
+fn lasts(
+    archive: &Archive,
+    sites: impl Iterator<Item = (SiteId, Cadence)>,
+    as_of: Timestamp,
+) -> Result<HashMap<SiteId, Sample>, StoreError> {
+    let mut by_silence: BTreeMap<Duration, Vec<SiteId>> = BTreeMap::new();
+    for (id, cadence) in sites {
+        by_silence.entry(cadence.silence()).or_default().push(id);
+    }
+    let (outages, mut lasts) = (archive.outages()?, HashMap::new());
+    for (silence, ids) in by_silence {
+        let query = Query { sites: Some(ids), since: as_of.before(silence), until: as_of };
+        let _passed = archive.samples(&query, |stored| {
+            lasts.insert(stored.site, stored.sample);
+            Ok::<(), std::convert::Infallible>(())
+        })?;
+    }
+    for (id, sample) in &mut lasts {
+        *sample = outages.of(*id).seen(sample);
+    }
+    Ok(lasts)
 }

@@ -1,6 +1,6 @@
 //! What the status page shows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::serve::page::model::{Day, Figures, Group, SiteLine, StatusPage};
 use crate::store::{Archive, Query, StoreError};
 
 use super::incidents::incidents;
-use super::periods::{Span, days, shown, summed};
-use super::{PageSite, Setting};
+use super::periods::{Span, days};
+use super::{PageSite, Past, Setting, memory};
 
 /// Minutes of the line of the past hour.
 const MINUTES: usize = 60;
@@ -23,13 +23,17 @@ type Hours = HashMap<SiteId, Vec<Option<u32>>>;
 ///
 /// # Errors
 /// Those of the database.
-pub fn status(archive: &Archive, setting: &Setting<'_>, sites: &[PageSite]) -> Result<StatusPage, StoreError> {
+pub fn status(past: &Past<'_>, setting: &Setting<'_>, sites: &[PageSite]) -> Result<StatusPage, StoreError> {
     let (terms, as_of) = (setting.terms, setting.as_of);
-    let ids: HashMap<Arc<str>, SiteId> = archive.sites()?.into_iter().map(|site| (site.name, site.id)).collect();
+    let ids: HashMap<Arc<str>, SiteId> = past.archive.sites()?.into_iter().map(|site| (site.name, site.id)).collect();
     let watched = sites.iter().filter_map(|site| Some((Arc::clone(&site.name), (*ids.get(&site.name)?, site.cadence))));
     let watched = watched.collect();
+    if let Some(memory) = past.memory {
+        let shown: HashSet<SiteId> = ids.values().copied().collect();
+        memory.keep(|site| shown.contains(&site));
+    }
     let span = days(terms.days, setting.zone, as_of);
-    let hours = if sites.len() > FOLDED { Hours::new() } else { hours(archive, &ids, as_of)? };
+    let hours = if sites.len() > FOLDED { Hours::new() } else { hours(past.archive, &ids, as_of)? };
     let mut groups: Vec<Group> = Vec::new();
     for name in &terms.groups {
         groups.push(Group { name: Some(Arc::clone(name)), sites: Vec::new() });
@@ -38,7 +42,7 @@ pub fn status(archive: &Archive, setting: &Setting<'_>, sites: &[PageSite]) -> R
         let id = ids.get(&site.name).copied();
         let line = SiteLine {
             hour: id.and_then(|id| hours.get(&id).cloned()).unwrap_or_default(),
-            ..line(archive, setting, (site, id), &span)?
+            ..line(past, setting, (site, id), &span)?
         };
         match groups.iter_mut().find(|group| group.name == site.group) {
             Some(group) => group.sites.push(line),
@@ -49,12 +53,12 @@ pub fn status(archive: &Archive, setting: &Setting<'_>, sites: &[PageSite]) -> R
     // Sites without a group come last.
     groups.sort_by_key(|group| group.name.is_none());
     let recent = (as_of.before(StatusPage::INCIDENTS), as_of);
-    let (incidents, more_incidents) = incidents(archive, &watched, recent, terms.shows_errors)?;
+    let (incidents, more_incidents) = incidents(past, &watched, recent, terms.shows_errors)?;
     Ok(StatusPage { frame: setting.frame(), groups, incidents, more_incidents })
 }
 
 fn line(
-    archive: &Archive,
+    past: &Past<'_>,
     setting: &Setting<'_>,
     (site, id): (&PageSite, Option<SiteId>),
     span: &[Span],
@@ -69,14 +73,15 @@ fn line(
         figures: Figures::default(),
         hour: Vec::new(),
     };
-    let (Some(id), Some(first)) = (id, span.first()) else { return Ok(line) };
-    // The whole after its parts, as of the same instant.
-    let mut spans = span.to_vec();
-    spans.push((first.0, setting.as_of));
-    let mut figures = summed(archive, id, site.cadence, &spans)?;
-    line.figures = figures.pop().map(|(_, summary)| shown(&summary)).unwrap_or_default();
-    for (day, (_, summary)) in line.days.iter_mut().zip(figures) {
-        day.figures = shown(&summary);
+    let Some(id) = id else { return Ok(line) };
+    let watched = (id, site.cadence);
+    let (days, whole) = match past.memory {
+        Some(memory) => memory.daily(&past.moment, watched, span)?,
+        None => memory::read(&past.moment, watched, span)?,
+    };
+    line.figures = whole;
+    for (day, figures) in line.days.iter_mut().zip(days) {
+        day.figures = figures;
     }
     Ok(line)
 }

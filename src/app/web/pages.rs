@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::app::cli::time_range::instant;
-use crate::app::pages::{PageSite, Setting, site, status, summed};
+use crate::app::pages::{Memory, PageSite, Past, Setting, site, status, summed};
 use crate::engine::Snapshot;
 use crate::model::time::duration;
 use crate::model::{PageTerms, Timestamp};
@@ -29,6 +29,8 @@ pub struct Pages<'a> {
     pub snapshot: &'a Snapshot,
     /// The store, if there is one.
     pub store: Option<&'a Path>,
+    /// What was read for earlier pages.
+    pub memory: &'a Memory,
     /// How the pages look.
     pub terms: &'a PageTerms,
     /// The zone of their times.
@@ -45,7 +47,9 @@ impl Pages<'_> {
     pub fn status(&self, as_of: Option<&str>) -> Result<Html, Missing> {
         let (archive, as_of) = (self.archive()?, self.as_of(as_of)?);
         let sites: Vec<PageSite> = self.snapshot.sites.iter().map(|site| PageSite::from(&**site)).collect();
-        let page = status(&archive, &self.setting(as_of), &sites).map_err(unreadable)?;
+        let past = Past::of(&archive).map_err(unreadable)?;
+        let past = past.remembering(self.memory);
+        let page = status(&past, &self.setting(as_of), &sites).map_err(unreadable)?;
         Ok(html(page::status(&page, Links::Served)))
     }
 
@@ -56,7 +60,9 @@ impl Pages<'_> {
     pub fn site(&self, name: &str, since: Option<&str>, as_of: Option<&str>) -> Result<Html, Missing> {
         let (found, as_of) = (self.found(name)?, self.as_of(as_of)?);
         let span = since.map_or(Ok(DAY), |text| period("since", text))?;
-        let page = site(&self.archive()?, &self.setting(as_of), &found, span).map_err(unreadable)?;
+        let archive = self.archive()?;
+        let past = Past::of(&archive).map_err(unreadable)?;
+        let page = site(&past, &self.setting(as_of), &found, span).map_err(unreadable)?;
         Ok(html(page::site(&page, Links::Served)))
     }
 
@@ -70,7 +76,8 @@ impl Pages<'_> {
         let archive = self.archive()?;
         let availability = match archive.named(name).map_err(unreadable)? {
             Some(id) => {
-                let sums = summed(&archive, id, found.cadence, &[(self.now.before(span), self.now)]);
+                let past = Past::of(&archive).map_err(unreadable)?;
+                let sums = summed(&past, id, found.cadence, &[(self.now.before(span), self.now)]);
                 sums.map_err(unreadable)?.first().and_then(|(_, summary)| summary.counts.availability())
             }
             None => None,

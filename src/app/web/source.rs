@@ -11,6 +11,7 @@ use tracing::debug;
 use crate::app::cli::zone;
 use crate::app::clock::Clock;
 use crate::app::log::about;
+use crate::app::pages::Memory;
 use crate::app::status::counters::SchedulerCounters;
 use crate::app::status::health_meter::StoreStatus;
 use crate::engine::{Board, SiteSnapshot, SiteState, Snapshot};
@@ -54,6 +55,7 @@ pub struct MonitorSource {
     has_quantiles: Arc<AtomicBool>,
     page: watch::Receiver<Arc<PageTerms>>,
     sums: Mutex<Sums>,
+    memory: Memory,
     /// Whether the stored sums were read once.
     is_summed: AtomicBool,
 }
@@ -79,6 +81,7 @@ impl MonitorSource {
             has_quantiles,
             page,
             sums: Mutex::default(),
+            memory: Memory::default(),
             is_summed: AtomicBool::new(false),
         }
     }
@@ -95,6 +98,7 @@ impl MonitorSource {
         make(&Pages {
             snapshot: &running.board.snapshot(),
             store: running.store.as_deref(),
+            memory: &self.memory,
             terms: &terms,
             zone: &zone::local(),
             now: running.clock.now(),

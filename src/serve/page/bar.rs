@@ -1,7 +1,7 @@
 //! The bar of a site's days, and the line of its past hour.
 //!
 //! One dashed stroke is all green columns; what differs is painted over it, so that a quiet site costs little. Red rises from below with
-//! the square root of the failed share, at least 3 px, so that ten seconds show and do not paint the day. Time that nobody watched is
+//! the cube root of the failed share, at least 4 px: ten seconds show and do not paint the day, and a quarter of an hour is more than they are. Time that nobody watched is
 //! grey, neither green nor red.
 
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ const COLUMN: usize = 2;
 /// The height of a bar, px.
 const HEIGHT: u32 = 24;
 /// The least red of a day with a failed check, px.
-const RED_LEAST: u32 = 3;
+const RED_LEAST: u32 = 4;
 /// From this share on, a day counts as watched.
 const WATCHED: f64 = 0.95;
 
@@ -73,8 +73,9 @@ pub(super) fn red_height(day: &Day) -> u32 {
     else {
         return 0;
     };
-    let height = f64::from(HEIGHT) * (1.0 - availability.ratio()).sqrt();
-    (height.round() as u32).clamp(RED_LEAST, HEIGHT)
+    let height = f64::from(HEIGHT) * (1.0 - availability.ratio()).cbrt();
+    // One that had a successful check is not all red.
+    (height.round() as u32).clamp(RED_LEAST, HEIGHT - u32::from(availability.up > 0))
 }
 
 /// How much of a day's column is grey, since nobody watched, px.

@@ -93,7 +93,7 @@ pub struct Day {
     pub from: Timestamp,
     /// Its end, or the instant of the page.
     pub until: Timestamp,
-    /// Its figures.
+    /// Its figures; without response times.
     pub figures: Figures,
 }
 

@@ -54,7 +54,7 @@ pub(super) fn content(page: &StatusPage, (glance, verdict): (Glance, &str), link
                     (sites(&page.frame, group, (false, &name), links))
                 }
             } @else {
-                @if is_named { h2 { (name) } }
+                @if is_named { h2 { (name) " " span class="m" { (summed(group)) } } }
                 (sites(&page.frame, group, (true, if is_named { &name } else { "All sites" }), links))
             }
         }
@@ -115,7 +115,7 @@ fn sites(frame: &Frame, group: &Group, (has_hours, name): (bool, &str), links: L
                 tr {
                     th scope="col" class="c1" { "State" }
                     th scope="col" { "Site" }
-                    th scope="col" class="c3" { (days) " days" }
+                    th scope="col" class="c3" { "Past " (days) " days" }
                     th scope="col" class="n c4" { "Available" }
                     th scope="col" class="n c5" { "p50" }
                     th scope="col" class="n c6" { "p95" }
@@ -163,7 +163,7 @@ pub(super) fn incidents(
         @if incidents.is_empty() {
             p { "None." }
         } @else {
-            table {
+            table class="i" {
                 thead {
                     tr {
                         @if links.is_some() { th scope="col" { "Site" } }

@@ -175,7 +175,7 @@ fn durations_are_two_units_at_most() {
 }
 
 proptest! {
-    /// A failed check shows as at least 3 px of red and never as all of a day that had a success; what nobody watched is grey.
+    /// A failed check shows as at least 4 px of red and never as all of a day that had a success; what nobody watched is grey.
     #[test]
     fn red_shows_and_does_not_exaggerate(up in 0u64..10_000, down in 0u64..10_000, coverage in 0.0f64..=1.0) {
         let day = day(0, figures(up, up + down, coverage));
@@ -183,8 +183,9 @@ proptest! {
         prop_assert!(red + grey <= 24);
         if up + down > 0 {
             prop_assert_eq!(red == 0, down == 0);
-            prop_assert!(red == 0 || red >= 3);
-            prop_assert!(down * 1_000 > up || red == 3, "{} px for {} of {}", red, down, up);
+            prop_assert!(red == 0 || red >= 4);
+            prop_assert!(up == 0 || red < 24);
+            prop_assert!(down * 200 > up || red == 4, "{} px for {} of {}", red, down, up);
         }
         let words = words::availability(&day.figures);
         prop_assert!(down == 0 || !words.contains("100%"), "{}", words);

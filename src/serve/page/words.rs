@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use hyper::StatusCode;
 use maud::{Markup, html};
 
 use crate::alert::RuleKind;
@@ -79,10 +80,14 @@ pub(super) fn answers(answers: &[(Answer, u64)]) -> String {
     words.join(", ")
 }
 
-/// `503`, `refused`.
+/// `503 Service Unavailable`, `refused`.
 pub(super) fn word(answer: Answer) -> Cow<'static, str> {
     match answer {
-        Answer::Code(status) => status.get().to_string().into(),
+        Answer::Code(status) => {
+            let code = status.get();
+            let phrase = StatusCode::from_u16(code).ok().and_then(|code| code.canonical_reason());
+            phrase.map_or_else(|| code.to_string(), |phrase| format!("{code} {phrase}")).into()
+        }
         Answer::Cause(Cause::Ok) => "up".into(),
         Answer::Cause(cause) => cause.word().into(),
     }

@@ -18,13 +18,13 @@ use redb::ReadOnlyTable;
 
 use crate::model::{Outcome, Sample, SiteId, Timestamp};
 use crate::stats::{Beat, Beats, PeriodFigures};
-use crate::store::codec::block;
 use crate::store::tables::record::SealedRecord;
 use crate::store::tables::rollup::{self, Grain, RollupRow};
 use crate::store::tables::schema;
 
-use super::samples::{Chain, first_block};
+use super::samples::Chain;
 use super::view::{Query, View};
+use super::walk::{Walked, walk};
 
 type Rows = ReadOnlyTable<(u32, u64), &'static [u8]>;
 
@@ -48,39 +48,35 @@ pub struct Figures {
     pub beats: Option<Beats>,
 }
 
-/// The figures of each site that `query` names, in its order, with a heartbeat of cells of this length (whole hours, or
-/// shorter than one). A site that the store does not know has none.
-pub fn figures(view: &View, query: &Query, cell: Option<Duration>) -> Result<Vec<Figures>, redb::Error> {
-    let mut all = Vec::new();
-    for &site in query.sites.iter().flatten() {
+/// What all periods of one site share.
+pub struct Foundation {
+    site: SiteId,
+    sealed: SealedRecord,
+    /// The number of the oldest remaining raw sample.
+    pub first_raw: u64,
+    /// As in [`Figures`].
+    pub begins: Option<Timestamp>,
+}
+
+impl Foundation {
+    /// That of `site`; `has_begins` costs a block.
+    pub fn of(view: &View, site: SiteId, has_begins: bool) -> Result<Self, redb::Error> {
         let sealed = view.sealed(site)?;
         let first = view.blocks.range(schema::whole(site.0))?.next().transpose()?;
         let first_raw = first.map_or(sealed.next_seq, |(key, _)| key.value().1);
-        let mut sum = FiguresBuilder {
-            view,
-            query,
-            sealed,
-            first_raw,
-            chain: Chain::default(),
-            figures: Figures {
-                site,
-                stretch: PeriodFigures::default(),
-                begins: if cell.is_none() { super::beginning::begins(view, site)? } else { None },
-                is_exact: true,
-                damaged: 0,
-                has_gap: false,
-                beats: None,
-            },
-        };
-        sum.rolled()?;
-        sum.end_of_rolled();
-        let unrolled = sum.sealed.rolled..u64::MAX;
-        sum.raw((query.since, query.until), unrolled)?;
-        if let Some(cell) = cell {
-            sum.figures.beats = Some(sum.beats(cell)?);
-        }
-        all.push(sum.figures);
+        let begins = if has_begins { super::beginning::begins(view, site)? } else { None };
+        Ok(Self { site, sealed, first_raw, begins })
     }
+}
+
+/// The figures of each site that `query` names, in its order, with a heartbeat of cells of this length (whole hours, or
+/// shorter than one). A site that the store does not know has none.
+pub fn figures(view: &View, query: &Query, cell: Option<Duration>) -> Result<Vec<Figures>, redb::Error> {
+    let one = |&site: &SiteId| {
+        let foundation = Foundation::of(view, site, cell.is_none())?;
+        part(view, &foundation, (query.since, query.until), cell)
+    };
+    let mut all = query.sites.iter().flatten().map(one).collect::<Result<Vec<Figures>, redb::Error>>()?;
     if let Some(first) = all.first_mut() {
         // Entries of the journal are of all sites.
         first.damaged += view.tail.damaged;
@@ -88,9 +84,42 @@ pub fn figures(view: &View, query: &Query, cell: Option<Duration>) -> Result<Vec
     Ok(all)
 }
 
+/// The figures of one site in one period, without what is damaged in the journal.
+pub fn part(
+    view: &View,
+    foundation: &Foundation,
+    (since, until): (Timestamp, Timestamp),
+    cell: Option<Duration>,
+) -> Result<Figures, redb::Error> {
+    let mut sum = FiguresBuilder {
+        view,
+        query: Query { sites: None, since, until },
+        sealed: foundation.sealed,
+        first_raw: foundation.first_raw,
+        chain: Chain::default(),
+        figures: Figures {
+            site: foundation.site,
+            stretch: PeriodFigures::default(),
+            begins: foundation.begins,
+            is_exact: true,
+            damaged: 0,
+            has_gap: false,
+            beats: None,
+        },
+    };
+    sum.rolled()?;
+    sum.end_of_rolled();
+    let unrolled = sum.sealed.rolled..u64::MAX;
+    sum.raw((since, until), unrolled)?;
+    if let Some(cell) = cell {
+        sum.figures.beats = Some(sum.beats(cell)?);
+    }
+    Ok(sum.figures)
+}
+
 struct FiguresBuilder<'a> {
     view: &'a View,
-    query: &'a Query,
+    query: Query,
     sealed: SealedRecord,
     /// The number of the oldest remaining raw sample.
     first_raw: u64,
@@ -334,67 +363,4 @@ impl BeatCells {
             (cell.up, cell.down) = (cell.up.saturating_add(beat.up), cell.down.saturating_add(beat.down));
         }
     }
-}
-
-/// What a walk did not find.
-#[derive(Clone, Copy, Default)]
-struct Walked {
-    /// Records that could not be read.
-    damaged: u64,
-    /// Numbers without a sample between those that were asked for.
-    missing: u64,
-}
-
-/// Hands the samples of `site`, as they count, with these times and numbers to `each`, in the order of their numbers.
-fn walk(
-    view: &View,
-    site: SiteId,
-    sealed: &SealedRecord,
-    (from, to): (Timestamp, Timestamp),
-    numbers: Range<u64>,
-    mut each: impl FnMut(u64, &Sample),
-) -> Result<Walked, redb::Error> {
-    let (query, mask) = (Query { sites: None, since: from, until: to }, view.outages.of(site));
-    let mut admit = |first: u64, samples: &[Sample]| {
-        let asked = (first..).zip(samples).filter(|(seq, sample)| numbers.contains(seq) && query.covers(sample.at));
-        asked.map(|(seq, sample)| each(seq, &mask.seen(sample))).count() > 0
-    };
-    let mut walked = Walked::default();
-    let mut chain = Chain::default();
-    let mut samples = Vec::new();
-    // The block that holds the first of the numbers, or the first that reaches into the time.
-    let holding = view.blocks.range((site.0, 0)..=(site.0, numbers.start))?.next_back().transpose()?;
-    let begin = holding.map_or(numbers.start, |(key, _)| key.value().1);
-    let begin = begin.max(first_block(view, site, sealed.next_seq, from)?);
-    let end = numbers.end.min(sealed.next_seq).max(begin);
-    for row in view.blocks.range((site.0, begin)..(site.0, end))? {
-        let (key, bytes) = row?;
-        let (key, bytes) = (key.value(), bytes.value());
-        match block::head(key, bytes) {
-            // Nothing in it or, without a clock set back, after it is early enough.
-            Ok(head) if head.low >= to && key.1 > sealed.setback && !query.covers(head.low) => return Ok(walked),
-            Ok(head) if head.peak < from => walked.missing += chain.follow(key.1, head.count, false),
-            _ => {
-                samples.clear();
-                if block::decode(key, bytes, &mut samples).is_ok() {
-                    walked.missing += chain.follow(key.1, samples.len(), admit(key.1, &samples));
-                } else {
-                    walked.damaged += 1;
-                    chain = Chain::default();
-                }
-            }
-        }
-    }
-    if numbers.end > sealed.next_seq {
-        for index in 0..view.tail.count(site) {
-            samples.clear();
-            if let Ok(first) = view.tail.decode(site, index, sealed.next_seq, &mut samples) {
-                walked.missing += chain.follow(first, samples.len(), admit(first, &samples));
-            } else {
-                walked.damaged += 1;
-                chain = Chain::default();
-            }
-        }
-    }
-    Ok(walked)
 }

@@ -4,6 +4,8 @@ pub(crate) mod beginning;
 pub(crate) mod export_reader;
 pub(crate) mod export_start;
 pub(crate) mod figures;
+pub(crate) mod moment;
 pub(crate) mod rolled;
 pub(crate) mod samples;
 pub(crate) mod view;
+pub(crate) mod walk;

@@ -3,7 +3,7 @@
 //! Invariants: each function reads one transaction, so its result is consistent; a damaged record shortens or thins a
 //! result but never makes it wrong.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
@@ -39,12 +39,6 @@ impl Query {
     #[must_use]
     pub fn covers(&self, at: Timestamp) -> bool {
         self.since <= at && (at < self.until || self.until == Timestamp::MAX)
-    }
-
-    /// Whether `site` is asked for.
-    #[must_use]
-    pub fn names(&self, site: SiteId) -> bool {
-        self.sites.as_ref().is_none_or(|sites| sites.contains(&site))
     }
 }
 
@@ -241,7 +235,8 @@ pub fn standing(transaction: &ReadTransaction) -> Result<(Vec<Incident>, Vec<Sil
 /// The alerts that `query` asks for, by time and then in the order in which they were found.
 pub fn alerts(transaction: &ReadTransaction, query: &Query) -> Result<Vec<AlertRecord>, redb::Error> {
     let mut alerts = all_alerts(transaction)?;
-    alerts.retain(|(site, alert)| query.names(*site) && query.covers(alert.at));
+    let wanted: Option<HashSet<SiteId>> = query.sites.as_ref().map(|sites| sites.iter().copied().collect());
+    alerts.retain(|(site, alert)| wanted.as_ref().is_none_or(|wanted| wanted.contains(site)) && query.covers(alert.at));
     alerts.sort_by_key(|(_, alert)| alert.at);
     Ok(alerts.into_iter().map(|(_, alert)| alert).collect())
 }

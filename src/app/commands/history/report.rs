@@ -14,7 +14,7 @@ use crate::app::cli::args::{CommonArgs, PeriodArgs};
 use crate::app::cli::stdout::print;
 use crate::app::cli::stored::report::ReportArgs;
 use crate::app::exit::{CommandError, Ending};
-use crate::app::pages::{PageSite, Setting, judged, site, status};
+use crate::app::pages::{PageSite, Past, Setting, judged, site, status};
 use crate::config::ConfiguredSite;
 use crate::model::PageTerms;
 use crate::model::text::shown_path;
@@ -42,8 +42,9 @@ pub fn report(args: &ReportArgs, common: &CommonArgs) -> Result<Ending, CommandE
     }
     let sites = judged(&past.archive, &past.sites, &chosen, as_of)?;
     let setting = Setting { terms: &terms, zone: &past.zone, as_of };
-    let all = status(&past.archive, &setting, &sites)?;
-    let pages: Result<Vec<SitePage>, _> = sites.iter().map(|found| site(&past.archive, &setting, found, DAY)).collect();
+    let moment = Past::of(&past.archive)?;
+    let all = status(&moment, &setting, &sites)?;
+    let pages: Result<Vec<SitePage>, _> = sites.iter().map(|found| site(&moment, &setting, found, DAY)).collect();
     let pages = pages?;
     let is_file = args.out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("html"));
     if is_file {

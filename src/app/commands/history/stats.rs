@@ -150,22 +150,23 @@ fn intervals(period: Period) -> impl Iterator<Item = Period> {
     starts.take_while(move |since| *since < period.until).map(interval)
 }
 
-/// The figures of each of `sites` without what is left out; of those without maintenance as of one moment.
+/// The figures of each of `sites` without what is left out, as of one moment.
 fn figures<'a>(
     past: &StoredPeriod,
     sites: impl Iterator<Item = (SiteId, &'a str, &'a LeftOut)>,
     period: Period,
 ) -> Result<Vec<Result<Remaining, Coarse>>, StoreError> {
     let sites: Vec<(SiteId, &str, &LeftOut)> = sites.collect();
+    let moment = past.archive.moment()?;
     let span = (period.since, period.until);
     let of = |wanted: bool| sites.iter().filter(move |(.., left_out)| left_out.spans().is_empty() == wanted);
     let whole = of(true).map(|(id, ..)| *id).collect();
     let query = Query { sites: Some(whole), since: period.since, until: period.until };
-    let mut whole = past.archive.figures(&query, None)?.into_iter();
+    let mut whole = moment.figures(&query, None)?.into_iter();
     let one = |&(id, site, left_out): &(SiteId, &str, &LeftOut)| {
         let cadence = past.cadence(site);
         if !left_out.spans().is_empty() {
-            return remaining(&past.archive, id, span, left_out, cadence);
+            return remaining(&moment, id, span, left_out, cadence);
         }
         let figures = whole.next().map(|figures| undivided(figures, span, cadence));
         Ok(Ok(figures.unwrap_or_default()))

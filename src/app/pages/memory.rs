@@ -1,0 +1,311 @@
+//! Figures of days, and of all of them together, that are read once: what is settled of the past of a site is remembered.
+//!
+//! Law: the figures are those that are read without it (property-tested). Whatever changes the past gives it another edition
+//! ([`crate::store::Edition`]), and then it is read again. Bounds: [`SITES_MAX`] sites, a few kilobytes each; others are read each time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::model::lock::lock;
+use crate::model::{SiteId, Timestamp};
+use crate::serve::page::model::Figures;
+use crate::stats::{Cadence, PeriodFigures, PeriodParts};
+use crate::store::{Edition, Moment, Settled, StoreError};
+
+use super::periods::{Span, outlined, shown};
+
+/// Sites that are remembered.
+const SITES_MAX: usize = 2_000;
+
+/// Once so much more is settled, it is remembered, too.
+const AGAIN: Duration = Duration::from_hours(3);
+
+/// See the module.
+#[derive(Default)]
+pub struct Memory {
+    sites: Mutex<HashMap<SiteId, Arc<Remembered>>>,
+}
+
+/// What is settled of one site.
+struct Remembered {
+    edition: Edition,
+    cadence: Cadence,
+    /// The days that were over by then, and the one that was not.
+    spans: Vec<Span>,
+    begins: Option<Timestamp>,
+    until: Timestamp,
+    days: Vec<Figures>,
+    /// Of the last of `spans`, and of all of them.
+    open: Sums,
+    whole: Sums,
+}
+
+/// The sums of a period, without what takes much memory.
+struct Sums {
+    /// Without its histograms.
+    bare: PeriodFigures,
+    responses: Vec<(u32, u32)>,
+}
+
+impl Sums {
+    fn of(mut figures: PeriodFigures) -> Self {
+        let responses = figures.rollup.response.buckets().collect();
+        (figures.rollup.response, figures.rollup.ttfb) = Default::default();
+        Self { bare: figures, responses }
+    }
+
+    fn with(&self, later: &PeriodFigures) -> PeriodFigures {
+        let mut sum = self.bare.clone();
+        for &(highest, count) in &self.responses {
+            sum.rollup.response.record_n(highest, count);
+        }
+        sum.append(later);
+        sum
+    }
+}
+
+impl Memory {
+    /// The figures of each of `days` of `site` (without response times), and of all of them, which follow each other.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn daily(
+        &self,
+        moment: &Moment,
+        (site, cadence): (SiteId, Cadence),
+        days: &[Span],
+    ) -> Result<(Vec<Figures>, Figures), StoreError> {
+        let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(Default::default()) };
+        let known = lock(&self.sites).get(&site).cloned();
+        let has_room = known.is_some() || lock(&self.sites).len() < SITES_MAX;
+        let settled = if has_room { moment.settled(site)? } else { None };
+        let Some(settled) = settled.filter(|settled| first.0 < settled.until && settled.until < last.1) else {
+            return read(moment, (site, cadence), days);
+        };
+        let fits = |known: &Arc<Remembered>| {
+            known.edition == settled.edition
+                && known.cadence == cadence
+                && known.until <= settled.until
+                && settled.until.since(known.until) < AGAIN
+                && known.is_start_of(days)
+        };
+        let known = if let Some(known) = known.filter(fits) {
+            known
+        } else {
+            let fresh = Arc::new(remembered(moment, (site, cadence), days, &settled)?);
+            lock(&self.sites).insert(site, Arc::clone(&fresh));
+            fresh
+        };
+        known.complete(moment, site, days)
+    }
+
+    /// Forgets sites for which `is_shown` is not true.
+    pub fn keep(&self, is_shown: impl Fn(SiteId) -> bool) {
+        lock(&self.sites).retain(|site, _| is_shown(*site));
+    }
+}
+
+impl Remembered {
+    /// Whether `days` begin with these.
+    fn is_start_of(&self, days: &[Span]) -> bool {
+        let Some((open, over)) = self.spans.split_last() else { return false };
+        days.len() >= self.spans.len() && days.starts_with(over) && days[over.len()].0 == open.0
+    }
+
+    /// Adds what is not remembered, up to the end of `days`.
+    fn complete(&self, moment: &Moment, site: SiteId, days: &[Span]) -> Result<(Vec<Figures>, Figures), StoreError> {
+        let rest = &days[self.days.len()..];
+        let (Some(open), Some(last)) = (rest.first(), rest.last()) else { return Ok(Default::default()) };
+        let mut wanted = vec![(self.until, last.1)];
+        if rest.len() > 1 {
+            wanted.push((self.until, open.1));
+            wanted.extend(&rest[1..]);
+        }
+        let mut found = moment.sums(site, &wanted)?.into_iter();
+        let later = found.next().unwrap_or_default();
+        let whole = parts((days[0].0, last.1), self.whole.with(&later), self.cadence, self.begins);
+        let day = |span, figures| outlined(&parts(span, figures, self.cadence, self.begins));
+        let mut figures = self.days.clone();
+        let first = if rest.len() > 1 { found.next().unwrap_or_default() } else { later };
+        figures.push(day(*open, self.open.with(&first)));
+        figures.extend(rest[1..].iter().zip(found).map(|(span, figures)| day(*span, figures)));
+        Ok((figures, shown(&whole.summary((days[0].0, last.1)))))
+    }
+}
+
+fn parts(span: Span, figures: PeriodFigures, cadence: Cadence, begins: Option<Timestamp>) -> PeriodParts {
+    let mut parts = PeriodParts::default();
+    parts.append(span, figures, Some(cadence), begins);
+    parts
+}
+
+/// Reads what is settled of `days`.
+fn remembered(
+    moment: &Moment,
+    (site, cadence): (SiteId, Cadence),
+    days: &[Span],
+    settled: &Settled,
+) -> Result<Remembered, StoreError> {
+    let over = days.iter().take_while(|day| day.1 <= settled.until).count();
+    let mut spans = days[..over].to_vec();
+    let mut wanted = spans.clone();
+    // A day may begin where the settled time ends.
+    spans.push(days.get(over).copied().unwrap_or((settled.until, settled.until)));
+    wanted.extend([(spans[over].0, settled.until), (spans[0].0, settled.until)]);
+    let found = moment.parts(site, &wanted)?;
+    let begins = found.first().and_then(|figures| figures.begins);
+    let mut figures: Vec<PeriodFigures> = found.into_iter().map(|figures| figures.stretch).collect();
+    let whole = Sums::of(figures.pop().unwrap_or_default());
+    let open = Sums::of(figures.pop().unwrap_or_default());
+    let day = |(span, figures): (&Span, _)| outlined(&parts(*span, figures, cadence, begins));
+    let days = spans.iter().zip(figures).map(day).collect();
+    Ok(Remembered { edition: settled.edition.clone(), cadence, spans, begins, until: settled.until, days, open, whole })
+}
+
+/// The same without a memory.
+pub fn read(
+    moment: &Moment,
+    (site, cadence): (SiteId, Cadence),
+    days: &[Span],
+) -> Result<(Vec<Figures>, Figures), StoreError> {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(Default::default()) };
+    let mut spans = days.to_vec();
+    spans.push((first.0, last.1));
+    let found = moment.parts(site, &spans)?.into_iter().zip(&spans);
+    let mut found: Vec<PeriodParts> =
+        found.map(|(figures, span)| parts(*span, figures.stretch, cadence, figures.begins)).collect();
+    let whole = found.pop().unwrap_or_default();
+    Ok((found.iter().map(outlined).collect(), shown(&whole.summary((first.0, last.1)))))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::{TimeZone, offset};
+    use proptest::prelude::*;
+
+    use super::super::periods::days;
+    use super::*;
+    use crate::alert::network::{Blind, Outage, Realm};
+    use crate::model::{Cause, Micros, Observation, Sample};
+    use crate::ring::Producer;
+    use crate::store::{Archive, Keep, Options, Store, Writer};
+
+    const START: Timestamp = Timestamp::from_secs(20_000 * 86_400);
+    const CADENCE: Cadence = Cadence { interval: Duration::from_mins(5), timeout: Duration::from_secs(10) };
+
+    /// What happens between two looks.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        /// So many checks.
+        Checks(u64),
+        /// So many checks that are not made.
+        Nothing(u64),
+        /// The clock is set back by so many checks.
+        Back(u64),
+        /// The last so many checks met an outage of the own network.
+        Blind(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            8 => (1u64..200).prop_map(Step::Checks),
+            1 => (1u64..400).prop_map(Step::Nothing),
+            1 => (1u64..30).prop_map(Step::Back),
+            1 => (1u64..12).prop_map(Step::Blind),
+        ]
+    }
+
+    fn check(tick: u64) -> Sample {
+        let cause = match tick {
+            _ if tick.is_multiple_of(17) => Cause::ConnectTimeout,
+            _ if tick / 5 % 31 == 7 => Cause::Status,
+            _ => Cause::Ok,
+        };
+        let mut observation = Observation::failed(cause, "");
+        let spent = Micros::new(u32::try_from(20_000 + tick * 7_919 % 50_000).unwrap());
+        observation.phases = observation.phases.with(crate::model::Phase::Connect, spent);
+        observation.sample(at(tick), Micros::ZERO, 0)
+    }
+
+    fn at(tick: u64) -> Timestamp {
+        START.after(CADENCE.interval * u32::try_from(tick).unwrap()).after(Duration::from_micros(7))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn figures_are_those_that_are_read_without_it(
+            steps in prop::collection::vec(step(), 1..16), count in 1u32..6, hours in 30u64..200,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("webmon.redb");
+            let options = Options { keep: Keep { retention: Some(Duration::from_hours(hours)), ..Keep::default() }, ..Options::default() };
+            let store = Store::open(&path, &options, START).unwrap().store;
+            let id = store.register(&["api".into()], START).unwrap()[0].id;
+            let mut producer = Producer::new(8_000, 0);
+            let mut writer = Writer::new(store, vec![(id, producer.ring().reader_at_head())]).unwrap();
+            let zones = [TimeZone::UTC, TimeZone::fixed(offset(5)), TimeZone::fixed(jiff::tz::Offset::from_seconds(19_800).unwrap())];
+            let memories: Vec<Memory> = zones.iter().map(|_| Memory::default()).collect();
+            let mut tick = 1_000;
+            for step in steps {
+                match step {
+                    Step::Checks(count) => {
+                        for tick in tick..tick + count {
+                            producer.push(check(tick));
+                        }
+                        tick += count;
+                    }
+                    Step::Nothing(count) => tick += count,
+                    Step::Back(count) => tick -= count,
+                    Step::Blind(count) => {
+                        let blind = Blind { realm: Realm::Global, from: at(tick - count), to: at(tick) };
+                        lock(&writer.entrance()).note_outage(&Outage { blind, hosts: 5, sites: vec![id] }, true);
+                    }
+                }
+                lock(&writer.entrance()).note_decided(at(tick).before(Duration::from_hours(1)));
+                writer.flush(at(tick));
+                let archive = Archive::open(&path).unwrap();
+                let moment = archive.moment().unwrap();
+                for (zone, memory) in zones.iter().zip(&memories) {
+                    let days = days(count, zone, at(tick));
+                    let expected = read(&moment, (id, CADENCE), &days).unwrap();
+                    prop_assert_eq!(&memory.daily(&moment, (id, CADENCE), &days).unwrap(), &expected, "{:?}, {:?}", step, zone);
+                    prop_assert_eq!(&memory.daily(&moment, (id, CADENCE), &days).unwrap(), &expected, "again");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_settled_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        let store = Store::open(&path, &Options::default(), START).unwrap().store;
+        let id = store.register(&["api".into()], START).unwrap()[0].id;
+        let mut producer = Producer::new(8_000, 0);
+        let mut writer = Writer::new(store, vec![(id, producer.ring().reader_at_head())]).unwrap();
+        let memory = Memory::default();
+        let look = |tick: u64, days: &[Span]| {
+            let moment = Archive::open(&path).unwrap().moment().unwrap();
+            memory.daily(&moment, (id, CADENCE), days).unwrap();
+            let known = lock(&memory.sites).get(&id).cloned();
+            known.map(|known| (known.days.len(), at(tick).since(known.until) <= Duration::from_hours(3)))
+        };
+        let mut check_until = |ticks: std::ops::Range<u64>| {
+            let end = at(ticks.end);
+            for tick in ticks {
+                producer.push(check(tick));
+            }
+            writer.flush(end);
+            end
+        };
+        check_until(1_000..1_490);
+        // What was written a quarter of an hour ago is sealed, and rolled up.
+        let days = days(5, &TimeZone::UTC, check_until(1_490..1_500));
+        // A day is 288 checks: those before the first one, one from its middle on, and most of one that is not over.
+        assert_eq!(look(1_500, &days), Some((4, true)));
+        memory.keep(|_| false);
+        assert!(lock(&memory.sites).is_empty());
+    }
+}
