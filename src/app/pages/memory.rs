@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::model::lock::lock;
 use crate::model::{SiteId, Timestamp};
 use crate::serve::page::model::Figures;
-use crate::stats::{Cadence, PeriodFigures, PeriodParts};
-use crate::store::{Edition, Moment, Settled, StoreError};
+use crate::stats::{Cadence, Histogram, PeriodFigures, Rollup};
+use crate::store::{Edition, Figures as StoredFigures, Moment, Settled, StoreError};
 
 use super::periods::{Span, outlined, shown};
 
@@ -37,30 +37,49 @@ struct Remembered {
     until: Timestamp,
     days: Vec<Figures>,
     /// Of the last of `spans`, and of all of them.
-    open: Sums,
+    open: PeriodFigures,
     whole: Sums,
 }
 
-/// The sums of a period, without what takes much memory.
+/// The sums of a period, with histograms that take little memory.
 struct Sums {
-    /// Without its histograms.
     bare: PeriodFigures,
     responses: Vec<(u32, u32)>,
 }
 
+/// `figures` without histograms.
+fn bare(figures: &PeriodFigures) -> PeriodFigures {
+    let Rollup { totals, response_max, ttfb_max, .. } = &figures.rollup;
+    let rollup =
+        Rollup { totals: totals.clone(), response_max: *response_max, ttfb_max: *ttfb_max, ..Rollup::default() };
+    let PeriodFigures { oldest, newest_due, last_at, outages, holes, .. } = figures;
+    PeriodFigures {
+        rollup,
+        oldest: *oldest,
+        newest_due: *newest_due,
+        last_at: *last_at,
+        outages: *outages,
+        holes: holes.clone(),
+    }
+}
+
 impl Sums {
-    fn of(mut figures: PeriodFigures) -> Self {
+    fn of(figures: &PeriodFigures) -> Self {
         let responses = figures.rollup.response.buckets().collect();
-        (figures.rollup.response, figures.rollup.ttfb) = Default::default();
-        Self { bare: figures, responses }
+        Self { bare: bare(figures), responses }
     }
 
+    /// These and what is `later`.
     fn with(&self, later: &PeriodFigures) -> PeriodFigures {
         let mut sum = self.bare.clone();
+        // Adding to its histogram is less than copying it into one without a value.
+        let mut responses = Histogram::default();
         for &(highest, count) in &self.responses {
-            sum.rollup.response.record_n(highest, count);
+            responses.record_n(highest, count);
         }
-        sum.append(later);
+        responses.merge(&later.rollup.response);
+        sum.append(&bare(later));
+        sum.rollup.response = responses;
         sum
     }
 }
@@ -124,20 +143,17 @@ impl Remembered {
         }
         let mut found = moment.sums(site, &wanted)?.into_iter();
         let later = found.next().unwrap_or_default();
-        let whole = parts((days[0].0, last.1), self.whole.with(&later), self.cadence, self.begins);
-        let day = |span, figures| outlined(&parts(span, figures, self.cadence, self.begins));
+        let span = (days[0].0, last.1);
+        let day = |span, figures: &PeriodFigures| outlined(figures, span, self.cadence, self.begins);
         let mut figures = self.days.clone();
-        let first = if rest.len() > 1 { found.next().unwrap_or_default() } else { later };
-        figures.push(day(*open, self.open.with(&first)));
-        figures.extend(rest[1..].iter().zip(found).map(|(span, figures)| day(*span, figures)));
-        Ok((figures, shown(&whole.summary((days[0].0, last.1)))))
+        let mut first = self.open.clone();
+        let second = if rest.len() > 1 { found.next().unwrap_or_default() } else { bare(&later) };
+        first.append(&second);
+        figures.push(day(*open, &first));
+        figures.extend(rest[1..].iter().zip(found).map(|(span, figures)| day(*span, &figures)));
+        let whole = self.whole.with(&later).summary(span, Some(self.cadence), self.begins);
+        Ok((figures, shown(&whole)))
     }
-}
-
-fn parts(span: Span, figures: PeriodFigures, cadence: Cadence, begins: Option<Timestamp>) -> PeriodParts {
-    let mut parts = PeriodParts::default();
-    parts.append(span, figures, Some(cadence), begins);
-    parts
 }
 
 /// Reads what is settled of `days`.
@@ -156,9 +172,9 @@ fn remembered(
     let found = moment.parts(site, &wanted)?;
     let begins = found.first().and_then(|figures| figures.begins);
     let mut figures: Vec<PeriodFigures> = found.into_iter().map(|figures| figures.stretch).collect();
-    let whole = Sums::of(figures.pop().unwrap_or_default());
-    let open = Sums::of(figures.pop().unwrap_or_default());
-    let day = |(span, figures): (&Span, _)| outlined(&parts(*span, figures, cadence, begins));
+    let whole = Sums::of(&figures.pop().unwrap_or_default());
+    let open = bare(&figures.pop().unwrap_or_default());
+    let day = |(span, figures): (&Span, PeriodFigures)| outlined(&figures, *span, cadence, begins);
     let days = spans.iter().zip(figures).map(day).collect();
     Ok(Remembered { edition: settled.edition.clone(), cadence, spans, begins, until: settled.until, days, open, whole })
 }
@@ -172,11 +188,10 @@ pub fn read(
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(Default::default()) };
     let mut spans = days.to_vec();
     spans.push((first.0, last.1));
-    let found = moment.parts(site, &spans)?.into_iter().zip(&spans);
-    let mut found: Vec<PeriodParts> =
-        found.map(|(figures, span)| parts(*span, figures.stretch, cadence, figures.begins)).collect();
-    let whole = found.pop().unwrap_or_default();
-    Ok((found.iter().map(outlined).collect(), shown(&whole.summary((first.0, last.1)))))
+    let mut found = moment.parts(site, &spans)?;
+    let whole = found.pop().map(|whole| whole.stretch.summary((first.0, last.1), Some(cadence), whole.begins));
+    let day = |(figures, day): (StoredFigures, &Span)| outlined(&figures.stretch, *day, cadence, figures.begins);
+    Ok((found.into_iter().zip(days).map(day).collect(), whole.as_ref().map(shown).unwrap_or_default()))
 }
 
 #[cfg(test)]

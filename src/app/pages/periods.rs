@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::app::objectives::remaining::undivided;
 use crate::model::{SiteId, Timestamp};
 use crate::serve::page::model::Figures;
-use crate::stats::{Cadence, PeriodFigures, PeriodParts, Summary};
+use crate::stats::{Cadence, PeriodFigures, Summary};
 use crate::store::StoreError;
 
 use super::Past;
@@ -56,17 +55,16 @@ pub fn summed(
     spans: &[Span],
 ) -> Result<Vec<(PeriodFigures, Summary)>, StoreError> {
     let figures = past.moment.parts(site, spans)?;
-    let one = |(figures, span): (_, &Span)| {
-        let parts = undivided(figures, *span, Some(cadence)).parts;
-        let summary = parts.summary(*span);
-        (parts.whole, summary)
+    let one = |(figures, span): (crate::store::Figures, &Span)| {
+        let summary = figures.stretch.summary(*span, Some(cadence), figures.begins);
+        (figures.stretch, summary)
     };
     Ok(figures.into_iter().zip(spans).map(one).collect())
 }
 
-/// What a day of a bar shows: no response times.
-pub fn outlined(parts: &PeriodParts) -> Figures {
-    let (counts, coverage) = parts.counts();
+/// What a day of a bar shows of `figures`: no response times.
+pub fn outlined(figures: &PeriodFigures, day: Span, cadence: Cadence, begins: Option<Timestamp>) -> Figures {
+    let (counts, coverage) = figures.counts(day, Some(cadence), begins);
     Figures { availability: counts.availability(), coverage, response: None }
 }
 

@@ -5,8 +5,7 @@
 
 use crate::model::time::duration::micros;
 use crate::model::{Timeframe, Timestamp};
-use crate::stats::coverage::coverage;
-use crate::stats::{Cadence, Counts, Gap, PeriodFigures, Summary, Unmade};
+use crate::stats::{Cadence, Gap, PeriodFigures, Summary, Unmade};
 
 /// The parts so far, summed up.
 #[derive(Clone, Debug, Default)]
@@ -42,13 +41,6 @@ impl PeriodParts {
         self.unmade.outside += unmade.outside;
         self.unmade.open += unmade.open;
         self.unmade.before += unmade.before;
-    }
-
-    /// The checks, and the share of due ones that were made.
-    #[must_use]
-    pub fn counts(&self) -> (Counts, Option<f64>) {
-        let counts = self.unmade.adjust(self.whole.rollup.totals.counts);
-        (counts, coverage(&counts))
     }
 
     /// All figures; from `since` to `until` without what is left out.

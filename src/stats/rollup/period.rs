@@ -12,8 +12,8 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::model::{Flags, Sample, Timeframe, Timestamp};
-use crate::stats::coverage::Oldest;
-use crate::stats::{Cadence, Rollup, Summary, Unmade};
+use crate::stats::coverage::{Oldest, coverage};
+use crate::stats::{Cadence, Counts, Rollup, Summary, Unmade};
 
 use super::outages::Outages;
 
@@ -119,10 +119,32 @@ impl PeriodFigures {
         cadence: Option<Cadence>,
         begins: Option<Timestamp>,
     ) -> Summary {
+        let unmade = self.unmade((since, until), cadence, begins);
+        self.rollup.summary(until, Timeframe::new(until.since(since)), unmade)
+    }
+
+    /// The checks of that summary, and its coverage.
+    #[must_use]
+    pub fn counts(
+        &self,
+        period: (Timestamp, Timestamp),
+        cadence: Option<Cadence>,
+        begins: Option<Timestamp>,
+    ) -> (Counts, Option<f64>) {
+        let counts = self.unmade(period, cadence, begins).adjust(self.rollup.totals.counts);
+        (counts, coverage(&counts))
+    }
+
+    fn unmade(
+        &self,
+        (since, until): (Timestamp, Timestamp),
+        cadence: Option<Cadence>,
+        begins: Option<Timestamp>,
+    ) -> Unmade {
         let mut unmade =
             cadence.map_or(Unmade::default(), |cadence| cadence.unmade((since, until), self.oldest, self.newest_due));
         unmade.before = self.before(since, cadence, begins);
-        self.rollup.summary(until, Timeframe::new(until.since(since)), unmade)
+        unmade
     }
 
     /// All figures of the window `(since, as_of]` of a running monitor: as in [`crate::stats::Windows`], time before

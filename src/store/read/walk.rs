@@ -41,7 +41,10 @@ pub fn walk(
     // The block that holds the first of the numbers, or the first that reaches into the time.
     let holding = view.blocks.range((site.0, 0)..=(site.0, numbers.start))?.next_back().transpose()?;
     let begin = holding.map_or(numbers.start, |(key, _)| key.value().1);
-    let begin = begin.max(first_block(view, site, sealed.next_seq, from)?);
+    let begin = match from {
+        Timestamp::ZERO => begin,
+        _ => begin.max(first_block(view, site, sealed.next_seq, from)?),
+    };
     let end = numbers.end.min(sealed.next_seq).max(begin);
     for row in view.blocks.range((site.0, begin)..(site.0, end))? {
         let (key, bytes) = row?;
