@@ -10,12 +10,13 @@ use crate::alert::incident::terms::{LedgerTerms, SiteTerms};
 use crate::alert::outbox::Outgoing;
 use crate::alert::outbox::queue::{Delivery, FailedRequest, Failure, OutletTerms};
 use crate::alert::{News, Severity, SiteSelector};
+use crate::app::system::program::CallFailure;
 use crate::config::{Config, ConfiguredSite, Exec};
 use crate::model::Timestamp;
 use crate::notify::{Delivered, Envelope, FailureKind, Outlet, OutletClass, SendFailure, Sender, Service};
 
 use super::book::PROGRAM;
-use super::program::{CallFailure, LIMIT, call};
+use super::program::{LIMIT, call};
 
 /// An outlet: its terms and its target.
 #[derive(Clone, Debug, PartialEq, Eq)]

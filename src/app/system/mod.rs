@@ -1,7 +1,8 @@
-//! Operating system: signals, threads, limits, the machine's name, the service manager, child processes.
+//! Operating system: signals, threads, limits, the machine's name, the service manager, child processes, programs of sites.yaml.
 
 pub(crate) mod limits;
 pub(crate) mod machine;
+pub(crate) mod program;
 #[cfg(unix)]
 pub(crate) mod reap;
 pub(crate) mod signals;
