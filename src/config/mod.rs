@@ -38,6 +38,7 @@ pub use sections::alerting::{Alerting, Heartbeat};
 pub use sections::exec::{DEFAULT_PATH, Exec};
 pub use sections::export::typed_sink;
 pub use sections::site::ConfiguredSite;
+pub use sections::web::report::ReportTerms;
 pub use sections::{Dashboard, Storage, Symbols, Theme, default_views};
 
 use diagnostics::lookalike::{SeenNames, with_lookalikes};
@@ -47,7 +48,7 @@ use excerpt::source::SourceText;
 use keys::mapping::Keys;
 use keys::reader::ConfigReader;
 use sections::alerting::AlertingSection;
-use sections::exec::ExecSection;
+use sections::exec;
 use sections::notes::{Literal, Notes};
 use sections::policies::AlertSettings;
 use sections::site::{SiteEntryDraft, SiteSettings};
@@ -86,6 +87,8 @@ pub struct Config {
     pub listen: ListenTarget,
     /// How the status page looks.
     pub page: PageTerms,
+    /// Where the page goes as files, and how often.
+    pub report: Option<ReportTerms>,
     /// Whether `/metrics` has quantiles.
     pub quantiles: bool,
     /// Surprising settings, one line each, with its position in the file.
@@ -247,7 +250,8 @@ fn validate(text: &str, name: &str, scope: Substitutions<'_>, exposed: bool) -> 
             config.warnings = with_lookalikes(warnings, &tree, text).into_lines(&source);
             config.files = files;
             config.secrets = config.all_secrets(&expressions);
-            if let Some(exec) = &mut config.exec {
+            let then = config.report.as_mut().and_then(|report| report.then.as_mut());
+            for exec in config.exec.as_mut().into_iter().chain(then) {
                 Arc::make_mut(exec).secrets = config.secrets.clone();
             }
             Ok(config)
@@ -264,7 +268,6 @@ struct RawConfig {
     config: Config,
     entries: Vec<SiteEntryDraft>,
     sites_at: Option<NodeId>,
-    exec: Option<ExecSection>,
     outlet_names: Vec<Arc<str>>,
     storage: Storage,
     max_size_at: Option<NodeId>,
@@ -278,7 +281,7 @@ impl RawConfig {
         let (mut alert, mut notes) = (AlertSettings::default(), Notes::default());
         let (exec, section) = keys.section("alerting", |keys| {
             alert.read(keys, &mut notes);
-            (ExecSection::read(keys), AlertingSection::read(keys, &mut notes))
+            (exec::program(keys, &exec::EXEC, &mut notes), AlertingSection::read(keys, &mut notes))
         });
         let AlertingSection { alerting, outlet_names } = section;
         let mut defaults = SiteSettings::new(alert);
@@ -289,13 +292,14 @@ impl RawConfig {
         let export = keys.section("export", |keys| sections::export::influx(keys, &mut notes));
         let listen = keys.section("listen", |keys| sections::web::listen::listen(keys, &mut notes));
         let page = keys.section("page", sections::web::page::page);
+        let report = sections::web::report::report(&mut keys, &mut notes);
         let quantiles = keys.section("metrics", sections::web::listen::metrics);
         let sites_at = keys.take("sites");
         keys.finish();
         let entries = Self::read_sites(reader, sites_at, &defaults, &mut notes)?;
-        let config =
-            Config { alerting, views, dashboard, resolver, export, listen, page, quantiles, ..Config::default() };
-        Some(Self { config, entries, sites_at, exec, outlet_names, storage, max_size_at, notes })
+        let config = Config { alerting, exec: exec.map(Arc::new), views, dashboard, resolver, ..Config::default() };
+        let config = Config { export, listen, page, report, quantiles, ..config };
+        Some(Self { config, entries, sites_at, outlet_names, storage, max_size_at, notes })
     }
 
     fn read_sites(
@@ -364,12 +368,6 @@ impl RawConfig {
         }
         if let (true, false, Some(id)) = (config.sites.is_empty(), config.disabled.is_empty(), self.sites_at) {
             reader.fault_at(id, "every site is disabled, so there is nothing to watch");
-        }
-        if let Some(ExecSection { exec, obstacle }) = self.exec {
-            if let Some((at, text)) = obstacle {
-                warnings.add(Some(at), None, text);
-            }
-            config.exec = Some(Arc::new(exec));
         }
         warnings.storage(self.max_size_at.map(|id| reader.span(id).start), &self.storage, checks_per_second);
         config.storage = Some(self.storage);

@@ -36,6 +36,11 @@ pub fn template() -> String {
     page.text
 }
 
+/// Whether most of a section can stand there as it is.
+fn has_defaults(keys: &[DeclaredKey]) -> bool {
+    keys.len() > 1 && keys.iter().any(|key| !key.default.is_empty())
+}
+
 #[derive(Default)]
 struct Page {
     text: String,
@@ -65,7 +70,8 @@ impl Page {
                     self.key("  ", key, key.default, COMMENTS_AT);
                 }
             }
-            ValueForm::Section(keys) if keys.iter().any(|key| !key.default.is_empty()) && keys.len() > 1 => {
+            // Whoever has to write something writes the whole section.
+            ValueForm::Section(keys) if has_defaults(keys) && !keys.iter().any(|key| key.required) => {
                 self.commented(&format!("{}:", key.name), COMMENTS_AT, key.doc);
                 for key in *keys {
                     self.active("  ", key);

@@ -1,7 +1,7 @@
-//! The key `alerting.exec`: a program and its arguments, a list so that no shell reads them.
+//! The keys `alerting.exec` and `report.then`: a program and its arguments, a list so that no shell reads them.
 //!
 //! A name with a slash is a path from the folder of the configuration. One without is a file of that folder, or else searched for
-//! in `PATH`. A missing program is a warning, because it may exist by the time of an alert. Bounds: 64 arguments of 64 KiB.
+//! in `PATH`. A missing program is a warning, because it may exist by the time it is needed. Bounds: 64 arguments of 64 KiB.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,8 @@ use crate::config::syntax::tree::NodeId;
 use crate::config::syntax::variables::Env;
 use crate::model::text::clean_line;
 use crate::model::{KnownSecrets, Secret};
+
+use super::notes::Notes;
 
 /// Longest name of a program that is printed, bytes.
 const SHOWN_MAX: usize = 80;
@@ -39,41 +41,53 @@ impl fmt::Debug for Exec {
     }
 }
 
-/// The value of `exec`.
-pub(crate) struct ExecSection {
-    pub(crate) exec: Exec,
-    /// Why it cannot be run now, and its position in the file.
-    pub(crate) obstacle: Option<(usize, String)>,
+/// What a program is for, for messages.
+pub(crate) struct Purpose {
+    /// Its key.
+    pub(crate) key: &'static str,
+    /// The key with its section.
+    pub(crate) path: &'static str,
+    /// A value of it.
+    pub(crate) example: &'static str,
+    /// What happens without it.
+    pub(crate) loss: &'static str,
 }
 
-impl ExecSection {
-    pub(crate) fn read(keys: &mut Keys<'_, '_>) -> Option<Self> {
-        let reader = keys.reader();
-        let ValueForm::Words(most) = keys.form("exec") else { unreachable!("exec is declared as words") };
-        let id = keys.take("exec")?;
-        let items = reader.list(id)?;
-        if items.is_empty() || items.len() > *most {
-            reader.fault_at(id, format!("write a program and at most {} arguments: [notify.sh, ops]", most - 1));
-            return None;
-        }
-        let words: Option<Vec<Scalar>> = items.iter().map(|&item| word(reader, item)).collect();
-        let mut words = words?.into_iter();
-        let program = words.next().expect("the list is not empty");
-        if program.value.is_empty() {
-            reader.fault(program.fault("the program has no name".to_owned()));
-            return None;
-        }
-        let shown = clean_line(program.masked.as_ref().unwrap_or(&program.value), SHOWN_MAX);
-        let scope = reader.scope();
-        let found = find(&program.value, scope.base_dir, scope.env);
-        let warning = |obstacle| (program.span.start, format!("alerting.exec: `{shown}` {obstacle}"));
-        let obstacle = found.obstacle.map(warning);
-        let arguments = words.map(|word| Secret::new(word.value)).collect();
-        Some(Self {
-            exec: Exec { program: found.program, arguments, shown, secrets: KnownSecrets::default() },
-            obstacle,
-        })
+/// `alerting.exec`.
+pub(crate) const EXEC: Purpose = Purpose {
+    key: "exec",
+    path: "alerting.exec",
+    example: "[notify.sh, ops]",
+    loss: "so alerts will not be delivered",
+};
+
+/// The program for `purpose`. Adds to `notes` why it cannot be run now.
+pub(crate) fn program(keys: &mut Keys<'_, '_>, purpose: &Purpose, notes: &mut Notes) -> Option<Exec> {
+    let reader = keys.reader();
+    let ValueForm::Words(most) = keys.form(purpose.key) else { unreachable!("programs are declared as words") };
+    let id = keys.take(purpose.key)?;
+    let items = reader.list(id)?;
+    if items.is_empty() || items.len() > *most {
+        let example = purpose.example;
+        reader.fault_at(id, format!("write a program and at most {} arguments: {example}", most - 1));
+        return None;
     }
+    let words: Option<Vec<Scalar>> = items.iter().map(|&item| word(reader, item)).collect();
+    let mut words = words?.into_iter();
+    let program = words.next().expect("the list is not empty");
+    if program.value.is_empty() {
+        reader.fault(program.fault("the program has no name".to_owned()));
+        return None;
+    }
+    let shown = clean_line(program.masked.as_ref().unwrap_or(&program.value), SHOWN_MAX);
+    let scope = reader.scope();
+    let found = find(&program.value, scope.base_dir, scope.env);
+    if let Some(obstacle) = found.obstacle {
+        let loss = if obstacle.contains(';') { String::new() } else { format!(", {}", purpose.loss) };
+        notes.warnings.push((program.span.start, format!("{}: `{shown}` {obstacle}{loss}", purpose.path)));
+    }
+    let arguments = words.map(|word| Secret::new(word.value)).collect();
+    Some(Exec { program: found.program, arguments, shown, secrets: KnownSecrets::default() })
 }
 
 /// One word of the list; none after a fault, or when contents do not matter.
@@ -103,27 +117,21 @@ fn find(name: &str, folder: &Path, env: Option<&Env<'_>>) -> FoundProgram {
     let path = env.and_then(|env| env("PATH")).unwrap_or_else(|| DEFAULT_PATH.to_owned());
     // The working directory needs its `./`: without a slash the system would search for the name in PATH.
     let beside = Path::new(".").join(folder).join(name);
-    let with_effect = |obstacle: String| {
-        let effect = if obstacle.contains(';') { "" } else { ", so alerts will not be delivered" };
-        format!("{obstacle}{effect}")
-    };
     if name.contains('/') || beside.is_file() {
-        let obstacle = obstacle(&beside, &path).map(with_effect);
-        return FoundProgram { program: beside, obstacle };
+        return FoundProgram { obstacle: obstacle(&beside, &path), program: beside };
     }
     let mut found =
         std::env::split_paths(&path).map(|folder| folder.join(name)).filter(|path| path.is_file()).peekable();
     let obstacle = match found.peek().map(|first| obstacle(first, &path)) {
         // A file of that name that cannot be run is probably meant.
         None if beside.symlink_metadata().is_ok() => {
-            let obstacle = obstacle(&beside, &path).map(with_effect);
-            return FoundProgram { program: beside, obstacle };
+            return FoundProgram { obstacle: obstacle(&beside, &path), program: beside };
         }
         None => Some("is neither beside this file nor in PATH".to_owned()),
         // The system tries the next one of that name.
         Some(first) => first.filter(|_| found.all(|other| obstacle(&other, &path).is_some())),
     };
-    FoundProgram { program: PathBuf::from(name), obstacle: obstacle.map(with_effect) }
+    FoundProgram { program: PathBuf::from(name), obstacle }
 }
 
 #[cfg(test)]

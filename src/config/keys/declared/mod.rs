@@ -169,6 +169,11 @@ pub(crate) static FILE: &[DeclaredKey] = &[
     key("export", ValueForm::Section(EXPORT), "where every stored check is also sent"),
     key("listen", ValueForm::Section(listen::LISTEN), "where metrics, the status page and the API are served by HTTP"),
     key("page", ValueForm::Section(page::PAGE), "how the status page and `webmon report` look"),
+    key(
+        "report",
+        ValueForm::Section(page::REPORT),
+        "the status page as files, written again and again while webmon runs",
+    ),
     key("metrics", ValueForm::Section(listen::METRICS), "what /metrics says besides counts and sums"),
 ];
 

@@ -1,6 +1,6 @@
-//! The keys of `page`.
+//! The keys of `page` and of `report`.
 
-use super::{DeclaredKey, ValueForm, key};
+use super::{DAY, DeclaredKey, ValueForm, key, seconds};
 
 /// Groups that come first, at most.
 const GROUPS_MAX: usize = 100;
@@ -11,4 +11,13 @@ pub(crate) static PAGE: &[DeclaredKey] = &[
     key("days", ValueForm::Whole(1..=400), "how many days each bar has").or("90"),
     key("show_url", ValueForm::Boolean, "also the URLs of the sites, secrets as ***").or("false"),
     key("show_errors", ValueForm::Boolean, "also what alerts said").or("false"),
+];
+
+pub(crate) static REPORT: &[DeclaredKey] = &[
+    key("out", ValueForm::Path, "a folder, or one file that ends in .html; relative to this file")
+        .such_as("public")
+        .required(),
+    key("every", seconds(10, DAY), "how often").or("5m").such_as("1h"),
+    key("then", ValueForm::Words(65), "run after each whole report, in the folder of this file")
+        .such_as("[rclone, sync, public, \"s3:bucket\"]"),
 ];

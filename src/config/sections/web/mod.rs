@@ -2,3 +2,4 @@
 
 pub(crate) mod listen;
 pub(crate) mod page;
+pub(crate) mod report;
