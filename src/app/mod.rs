@@ -11,6 +11,7 @@
 //! webmon-trial     tries rules on stored checks for the dashboard
 //! webmon-slo       reads where objectives stand for the dashboard
 //! webmon-export    runtime: reads the store, sends to InfluxDB
+//! webmon-report    writes a report, while one is due
 //! webmon-web       runtime: answers HTTP requests, reads the store for them
 //! webmon-log       writes the log to stderr or to its file
 //! blocking thread  one commit at a time
@@ -32,6 +33,7 @@ mod objectives;
 mod orders;
 pub mod pages;
 mod prober;
+mod publish;
 mod reload;
 mod scheduler;
 mod session;

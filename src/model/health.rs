@@ -170,6 +170,12 @@ impl Notice {
     pub const fn of_outlets(text: String) -> Self {
         Self { about: "notify", text }
     }
+
+    /// One about the report of the status page.
+    #[must_use]
+    pub const fn of_report(text: String) -> Self {
+        Self { about: "report", text }
+    }
 }
 
 impl From<String> for Notice {

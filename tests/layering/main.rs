@@ -235,7 +235,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
             &["dashboard", "follow"],
             &["monitor"],
             &["export", "orders", "reload"],
-            &["headless", "storage", "web"],
+            &["headless", "publish", "storage", "web"],
             &["alerts", "scheduler"],
             &["log"],
             &["cli", "prober", "system"],

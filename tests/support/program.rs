@@ -150,6 +150,11 @@ impl Running {
         Pid::from_child(&self.child)
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// The lines of stdout so far.
     pub fn lines(&self) -> Vec<String> {
         self.stdout.lines.lock().unwrap().clone()

@@ -8,11 +8,13 @@ mod blackbox;
 mod browser;
 mod client;
 mod counters;
+mod crawl;
 mod events;
 mod health;
 mod lists;
 mod pages;
 mod past;
 mod prometheus;
+mod publish;
 #[path = "../support/mod.rs"]
 mod support;

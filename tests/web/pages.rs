@@ -1,7 +1,5 @@
 //! The pages of a running monitor, and `webmon report`: their figures are those of `webmon stats`, their links lead somewhere.
 
-use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -9,6 +7,7 @@ use webmon::alert::Policies;
 use webmon::model::{Cause, Timestamp};
 
 use crate::client::Served;
+use crate::crawl::{between, crawl, files};
 use crate::past::{self, PastSite};
 use crate::support::program::{Folder, wall};
 use crate::support::{Behaviour, Server};
@@ -37,29 +36,6 @@ fn folder(server: &Server) -> (Folder, Timestamp) {
     let now = Timestamp::from_secs(wall().duration_since(UNIX_EPOCH).unwrap().as_secs() / hour * hour - hour);
     past::write(&folder.path("webmon.redb"), &SITES, (INTERVAL, &Policies::default()), now);
     (folder, now)
-}
-
-fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut left = vec![folder.to_owned()];
-    while let Some(next) = left.pop() {
-        for entry in std::fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                left.push(path);
-            } else {
-                let name = path.strip_prefix(folder).unwrap().display().to_string();
-                found.push((name, std::fs::read(&path).unwrap()));
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-/// The text between `from` and `to`, for each.
-fn between<'a>(text: &'a str, from: &str, to: &str) -> Vec<&'a str> {
-    text.split(from).skip(1).filter_map(|rest| rest.split_once(to).map(|(found, _)| found)).collect()
 }
 
 #[test]
@@ -91,18 +67,7 @@ fn a_report_is_the_same_twice_its_figures_are_those_of_stats_and_its_links_lead_
         }
     }
 
-    let names: BTreeSet<&str> = one.iter().map(|(name, _)| name.as_str()).collect();
-    for (name, bytes) in one.iter().filter(|(name, _)| Path::new(name).extension().is_some_and(|end| end == "html")) {
-        let text = std::str::from_utf8(bytes).unwrap();
-        for link in between(text, "<a href=\"", "\"") {
-            let target = match (link.strip_prefix("../"), name.contains('/')) {
-                (Some(up), true) => up.to_owned(),
-                (None, false) => link.to_owned(),
-                _ => panic!("{link} in {name}"),
-            };
-            assert!(names.contains(target.as_str()), "{link} in {name}");
-        }
-    }
+    assert_eq!(crawl(&one), 1 + SITES.len());
     let refused = folder.run("report --site nobody");
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
 }
@@ -133,8 +98,8 @@ fn the_listener_shows_the_same_figures_and_a_policy_that_allows_only_its_style()
     }
     assert_eq!(checks.len(), 4, "{rows:?}");
 
-    let badge = web.get("/badge/api.json").json();
-    assert!(badge["message"].as_str().unwrap().starts_with("up 99."), "{badge}");
+    // Until its first check the site is new.
+    web.until("/badge/api.json", |reply| reply.json()["message"].as_str().unwrap().starts_with("up 99."));
     assert!(web.get("/badge/api.svg").text().starts_with("<svg xmlns="));
     assert_eq!(web.get("/site/nobody").status, 404);
     assert_eq!(web.get("/?refresh=30").headers["refresh"], "30");

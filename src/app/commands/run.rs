@@ -20,7 +20,7 @@ use crate::app::session::runtime::MainRuntime;
 use crate::app::session::{Session, SessionOptions};
 use crate::app::storage::restore::{fits, remember};
 use crate::app::web::{self, Web};
-use crate::app::{log, prober};
+use crate::app::{log, prober, publish};
 use crate::config::{Config, Storage};
 use crate::model::Timestamp;
 use crate::store::{Keep, Opened, Options, Store, StoreError};
@@ -70,6 +70,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     #[cfg(feature = "influx")]
     notices.extend(export.iter().flat_map(|export| export.notices.clone()));
     notices.extend(unexported(&config, store.is_some()));
+    notices.extend(publish::unpublished(&config).filter(|_| store.is_none()));
     let options = SessionOptions {
         store,
         notices,

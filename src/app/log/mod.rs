@@ -58,6 +58,8 @@ pub mod about {
     pub const PROBE: &str = "webmon/probe";
     /// Reloads of sites.yaml.
     pub const RELOAD: &str = "webmon/reload";
+    /// The report that is written again and again.
+    pub const REPORT: &str = "webmon/report";
     /// States of sites and commands of the user.
     pub const SITE: &str = "webmon/site";
     /// The store.
@@ -66,7 +68,8 @@ pub mod about {
     pub const WEBMON: &str = "webmon/webmon";
 
     /// All topics.
-    pub const ALL: [&str; 12] = [EXEC, ALERT, EXPORT, LISTEN, LOG, NETWORK, NOTIFY, PROBE, RELOAD, SITE, STORE, WEBMON];
+    pub const ALL: [&str; 13] =
+        [EXEC, ALERT, EXPORT, LISTEN, LOG, NETWORK, NOTIFY, PROBE, RELOAD, REPORT, SITE, STORE, WEBMON];
 
     /// The `about` of records with this target; none for another crate's.
     pub fn of(target: &str) -> Option<&str> {

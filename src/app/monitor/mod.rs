@@ -5,15 +5,16 @@
 //! step of the engine, the last commit.
 
 pub(crate) mod control;
+mod controls;
 pub(crate) mod start;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
+#[cfg(test)]
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Alert;
@@ -23,7 +24,7 @@ use crate::config::Config;
 use crate::engine::{Board, Engine, SiteInput};
 use crate::model::{Health, SiteId, SiteIndex, SiteSlot, Timestamp};
 use crate::probe::Prober;
-use crate::store::{Flushed, Writer};
+use crate::store::Writer;
 use crate::tui::SiteCommand;
 
 use super::alerts::book::{AlertBook, words};
@@ -38,12 +39,13 @@ use super::exit::CommandError;
 use super::headless::{Feed, Headless};
 use super::orders::folder::OrderFolder;
 use super::orders::inbox::Inbox;
+use super::publish::{self, ReportPlan, ReportTask};
 use super::reload::reconcile::{REVISIONS, Reconciler};
 use super::scheduler::manual_checks::Rechecks;
 use super::scheduler::{CheckTexts, ORDERS, Scheduler};
 use super::status::counters::SchedulerCounters;
 use super::status::health_meter::{HealthMeter, StoreStatus};
-use super::storage::export_handle::{ExportHandle, LAST_FLUSH};
+use super::storage::export_handle::ExportHandle;
 use super::storage::restore::{Assembly, Restored};
 use super::storage::task::StoreTask;
 use super::system::limits::Limits;
@@ -56,6 +58,7 @@ use control::store_link::StoreLink;
 use control::{Control, Inputs};
 use start::NetworkLinks;
 
+pub use controls::{Controls, SHUTDOWN};
 pub use start::OpenStore;
 
 /// The parts of a monitor.
@@ -148,15 +151,6 @@ pub struct Monitor<P, N> {
     counters: Arc<SchedulerCounters>,
     event_texts: Option<mpsc::Receiver<CheckTexts>>,
     handle: MonitorHandle,
-}
-
-/// The control side of a monitor whose scheduler runs elsewhere.
-pub struct Controls {
-    control: Control,
-    deliveries: Deliveries,
-    orders: Option<(Inbox, Clock, watch::Sender<StoreStatus>)>,
-    heartbeat: HeartbeatTask,
-    store_task: Option<StoreTask>,
 }
 
 /// The publisher of alerts and the deliveries to the outlets of `config`, with what `memory` holds of them.
@@ -279,7 +273,7 @@ impl<P: Prober, N> Monitor<P, N> {
         let (board, alerts, health) = control.results();
         let (rechecks, incidents) = (links.rechecks, IncidentSource::Book(book));
         let handle = MonitorHandle { board, alerts, health, rechecks, incidents, commands: wishes, seen };
-        let controls = Controls { control, deliveries, orders, heartbeat, store_task };
+        let controls = Controls { control, deliveries, orders, heartbeat, report: None, store_task };
         let (scheduler, feed, event_texts) = (links.scheduler, links.feed, links.event_texts);
         Ok(Self { scheduler, feed, controls, reconciler, store_status, counters, event_texts, handle })
     }
@@ -304,6 +298,17 @@ impl<P: Prober, N> Monitor<P, N> {
     pub fn serving(mut self, terms: Option<WebTerms>) -> Self {
         self.reconciler = self.reconciler.serving(terms);
         self
+    }
+
+    /// Writes the reports of its configuration from the store at `store`.
+    #[must_use]
+    pub fn publishing(mut self, (clock, zone): (Clock, TimeZone), store: PathBuf) -> Self {
+        let (plans, plan) = watch::channel(ReportPlan::of(self.reconciler.running()));
+        let task = ReportTask { plan, clock: clock.clone(), status: self.store_status.clone() };
+        let publisher =
+            publish::Publisher { board: Arc::clone(&self.handle.board), store, zone, clock, memory: Arc::default() };
+        self.controls.report = Some((task, publisher));
+        Self { reconciler: self.reconciler.publishing(plans), ..self }
     }
 
     /// Prints lines while it runs. `make` gets a feed of every check if these are printed.
@@ -347,57 +352,3 @@ impl<P: Prober> Monitor<P, Scheduler<P>> {
         Box::pin(async { tokio::join!(controls.run(probing), meanwhile(reviser)) }).await;
     }
 }
-
-impl Controls {
-    /// The time that a shutdown may take beyond [`SHUTDOWN`]: that of the last export.
-    #[must_use]
-    pub fn last_flush(&self) -> Duration {
-        self.store_task.as_ref().and_then(|task| task.export.as_ref()).map_or(Duration::ZERO, |_| LAST_FLUSH)
-    }
-
-    /// Runs the engine and the store until `probing` has ended, then stops them in order.
-    pub async fn run(self, probing: impl Future<Output = ()>) -> Last {
-        let (stop_control, stop_store) = (CancellationToken::new(), CancellationToken::new());
-        let control = self.control.run(stop_control.clone());
-        let store = async {
-            match self.store_task {
-                Some(task) => Some(task.run(stop_store.clone()).await),
-                None => None,
-            }
-        };
-        let probing = async {
-            probing.await;
-            stop_control.cancel();
-        };
-        let orders = async {
-            if let Some((inbox, clock, status)) = self.orders {
-                inbox.run(clock, status, stop_control.clone()).await;
-            }
-        };
-        let stop_deliveries = CancellationToken::new();
-        let control = async {
-            control.await;
-            stop_deliveries.cancel();
-        };
-        // The store outlives the deliveries: it keeps what they have done.
-        let deliveries = async {
-            let unsent = Box::pin(self.deliveries.run(stop_deliveries.clone())).await;
-            stop_store.cancel();
-            unsent
-        };
-        let heartbeat = Box::pin(self.heartbeat.run(stop_deliveries.clone()));
-        let ((), (), (), commit, unsent, ()) = tokio::join!(probing, control, orders, store, deliveries, heartbeat);
-        Last { commit, unsent }
-    }
-}
-
-/// The end of a monitor, after the last step of the engine.
-pub struct Last {
-    /// The last commit, with a store.
-    pub commit: Option<Flushed>,
-    /// A sentence about messages that wait.
-    pub unsent: Option<String>,
-}
-
-/// The longest clean shutdown, from the signal to the exit, without the last export.
-pub const SHUTDOWN: Duration = Duration::from_millis(4_500);

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::alert::incident::terms::LedgerTerms;
 use crate::app::alerts::outlets::{OutletSpec, ledger_terms, outlets};
+use crate::app::publish::{self, ReportPlan};
 use crate::app::scheduler::due_time::{first_due, offset};
 use crate::app::scheduler::{RemovedSite, RingResize, SiteUpdate};
 use crate::app::storage::export_handle::ExportUpdate;
@@ -93,6 +94,7 @@ pub struct Reconciler<P> {
     prober: watch::Sender<Arc<P>>,
     terms: Option<watch::Sender<ExportUpdate>>,
     web: Option<WebTerms>,
+    report: Option<watch::Sender<ReportPlan>>,
 }
 
 impl<P> Reconciler<P> {
@@ -116,6 +118,7 @@ impl<P> Reconciler<P> {
             prober,
             terms: None,
             web: None,
+            report: None,
         }
     }
 
@@ -129,6 +132,12 @@ impl<P> Reconciler<P> {
     #[must_use]
     pub fn serving(self, web: Option<WebTerms>) -> Self {
         Self { web, ..self }
+    }
+
+    /// Adds reports that follow the configuration.
+    #[must_use]
+    pub fn publishing(self, report: watch::Sender<ReportPlan>) -> Self {
+        Self { report: Some(report), ..self }
     }
 
     /// The running configuration.
@@ -165,6 +174,9 @@ impl<P> Reconciler<P> {
         self.prober.send_replace(prober);
         if let Some(terms) = &self.terms {
             terms.send_if_modified(|terms| terms.follow(&config));
+        }
+        if let Some(report) = &self.report {
+            report.send_replace(ReportPlan::of(&config));
         }
         difference.notices.extend(self.web.as_ref().and_then(|web| web.follow(&config)));
         let ending = || "webmon is ending".to_owned();
@@ -222,6 +234,9 @@ impl<P> Reconciler<P> {
                 notices.push(format!("sites.yaml: changes under {what} take effect at the next start"));
             }
         }
+        if config.report != self.running.report && self.report.is_none() {
+            notices.extend(publish::unpublished(config));
+        }
         ConfigDiff {
             added: config.sites.len() - kept,
             removed: self.running.sites.len() - kept,
@@ -233,6 +248,8 @@ impl<P> Reconciler<P> {
                 || config.resolver != self.running.resolver
                 || config.export != self.running.export
                 || config.listen != self.running.listen
+                || config.page != self.running.page
+                || config.report != self.running.report
                 || config.quantiles != self.running.quantiles,
             notices,
         }

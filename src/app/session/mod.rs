@@ -171,6 +171,9 @@ impl<'a> Session<'a> {
             outlet,
         };
         let mut monitor = Monitor::new(parts, SchedulerThread::start)?;
+        if let Some(store) = &store {
+            monitor = monitor.publishing((self.clock.clone(), zone.clone()), store.clone());
+        }
         let Some(web) = &mut self.options.web else { return Ok(monitor) };
         web.attach(monitor.running(self.clock.clone(), store));
         Ok(monitor.serving(Some(web.terms())))

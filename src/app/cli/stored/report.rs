@@ -10,9 +10,9 @@ use crate::model::time::duration;
 /// Options of `report`.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
-    /// Where it goes: one file if it ends in .html, else a folder
-    #[arg(long, value_name = "DIR|FILE.html", default_value = "report.html")]
-    pub out: PathBuf,
+    /// Where it goes: one file if it ends in .html, else a folder [default: as in `report.out`, else report.html]
+    #[arg(long, value_name = "DIR|FILE.html")]
+    pub out: Option<PathBuf>,
     /// How far back the days of each site go, at most 400d [default: as in `page.days`]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub since: Option<Duration>,
