@@ -152,8 +152,9 @@ fn figures(up: u64, checks: u64) -> Figures {
 }
 
 fn drawn() {
-    let mut groups: Vec<Group> =
-        (0..20).map(|group| Group { name: Some(format!("group {group}").into()), sites: Vec::new() }).collect();
+    let mut groups: Vec<Group> = (0..20)
+        .map(|group| Group { name: Some(format!("group {group}").into()), note: None, sites: Vec::new() })
+        .collect();
     for site in 0..SITES {
         let days = (0..DAYS).rev().map(|back| day(site as u64, back)).collect();
         let state = if site.is_multiple_of(90) { SiteState::Down } else { SiteState::Up };

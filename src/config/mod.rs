@@ -350,7 +350,7 @@ impl RawConfig {
         self.check_names(reader);
         let (mut config, mut checks_per_second) = (self.config, 0.0);
         let (mut names, mut groups) = (SeenNames::default(), SeenNames::default());
-        for SiteEntryDraft { span, configured, enabled, .. } in self.entries {
+        for SiteEntryDraft { span, configured, note, enabled, .. } in self.entries {
             let (at, ConfiguredSite { site, group, .. }) = (span.start, &configured);
             if let Some(oddity) = names.oddity(&site.name) {
                 warnings.add(Some(at), Some(&site.name), format!("its name {oddity}"));
@@ -358,6 +358,7 @@ impl RawConfig {
             if let Some(oddity) = group.as_ref().and_then(|group| groups.oddity(group)) {
                 warnings.add(Some(at), Some(&site.name), format!("its group {oddity}"));
             }
+            config.page.site_notes.extend(note.map(|note| (Arc::clone(&site.name), note)));
             if enabled {
                 warnings.site(at, &configured);
                 checks_per_second += site.interval.as_secs_f64().recip();

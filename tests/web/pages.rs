@@ -27,7 +27,8 @@ const INTERVAL: Duration = Duration::from_mins(10);
 
 /// A folder with a past that ends an hour ago, and that instant.
 fn folder(server: &Server) -> (Folder, Timestamp) {
-    let mut yaml = String::from("defaults: { interval: 10m, timeout: 2s }\nsites:\n");
+    let mut yaml = String::from("page: { notes: { shop: 'our <b>shop</b>' } }\n");
+    yaml.push_str("defaults: { interval: 10m, timeout: 2s, note: 'run by <b>others</b>' }\nsites:\n");
     for site in &SITES {
         yaml.push_str(&format!("- {{ name: '{}', url: '{}', group: shop }}\n", site.name, server.url("/")));
     }
@@ -68,6 +69,8 @@ fn a_report_is_the_same_twice_its_figures_are_those_of_stats_and_its_links_lead_
     }
 
     assert_eq!(crawl(&one), 1 + SITES.len());
+    let index = String::from_utf8(one.iter().find(|(name, _)| name == "index.html").unwrap().1.clone()).unwrap();
+    assert!(index.contains("our &lt;b&gt;shop&lt;/b&gt;") && index.contains("run by &lt;b&gt;others&lt;/b&gt;"));
     let refused = folder.run("report --site nobody");
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
 }
@@ -84,8 +87,10 @@ fn the_listener_shows_the_same_figures_and_a_policy_that_allows_only_its_style()
         ["default-src 'none'", "img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"];
     assert!(rest.iter().all(|rule| policy.contains(rule)) && policy.contains("style-src 'sha256-"), "{policy}");
     assert!(page.text().contains("&lt;b&gt;docs&lt;/b&gt;") && !page.text().contains("<b>"));
+    assert!(page.text().contains("our &lt;b&gt;shop&lt;/b&gt;"), "{}", page.text());
 
     let site = web.until(&format!("/site/api?as_of={as_of}"), |reply| reply.status == 200).text();
+    assert!(site.contains("run by &lt;b&gt;others&lt;/b&gt;") && !site.contains("<b>"));
     let rows: Vec<Vec<&str>> =
         between(&site, "<tr>", "</tr>").iter().map(|row| between(row, "<td class=\"n hide\">", "<")).collect();
     let checks: Vec<&str> =

@@ -39,7 +39,7 @@ pub fn site(past: &Past<'_>, setting: &Setting<'_>, site: &PageSite, span: Durat
         name: Arc::clone(&site.name),
         group: site.group.clone(),
         url: setting.terms.shows_urls.then(|| Arc::clone(&site.url)),
-        note: None,
+        note: setting.terms.site_notes.get(&site.name).cloned(),
         state: site.state,
         since: site.since,
         last: site.last,

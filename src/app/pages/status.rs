@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Cause, SiteId, Timestamp};
+use crate::model::{Cause, PageTerms, SiteId, Timestamp};
 use crate::serve::page::FOLDED;
 use crate::serve::page::model::{Day, Figures, Group, SiteLine, StatusPage};
 use crate::store::{Archive, Query, StoreError};
@@ -36,7 +36,7 @@ pub fn status(past: &Past<'_>, setting: &Setting<'_>, sites: &[PageSite]) -> Res
     let hours = if sites.len() > FOLDED { Hours::new() } else { hours(past.archive, &ids, as_of)? };
     let mut groups: Vec<Group> = Vec::new();
     for name in &terms.groups {
-        groups.push(Group { name: Some(Arc::clone(name)), sites: Vec::new() });
+        groups.push(group(terms, Some(name)));
     }
     for site in sites {
         let id = ids.get(&site.name).copied();
@@ -46,7 +46,7 @@ pub fn status(past: &Past<'_>, setting: &Setting<'_>, sites: &[PageSite]) -> Res
         };
         match groups.iter_mut().find(|group| group.name == site.group) {
             Some(group) => group.sites.push(line),
-            None => groups.push(Group { name: site.group.clone(), sites: vec![line] }),
+            None => groups.push(Group { sites: vec![line], ..group(terms, site.group.as_ref()) }),
         }
     }
     groups.retain(|group| !group.sites.is_empty());
@@ -55,6 +55,11 @@ pub fn status(past: &Past<'_>, setting: &Setting<'_>, sites: &[PageSite]) -> Res
     let recent = (as_of.before(StatusPage::INCIDENTS), as_of);
     let (incidents, more_incidents) = incidents(past, &watched, recent, terms.shows_errors)?;
     Ok(StatusPage { frame: setting.frame(), groups, incidents, more_incidents })
+}
+
+/// A group without sites yet.
+fn group(terms: &PageTerms, name: Option<&Arc<str>>) -> Group {
+    Group { name: name.cloned(), note: name.and_then(|name| terms.group_notes.get(name).cloned()), sites: Vec::new() }
 }
 
 fn line(
@@ -67,7 +72,7 @@ fn line(
     let mut line = SiteLine {
         name: Arc::clone(&site.name),
         url: setting.terms.shows_urls.then(|| Arc::clone(&site.url)),
-        note: None,
+        note: setting.terms.site_notes.get(&site.name).cloned(),
         state: site.state,
         days: span.iter().map(empty).collect(),
         figures: Figures::default(),

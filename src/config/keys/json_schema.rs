@@ -55,6 +55,7 @@ fn property(key: &DeclaredKey) -> Value {
         key.form,
         ValueForm::List(..)
             | ValueForm::Headers
+            | ValueForm::Texts(_)
             | ValueForm::Words(_)
             | ValueForm::Outlets(_)
             | ValueForm::OrOff(ValueForm::Section(_))
@@ -100,6 +101,11 @@ fn form(written: &ValueForm) -> Value {
             "patternProperties": { "^<<$": true },
             "propertyNames": { "pattern": r"^[!#$%&'*+\-.^_`|~0-9A-Za-z<]+$" },
             "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
+        }),
+        ValueForm::Texts(_) => json!({
+            "type": ["object", "null"],
+            "patternProperties": { "^<<$": true },
+            "additionalProperties": text(),
         }),
         ValueForm::Words(most) => json!({ "type": "array", "items": text(), "minItems": 1, "maxItems": most }),
         ValueForm::NameServers(words, most) => json!({ "anyOf": [

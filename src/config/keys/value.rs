@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::alert::Threshold;
 use crate::config::syntax::quote::quotable_key;
-use crate::model::text;
 use crate::model::time::duration;
+use crate::model::{PageTerms, text};
 
 use super::suggest;
 
@@ -201,6 +201,24 @@ pub fn name(text: &str) -> Result<String, String> {
     }
 }
 
+/// `text` as a note for the readers of a page.
+///
+/// # Errors
+/// Why it is none.
+pub fn note(text: &str) -> Result<String, String> {
+    let (text, most) = (text.trim(), PageTerms::NOTE_MAX);
+    if text.is_empty() {
+        return Err("a note cannot be empty; example: run by others".to_owned());
+    }
+    if text.len() > most {
+        return Err(format!("a note of {} bytes is too long; the limit is {most}", text.len()));
+    }
+    match text.chars().find(|&c| text::is_harmful(c) && !c.is_whitespace()) {
+        Some(c) => Err(format!("the note contains U+{:04X}, a control character", u32::from(c))),
+        None => Ok(text.split_whitespace().collect::<Vec<_>>().join(" ")),
+    }
+}
+
 /// A `token` of RFC 9110, section 5.6.2.
 fn is_token(text: &str) -> bool {
     let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -263,6 +281,15 @@ mod tests {
         }
         assert!(name(&"x".repeat(200)).is_ok());
         assert!(name(&"x".repeat(201)).is_err());
+    }
+
+    #[test]
+    fn notes_are_one_line() {
+        assert_eq!(note(" run by\n  <others> ü "), Ok("run by <others> ü".to_owned()));
+        for text in ["", " \n", "a\u{1b}[2J", "a\u{202e}b"] {
+            assert!(note(text).is_err(), "{text:?}");
+        }
+        assert!(note(&"x".repeat(400)).is_ok() && note(&"x".repeat(401)).is_err());
     }
 
     proptest! {

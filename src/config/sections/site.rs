@@ -85,6 +85,7 @@ pub(crate) struct SiteSettings {
     site: Site,
     alert: AlertSettings,
     group: Option<Arc<str>>,
+    note: Option<Arc<str>>,
     enabled: bool,
     tls: TlsSources,
     /// Sent to the server, which may send them back.
@@ -95,7 +96,7 @@ impl SiteSettings {
     /// The built-in values, with these of `alert`.
     pub(crate) fn new(alert: AlertSettings) -> Self {
         let site = Site::new("", Url::parse("http://localhost").expect("this is a URL"));
-        Self { site, alert, group: None, enabled: true, tls: TlsSources::default(), secrets: Vec::new() }
+        Self { site, alert, group: None, note: None, enabled: true, tls: TlsSources::default(), secrets: Vec::new() }
     }
 
     /// Replaces what is written in `keys`. Returns whether an Authorization header is among it.
@@ -116,6 +117,7 @@ impl SiteSettings {
         keys.section("tls", |keys| self.tls.read(keys, &mut site.tls));
         keys.section("alert", |keys| self.alert.read(keys, notes));
         set(&mut self.group, keys.value("group", value::name).map(|group| Some(group.into())));
+        set(&mut self.note, keys.value("note", value::note).map(|note| Some(note.into())));
         set(&mut self.enabled, keys.boolean("enabled"));
         if let Some(text) = keys.take("body").and_then(|id| keys.reader().text(id)) {
             self.secrets.extend(text.secrets);
@@ -173,7 +175,7 @@ impl SiteSettings {
             parent: None,
             maintenance: Arc::default(),
         };
-        SiteEntryDraft { span, configured, parent: None, enabled: self.enabled }
+        SiteEntryDraft { span, configured, parent: None, note: self.note, enabled: self.enabled }
     }
 }
 
@@ -190,6 +192,8 @@ pub(crate) struct SiteEntryDraft {
     pub(crate) configured: ConfiguredSite,
     /// Its `parent` as written.
     pub(crate) parent: Option<Scalar>,
+    /// What the status page says about it.
+    pub(crate) note: Option<Arc<str>>,
     pub(crate) enabled: bool,
 }
 

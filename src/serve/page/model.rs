@@ -52,6 +52,8 @@ impl StatusPage {
 pub struct Group {
     /// The name; `None`: sites without a group.
     pub name: Option<Arc<str>>,
+    /// A note to its readers.
+    pub note: Option<Arc<str>>,
     /// The sites.
     pub sites: Vec<SiteLine>,
 }

@@ -70,7 +70,7 @@ fn body(page: &SitePage) -> Markup {
     html! {
         p class={ "say " (words::class(page.state)) } { (standing(page)) }
         @if let Some(url) = &page.url { p class="m" { (words::foreign(url)) } }
-        @if let Some(note) = &page.note { p class="m" { (words::foreign(note)) } }
+        @if let Some(note) = &page.note { p class="m" { (words::note(note)) } }
         (periods(page))
         h2 { "Response time, " (span) }
         (chart::percentiles(page))

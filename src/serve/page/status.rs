@@ -51,15 +51,21 @@ pub(super) fn content(page: &StatusPage, (glance, verdict): (Glance, &str), link
             @if count > FOLDED {
                 details {
                     summary { (name) " · " (summed(group)) }
+                    (note(group))
                     (sites(&page.frame, group, (false, &name), links))
                 }
             } @else {
                 @if is_named { h2 { (name) " " span class="m" { (summed(group)) } } }
+                (note(group))
                 (sites(&page.frame, group, (true, if is_named { &name } else { "All sites" }), links))
             }
         }
         (incidents(&page.frame, (&page.incidents, page.more_incidents), "Incidents of the past 14 days", Some(links)))
     }
+}
+
+fn note(group: &Group) -> Markup {
+    html! { @if let Some(note) = &group.note { p class="m" { (words::note(note)) } } }
 }
 
 /// What the page says at a glance.
@@ -137,7 +143,7 @@ fn line(frame: &Frame, site: &SiteLine, has_hours: bool, links: Links) -> Markup
             th scope="row" {
                 a href=(links.site(&site.name)) { (words::foreign(&site.name)) }
                 @if let Some(url) = &site.url { br; span class="m" { (words::foreign(url)) } }
-                @if let Some(note) = &site.note { br; span class="m" { (words::foreign(note)) } }
+                @if let Some(note) = &site.note { br; span class="m" { (words::note(note)) } }
             }
             td class="bar" { (bar::days(frame, &site.days)) }
             td class="n av" {

@@ -21,6 +21,7 @@ fn of(site: &SiteLine, group: Option<&str>) -> Value {
     json!({
         "site": &*site.name,
         "group": group,
+        "note": site.note.as_deref(),
         "state": site.state.name(),
         "days": site.days.len(),
         "up": figures.availability.map_or(0, |availability| availability.up),

@@ -41,7 +41,15 @@ fn line(name: &str, state: SiteState) -> SiteLine {
     });
     let hour = (0..60).map(|minute| (minute % 17 != 5).then_some(40_000 + minute * 300)).collect();
     let days = days.collect();
-    SiteLine { name: name.into(), url: None, note: None, state, days, figures: figures(777_000, 777_600, 0.99), hour }
+    SiteLine {
+        name: name.into(),
+        url: None,
+        note: Some(HOSTILE.into()),
+        state,
+        days,
+        figures: figures(777_000, 777_600, 0.99),
+        hour,
+    }
 }
 
 fn incident(site: &str) -> Incident {
@@ -60,7 +68,11 @@ fn status_page(sites: &[(&str, SiteState, Option<&str>)]) -> StatusPage {
     for (name, state, group) in sites {
         match groups.iter_mut().find(|known| known.name.as_deref() == *group) {
             Some(known) => known.sites.push(line(name, *state)),
-            None => groups.push(Group { name: group.map(Into::into), sites: vec![line(name, *state)] }),
+            None => groups.push(Group {
+                name: group.map(Into::into),
+                note: group.map(Into::into),
+                sites: vec![line(name, *state)],
+            }),
         }
     }
     StatusPage { frame: frame(), groups, incidents: vec![incident(sites[0].0)], more_incidents: 3 }
@@ -154,6 +166,25 @@ fn many_sites_are_folded_by_group_without_their_past_hours() {
         names.iter().map(|name| (name.as_str(), SiteState::Up, Some("shop"))).collect();
     let text = status(&status_page(&sites), Links::Served);
     assert!(text.contains("<summary>shop · 201 sites</summary>") && !text.contains("Past hour"));
+}
+
+#[test]
+fn notes_stand_by_their_site_and_by_their_group() {
+    let mut page = status_page(&[("api", SiteState::Up, Some("shop")), ("blog", SiteState::Up, None)]);
+    page.groups[0].note = Some("run by <others>".into());
+    page.groups[0].sites[0].note = Some("not at night".into());
+    page.groups[1].sites[0].note = None;
+    for text in [status(&page, Links::Files), whole(&page, &[])] {
+        assert!(text.contains("</h2><p class=\"m\">run by &lt;others&gt;</p>"), "{text}");
+        assert!(text.contains("api</a><br><span class=\"m\">not at night</span>"), "{text}");
+        assert!(text.contains("blog</a></th>"), "{text}");
+    }
+    assert!(site(&site_page("api"), Links::Served).contains("<p class=\"m\">&lt;b&gt;docs"));
+    let summary: serde_json::Value = serde_json::from_str(&summary(&page)).unwrap();
+    assert_eq!(
+        (&summary["sites"][0]["note"], &summary["sites"][1]["note"]),
+        (&"not at night".into(), &serde_json::Value::Null)
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use maud::{Markup, html};
 use crate::alert::RuleKind;
 use crate::engine::SiteState;
 use crate::model::text::clean_line;
-use crate::model::{Cause, Timestamp, figures};
+use crate::model::{Cause, PageTerms, Timestamp, figures};
 use crate::report::{minute, utc};
 use crate::stats::Answer;
 
@@ -27,6 +27,11 @@ const ROUGH: f64 = 0.95;
 /// A name or a text of others.
 pub(super) fn foreign(text: &str) -> String {
     clean_line(text, TEXT_MAX)
+}
+
+/// A note of the owner.
+pub(super) fn note(text: &str) -> String {
+    clean_line(text, PageTerms::NOTE_MAX)
 }
 
 /// `99.96%`, `~99.96%` where less than 95 % of the time was watched, `–` without a check.

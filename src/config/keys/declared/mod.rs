@@ -55,6 +55,8 @@ pub(crate) enum ValueForm {
     Status,
     /// A mapping from header names to values.
     Headers,
+    /// A mapping from at most this many names to texts.
+    Texts(usize),
     /// A program and its arguments, at most this many.
     Words(usize),
     /// One of these words, or a list of at most this many addresses.

@@ -39,6 +39,7 @@ pub(crate) static SITE: &[DeclaredKey] = &[
     key("tls", ValueForm::Section(TLS), "certificates"),
     key("alert", ValueForm::Section(alerting::RULE), "overrides `alerting` below, key by key"),
     key("group", ValueForm::Text, "for folding and filtering: /group:shop").such_as("shop"),
+    key("note", ValueForm::Text, "what the status page says about it").such_as("run by others"),
     key("enabled", ValueForm::Boolean, "false: do not check it, but keep its history").or("true"),
 ];
 
