@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use hyper::Uri;
 use hyper_rustls::MaybeHttpsStream;
+use rustls::{ClientConnection, ProtocolVersion};
 use tokio_util::either::Either;
 use url::{Position, Url};
 
-use crate::model::{Cause, Flags, HttpOffer, Phase};
+use crate::model::{Cause, Flags, HttpOffer, Phase, TlsVersion};
 
 use super::failure::Failure;
 use super::http::connection::HttpConnection;
@@ -109,7 +110,7 @@ impl ProbeRun<'_> {
         request: &Request,
     ) -> Option<Result<ResponseHead, ExchangeError>> {
         let PooledConnection { mut connection, peer, .. } = pooled;
-        self.seen.address = peer.address;
+        (self.seen.address, self.seen.tls) = (peer.address, peer.tls);
         self.watch.enter(Phase::Processing);
         if !connection.is_ready().await {
             return None;
@@ -129,7 +130,7 @@ impl ProbeRun<'_> {
         let terms = TlsTerms::new(self.site, &request.url, offer);
         let dialed = self.dial(&request.url, terms).await.map_err(ExchangeError::without_retry);
         let Dialed { stream, budget, certificate, cert_request, http2 } = dialed?;
-        self.peer = Some(Peer { address: self.seen.address, certificate });
+        self.peer = Some(Peer { address: self.seen.address, tls: self.seen.tls, certificate });
         // Setting up HTTP/2 is part of opening a connection.
         let connection = HttpConnection::begin(stream, http2, budget, cert_request).await;
         let connection = connection.map_err(|error| ExchangeError::before_request(&error, cert_request))?;
@@ -140,6 +141,7 @@ impl ProbeRun<'_> {
     /// Connects to the host of `url`, with TLS if that is https.
     async fn dial(&mut self, url: &Url, terms: TlsTerms<'_>) -> Result<Dialed, Failure> {
         let has_route = self.transport.has_route;
+        self.seen.tls = None;
         let host = url.host().expect("a site and a followed redirect have a host");
         let port = url.port_or_known_default().expect("http and https have a port");
         // A site's own name is resolved again and again, that of a redirect may change each time.
@@ -164,7 +166,8 @@ impl ProbeRun<'_> {
             shown = Some(ShownCertificate { certificate, at, since: (self.transport.clock)() });
         }
         let stream = handshake.stream.map_err(|failure| terms.explain(failure))?;
-        let http2 = chose_http2(&stream);
+        self.seen.tls = session(&stream).and_then(version);
+        let http2 = session(&stream).is_some_and(|session| session.alpn_protocol() == Some(b"h2"));
         if terms.offer == HttpOffer::V2 && !http2 {
             return Err(Failure::new(Cause::TlsError, "TLS: the server does not offer HTTP/2"));
         }
@@ -173,7 +176,19 @@ impl ProbeRun<'_> {
     }
 }
 
-fn chose_http2(stream: &TlsStream) -> bool {
-    let MaybeHttpsStream::Https(tls) = stream.inner() else { return false };
-    tls.inner().get_ref().1.alpn_protocol() == Some(b"h2")
+/// What both ends agreed on.
+fn session(stream: &TlsStream) -> Option<&ClientConnection> {
+    match stream.inner() {
+        MaybeHttpsStream::Https(tls) => Some(tls.inner().get_ref().1),
+        MaybeHttpsStream::Http(_) => None,
+    }
+}
+
+fn version(session: &ClientConnection) -> Option<TlsVersion> {
+    match session.protocol_version()? {
+        ProtocolVersion::TLSv1_2 => Some(TlsVersion::V12),
+        ProtocolVersion::TLSv1_3 => Some(TlsVersion::V13),
+        // No other one is offered.
+        _ => None,
+    }
 }

@@ -141,6 +141,7 @@ impl ProbeRun<'_> {
             self.seen.hops.push(Hop { url, location, status: response.status, total: Micros::new(total) });
             // This was not the final answer, which may never come.
             (self.seen.status, self.seen.http, self.seen.address, self.seen.evidence) = (None, Http::None, None, None);
+            self.seen.tls = None;
             request = next;
         }
     }

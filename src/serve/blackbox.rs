@@ -36,8 +36,10 @@ pub fn probe(exposition: Exposition, site: &SiteSnapshot, last: &LastCheck) -> S
             out.whole(name, &[], value);
         }
     };
-    let is_encrypted =
-        sample.phases.get(Phase::Tls).is_some() || (site.url.starts_with("https:") && sample.redirects == 0);
+    let is_encrypted = observation.map_or_else(
+        || sample.phases.get(Phase::Tls).is_some() || (site.url.starts_with("https:") && sample.redirects == 0),
+        |observation| observation.tls.is_some(),
+    );
     whole("probe_success", "Whether the last check was good.", Some(u64::from(sample.outcome() == Outcome::Up)));
     let status = sample.status.map(|status| u64::from(status.get()));
     whole("probe_http_status_code", "The status of the final answer.", status);
@@ -51,6 +53,10 @@ pub fn probe(exposition: Exposition, site: &SiteSnapshot, last: &LastCheck) -> S
     let certificate = observation.and_then(|observation| observation.certificate.as_ref());
     let expires = certificate.map(|certificate| certificate.not_after.as_micros() / 1_000_000);
     whole("probe_ssl_earliest_cert_expiry", "When the certificate expires, Unix time.", expires);
+    if let Some(version) = observation.and_then(|observation| observation.tls) {
+        out.family("probe_tls_version_info", Kind::Info, "The version of TLS of the last connection.");
+        out.whole("probe_tls_version_info", &[&label("version", version.name())], 1);
+    }
     let mut seconds = |name: &str, help: &str, micros: Option<u32>| {
         if let Some(micros) = micros {
             out.family(name, Kind::Gauge, help);

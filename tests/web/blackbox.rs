@@ -1,7 +1,8 @@
 //! In place of `blackbox_exporter`: what is served equals the last sample, for many behaviours of servers.
 
-use crate::client::{Metrics, Served};
+use crate::client::{Metrics, Reply, Served};
 use crate::support::program::{Folder, json};
+use crate::support::tls::{Authority, Leaf};
 use crate::support::{Behaviour, Server, Step, ports, redirect, response};
 
 fn server() -> Server {
@@ -102,4 +103,50 @@ fn what_is_probed_is_the_last_sample() {
 fn seconds(micros: f64) -> f64 {
     // As decimal text, so that no rounding differs.
     format!("{micros}e-6").parse().unwrap()
+}
+
+/// The version is that of the connection that the final answer came over.
+#[test]
+fn the_version_of_tls_is_said_where_there_was_one() {
+    let authority = Authority::new();
+    let identity = || authority.issue(&Leaf::naming(&["127.0.0.1"]));
+    let plain = Server::start(Behaviour::ok());
+    let elsewhere = plain.url("/");
+    let away = Behaviour::always(vec![Step::send(redirect(302, &elsewhere))]);
+    let servers = [
+        ("new", Server::start(Behaviour::ok().over_tls(identity())), Some("TLS 1.3")),
+        ("old", Server::start(Behaviour::ok().over_tls(identity().speaking_tls12())), Some("TLS 1.2")),
+        ("kept", Server::start(Behaviour::ok().over_tls(identity())), Some("TLS 1.3")),
+        ("away", Server::start(away.over_tls(identity())), None),
+        (
+            "stranger",
+            Server::start(Behaviour::ok().over_tls(Authority::new().issue(&Leaf::naming(&["127.0.0.1"])))),
+            None,
+        ),
+        ("plain", plain, None),
+    ];
+    let mut yaml = String::from("defaults: { interval: 200ms, timeout: 5s, tls: { ca_file: ca.pem } }\nsites:\n");
+    for (name, server, _) in &servers {
+        let kept = if *name == "kept" { ", keep_alive: true" } else { "" };
+        yaml.push_str(&format!("- {{ name: {name}, url: '{}'{kept} }}\n", server.url("/")));
+    }
+    let folder = Folder::with(&yaml);
+    folder.write("ca.pem", &authority.root_pem());
+    let web = Served::start(&folder, "");
+    for (name, server, expected) in &servers {
+        // Of the second check, so that one of them comes over a connection of the first.
+        let is_later = |reply: &Reply| reply.status == 200 && server.requests().len() > 1;
+        let is_tried = |reply: &Reply| reply.status == 200;
+        let path = format!("/probe?target={name}");
+        let text = if *name == "stranger" { web.until(&path, is_tried) } else { web.until(&path, is_later) }.text();
+        let success = text.contains("probe_success 1");
+        assert_eq!(success, *name != "stranger", "{name}: {text}");
+        let Metrics(probed) = Metrics::of(&text);
+        let said = probed.iter().find(|(series, _)| series.starts_with("probe_tls_version_info"));
+        assert!(text.contains(&format!("probe_http_ssl {}", u8::from(expected.is_some()))), "{name}: {text}");
+        let expected = expected.map(|version| (format!("probe_tls_version_info{{version=\"{version}\"}}"), 1.0));
+        assert_eq!(said.map(|(series, value)| (series.clone(), *value)), expected, "{name}: {text}");
+    }
+    let kept = &servers[2].1;
+    assert!(kept.requests().len() > kept.accepted(), "a connection was used again");
 }

@@ -26,6 +26,26 @@ impl Hop {
     }
 }
 
+/// The version of TLS of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    V12,
+    /// TLS 1.3.
+    V13,
+}
+
+impl TlsVersion {
+    /// `TLS 1.2`, `TLS 1.3`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V12 => "TLS 1.2",
+            Self::V13 => "TLS 1.3",
+        }
+    }
+}
+
 /// The result of one probe, failed or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
@@ -47,6 +67,8 @@ pub struct Observation {
     pub address: Option<SocketAddr>,
     /// The certificate of the TLS server; over redirects one with faults, or the first to expire.
     pub certificate: Option<Arc<Certificate>>,
+    /// The version of TLS of the last connection; `None` without TLS, or without a finished handshake. The store does not keep it.
+    pub tls: Option<TlsVersion>,
     /// The redirected requests, in order.
     pub hops: Vec<Hop>,
     /// The content of the last answer, if the user asked for it.
@@ -80,6 +102,7 @@ impl Observation {
             detail: detail.into(),
             address: None,
             certificate: None,
+            tls: None,
             hops: Vec::new(),
             evidence: None,
         }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use url::{Origin, Url};
 
 use crate::model::lock::lock;
-use crate::model::{Certificate, Family, HttpOffer, Site, Timestamp, TlsFiles};
+use crate::model::{Certificate, Family, HttpOffer, Site, Timestamp, TlsFiles, TlsVersion};
 
 use super::connection::HttpConnection;
 
@@ -62,6 +62,7 @@ pub(crate) struct ShownCertificate {
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) address: Option<SocketAddr>,
+    pub(crate) tls: Option<TlsVersion>,
     pub(crate) certificate: Option<ShownCertificate>,
 }
 
