@@ -206,3 +206,136 @@ impl LiveSums {
         &self.late
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::alert::network::{Blind, Outage, Realm};
+    use crate::model::{Cause, Flags, Http, Micros, Phase, Phases, StoreHealth};
+    use crate::ring::Producer;
+    use crate::store::{Options, Store, Writer};
+
+    const START: Timestamp = Timestamp::from_secs(1_795_338_000);
+
+    /// When check number `n` was started.
+    fn started(n: u64) -> Timestamp {
+        START.after(Duration::from_secs(10 * n))
+    }
+
+    /// Every 15th check is answered wrongly; nobody answers those from 30 to 39, and 45.
+    fn check(n: u64) -> Sample {
+        let cause = match n {
+            30..40 | 45 => Cause::ConnectTimeout,
+            n if n % 15 == 1 => Cause::Status,
+            _ => Cause::Ok,
+        };
+        let took = Micros::new(2_000_000);
+        Sample {
+            at: started(n).after(took.as_duration()),
+            phases: Phases::NONE.with(Phase::Connect, took),
+            cause,
+            status: None,
+            http: Http::None,
+            flags: Flags::none(),
+            bytes: 0,
+            redirects: 0,
+            late: Micros::ZERO,
+            skipped: 0,
+        }
+    }
+
+    fn until(decided: Timestamp, now: Timestamp) -> ReadUntil {
+        ReadUntil { decided, started: START, now }
+    }
+
+    fn counts(sums: &StoredSums) -> [u64; 3] {
+        sums.of("api").map_or([0; 3], |sums| [sums.up, sums.down, sums.unknown])
+    }
+
+    /// A counter that has said down cannot take it back: what may be an outage of the own network waits until that is decided.
+    #[test]
+    fn checks_in_an_outage_of_the_own_network_count_as_unknown_and_never_as_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        let store = Store::open(&path, &Options::default(), START).unwrap().store;
+        let site = store.register(&["api".into()], START).unwrap().remove(0);
+        let mut producer = Producer::new(4_096, site.next_seq);
+        let mut writer = Writer::new(store, vec![(site.id, producer.ring().reader_at_head())]).unwrap();
+        let intake = writer.entrance();
+        let flush = |writer: &mut Writer, now: Timestamp, decided: Timestamp| {
+            crate::model::lock::lock(&intake).note_decided(decided);
+            let flushed = writer.flush(now);
+            assert!(matches!(flushed.health, StoreHealth::Ok { .. }), "{flushed:?}");
+        };
+
+        // The outage began at check 30, and it is not over.
+        (0..36).for_each(|n| _ = producer.push(check(n)));
+        flush(&mut writer, started(36), started(30));
+        let mut sums = StoredSums::default();
+        sums.follow(&path, until(started(30), started(36))).unwrap();
+        assert_eq!(counts(&sums), [28, 2, 0], "the six that nobody answered wait");
+
+        // It is over, and kept.
+        (36..60).for_each(|n| _ = producer.push(check(n)));
+        let blind = Blind { realm: Realm::Global, from: started(30), to: started(40) };
+        let outage = Outage { blind, hosts: 3, sites: vec![site.id] };
+        crate::model::lock::lock(&intake).note_outage(&outage, true);
+        flush(&mut writer, started(60), started(60));
+        sums.follow(&path, until(started(60), started(60))).unwrap();
+        // Of the silent ones 45 was no part of it.
+        assert_eq!(counts(&sums), [46, 4, 10]);
+        let causes = |sums: &StoredSums, cause| {
+            sums.of("api").unwrap().causes[Cause::ALL.iter().position(|of| *of == cause).unwrap()]
+        };
+        assert_eq!([Cause::Local, Cause::ConnectTimeout, Cause::Status].map(|cause| causes(&sums, cause)), [10, 1, 3]);
+
+        // Another webmon says the same: from the samples, and from the sums of hours once there are some.
+        let mut again = StoredSums::default();
+        again.follow(&path, until(Timestamp::MAX, started(60))).unwrap();
+        assert_eq!((counts(&again), again.of("api")), (counts(&sums), sums.of("api")));
+        (60..1_500).for_each(|n| _ = producer.push(check(n + 15)));
+        flush(&mut writer, started(1_515), started(1_515));
+        drop(writer.close(started(1_515)));
+        sums.follow(&path, until(Timestamp::MAX, started(1_515))).unwrap();
+        let archive = Archive::open(&path).unwrap();
+        let rolled = archive.rolled(SiteId(0), 10).unwrap();
+        assert!(rolled[0].next_seq > 60, "the outage is within what was rolled up: {}", rolled[0].next_seq);
+        let mut later = StoredSums::default();
+        later.follow(&path, until(Timestamp::MAX, started(1_515))).unwrap();
+        assert_eq!(later.of("api"), sums.of("api"));
+        assert_eq!(counts(&later)[2], 10);
+        assert_eq!(counts(&later).iter().sum::<u64>(), 1_500);
+    }
+
+    /// The law of counters: whatever is decided when, none goes back.
+    #[test]
+    fn no_counter_goes_back_while_it_is_decided() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        let store = Store::open(&path, &Options::default(), START).unwrap().store;
+        let site = store.register(&["api".into()], START).unwrap().remove(0);
+        let mut producer = Producer::new(4_096, site.next_seq);
+        let mut writer = Writer::new(store, vec![(site.id, producer.ring().reader_at_head())]).unwrap();
+        let intake = writer.entrance();
+        let (mut sums, mut before) = (StoredSums::default(), [0; 3]);
+        for n in 0..60 {
+            producer.push(check(n));
+            let now = started(n).after(Duration::from_secs(3));
+            // A check behind, and none within an outage that is not over.
+            let decided = if (30..42).contains(&n) { started(30) } else { started(n.saturating_sub(1)) };
+            if n == 42 {
+                let blind = Blind { realm: Realm::Global, from: started(30), to: started(40) };
+                crate::model::lock::lock(&intake).note_outage(&Outage { blind, hosts: 3, sites: vec![site.id] }, true);
+            }
+            crate::model::lock::lock(&intake).note_decided(decided);
+            writer.flush(now);
+            sums.follow(&path, until(decided, now)).unwrap();
+            let counted = counts(&sums);
+            assert!(counted.iter().zip(before).all(|(now, then)| *now >= then), "{before:?}, then {counted:?} at {n}");
+            before = counted;
+        }
+        assert_eq!(before, [46, 4, 10]);
+    }
+}
