@@ -185,6 +185,35 @@ mod tests {
         assert_eq!(received(&mut bad), [("lost".to_owned(), next - got), ("sample".to_owned(), 7)]);
     }
 
+    /// A thousand checks a second for ten minutes: what waits is bounded, and each event is there or counted.
+    #[test]
+    fn one_that_never_reads_holds_bounded_memory_and_every_event_is_there_or_lost() {
+        const SECOND: u64 = 1_000;
+        let feed = Feed::default();
+        let mut deaf = feed.join(Selection::default()).unwrap();
+        let (mut next, mut longest) = (0, 0);
+        for _ in 0..600 {
+            let lines: Vec<String> =
+                (next..next + SECOND).map(|n| format!("{{\"n\":{n}}}{}\n", " x".repeat(150))).collect();
+            longest = lines.iter().map(String::len).max().unwrap().max(longest);
+            next += SECOND;
+            feed.publish(&events(&lines, "a"), lost);
+        }
+        assert_eq!(deaf.len(), QUEUE, "the queue is full");
+        let mut held = Vec::new();
+        while let Ok(chunk) = deaf.try_recv() {
+            held.push(chunk);
+        }
+        let bytes: usize = held.iter().map(Bytes::len).sum();
+        // Around each line there is `event: sample\ndata: \n\n`.
+        assert!(bytes <= QUEUE * (CHUNK + longest + 32), "{bytes} bytes wait");
+        let got =
+            held.iter().map(|chunk| chunk.windows(7).filter(|part| *part == b"\ndata: ").count() as u64).sum::<u64>();
+        assert!(got > 0 && got < next, "{got} of {next}");
+        feed.publish(&events(&["{\"n\":7}".to_owned()], "a"), lost);
+        assert_eq!(received(&mut deaf), [("lost".to_owned(), next - got), ("sample".to_owned(), 7)]);
+    }
+
     #[test]
     fn listeners_are_few_hear_of_their_sites_and_leave() {
         let feed = Feed::default();

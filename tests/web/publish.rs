@@ -164,3 +164,96 @@ fn a_report_that_is_killed_leaves_the_old_one_whole() {
     }
     assert!(killed > 0, "none was killed while it was written");
 }
+
+/// Asserts that each link within `text` has its target, and that there are `links` of sites.
+#[track_caller]
+fn crawl_within(text: &str, sites: usize) {
+    let targets: std::collections::BTreeSet<&str> = between(text, " id=\"", "\"").into_iter().collect();
+    let links: Vec<&str> = between(text, "<a href=\"", "\"");
+    assert!(links.len() >= sites, "{} links", links.len());
+    for link in links {
+        let target = link.strip_prefix('#').unwrap_or_else(|| panic!("{link} leads out of the file"));
+        assert!(targets.contains(target), "{link} leads nowhere");
+    }
+    assert_eq!(between(text, "<details id=\"", "\"").len(), sites, "one for each site");
+}
+
+#[test]
+fn every_link_within_one_file_has_its_target() {
+    let names = ["api", "<b>docs</b> & \"co\"", "Shop Checkout", "日本", "a/b", "a b"];
+    let sites: String =
+        names.map(|name| format!("- {{ name: '{name}', url: 'http://127.0.0.1:1', group: g }}\n")).concat();
+    let folder = Folder::with(&format!("sites:\n{sites}"));
+    let now = Timestamp::ZERO.after(wall().duration_since(UNIX_EPOCH).unwrap());
+    // A hostile name has incidents too, which are links as well.
+    const OUTAGE: &[(u64, u64, webmon::model::Cause)] = &[(30, 20, webmon::model::Cause::Status)];
+    let past = names.map(|name| PastSite { name, median: 9.0, days: 3, outages: OUTAGE });
+    past::write(&folder.path("webmon.redb"), &past, (Duration::from_mins(5), &Policies::default()), now);
+    folder.run("report --out all.html").quietly();
+    let text = std::fs::read_to_string(folder.path("all.html")).unwrap();
+    assert!(text.contains("Incidents of the past 14 days"));
+    crawl_within(&text, names.len());
+}
+
+#[test]
+fn an_empty_store_makes_a_report_that_says_so() {
+    let folder =
+        Folder::with("sites: [{ name: a, url: 'http://127.0.0.1:1' }, { name: b, url: 'http://127.0.0.1:1' }]");
+    let store = webmon::store::Store::open(
+        &folder.path("webmon.redb"),
+        &webmon::store::Options::default(),
+        Timestamp::from_secs(1),
+    );
+    drop(store.unwrap());
+    folder.run("report --out public").quietly();
+    folder.run("report --out all.html").quietly();
+    let found = files(&folder.path("public"));
+    assert_eq!(crawl(&found), 3);
+    let summary: Value = serde_json::from_slice(&std::fs::read(folder.path("public/summary.json")).unwrap()).unwrap();
+    for site in summary["sites"].as_array().unwrap() {
+        assert_eq!(
+            (&site["checks"], &site["coverage"], &site["p95_us"]),
+            (&0.into(), &Value::Null, &Value::Null),
+            "{site}"
+        );
+        assert_eq!(site["state"], "new");
+    }
+    let text = std::fs::read_to_string(folder.path("all.html")).unwrap();
+    assert!(text.contains("Nothing can be said of 2 sites"), "{text}");
+    crawl_within(&text, 2);
+    let missing = Folder::with("sites: ['http://127.0.0.1:1']").run("report");
+    assert_eq!(missing.code, Some(3), "{}", missing.stderr);
+}
+
+/// The store of 0.1.0 that `tests/cli/db.rs` describes.
+#[test]
+fn a_store_of_version_0_1_0_makes_a_report() {
+    use std::io::Read as _;
+    let image = std::fs::read(format!("{}/tests/fixtures/store-0.1.0/store.gz", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let mut store = Vec::new();
+    flate2::read::GzDecoder::new(&*image).read_to_end(&mut store).unwrap();
+    let site =
+        |name: &str| format!("- {{ name: {name}, url: 'http://127.0.0.1:1', interval: 100ms, timeout: 100ms }}\n");
+    let folder = Folder::with(&format!("sites:\n{}{}{}", site("api"), site("shop"), site("gone")));
+    std::fs::write(folder.path("webmon.redb"), store).unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(folder.path("webmon.redb"), private).unwrap();
+    let as_of = "2026-11-21T00:00:12Z";
+    for out in ["one", "two", "all.html"] {
+        folder.run(&format!("report --out {out} --as-of {as_of} --since 2d")).quietly();
+    }
+    let found = files(&folder.path("one"));
+    assert_eq!(crawl(&found), 4);
+    assert_eq!(found, files(&folder.path("two")));
+    crawl_within(&std::fs::read_to_string(folder.path("all.html")).unwrap(), 3);
+    let stats =
+        folder.run(&format!("stats --since 2026-11-20T00:00:00Z --until {as_of} --format json")).quietly().json();
+    let summary: Value = serde_json::from_slice(&std::fs::read(folder.path("one/summary.json")).unwrap()).unwrap();
+    for site in summary["sites"].as_array().unwrap() {
+        let of = stats.iter().find(|stats| stats["site"] == site["site"]).unwrap();
+        assert!(of["checks"].as_u64().unwrap() > 200, "{of}");
+        for count in ["up", "checks"] {
+            assert_eq!(site[count], of[count], "{count} of {site:#} and {of:#}");
+        }
+    }
+}
