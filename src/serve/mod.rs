@@ -20,6 +20,6 @@ pub mod health;
 pub mod listener;
 pub mod metrics;
 pub mod page;
-mod render;
+pub mod render;
 pub mod route;
 pub mod source;

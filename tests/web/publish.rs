@@ -178,6 +178,9 @@ fn crawl_within(text: &str, sites: usize) {
     assert_eq!(between(text, "<details id=\"", "\"").len(), sites, "one for each site");
 }
 
+/// An incident has links as well.
+const OUTAGE: &[(u64, u64, webmon::model::Cause)] = &[(30, 20, webmon::model::Cause::Status)];
+
 #[test]
 fn every_link_within_one_file_has_its_target() {
     let names = ["api", "<b>docs</b> & \"co\"", "Shop Checkout", "日本", "a/b", "a b"];
@@ -185,8 +188,6 @@ fn every_link_within_one_file_has_its_target() {
         names.map(|name| format!("- {{ name: '{name}', url: 'http://127.0.0.1:1', group: g }}\n")).concat();
     let folder = Folder::with(&format!("sites:\n{sites}"));
     let now = Timestamp::ZERO.after(wall().duration_since(UNIX_EPOCH).unwrap());
-    // A hostile name has incidents too, which are links as well.
-    const OUTAGE: &[(u64, u64, webmon::model::Cause)] = &[(30, 20, webmon::model::Cause::Status)];
     let past = names.map(|name| PastSite { name, median: 9.0, days: 3, outages: OUTAGE });
     past::write(&folder.path("webmon.redb"), &past, (Duration::from_mins(5), &Policies::default()), now);
     folder.run("report --out all.html").quietly();

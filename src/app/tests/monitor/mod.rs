@@ -1,6 +1,7 @@
 //! The whole monitor on paused time: scripted probes, a real store, lines caught in a channel. No test here waits.
 
 pub(crate) mod clock_set;
+mod health;
 mod orders;
 mod own_network;
 use std::collections::BTreeMap;
@@ -119,6 +120,25 @@ impl TestMonitor {
         }
     }
 
+    fn parts(&self, clock: &Clock, store: Option<OpenStore>) -> MonitorOptions<Scripted> {
+        MonitorOptions {
+            config: self.config.clone(),
+            prober: Arc::new(Scripted { clock: clock.clone(), scripts: self.scripts.clone() }),
+            clock: clock.clone(),
+            zone: TimeZone::UTC,
+            store,
+            has_network: || false,
+            wall: self.wall.map(|off| clock_set::wall(clock, off)),
+            limits: Limits { in_flight: 100 },
+            notices: Vec::new(),
+            store_status: watch::Sender::new(StoreStatus::default()),
+            wants_checks: true,
+            events: None,
+            narrator: None,
+            outlet: None,
+        }
+    }
+
     /// Runs from `from` to `to` after [`START`].
     async fn run(&self, from: Duration, to: Duration) -> TestRun {
         let clock = Clock::start_at(START.after(from));
@@ -128,22 +148,7 @@ impl TestMonitor {
             let memory = remember(&opened.store, &self.config, &names, clock.now()).unwrap();
             OpenStore { store: opened.store, memory, flush: SECOND }
         });
-        let parts = MonitorOptions {
-            config: self.config.clone(),
-            prober: Arc::new(Scripted { clock: clock.clone(), scripts: self.scripts.clone() }),
-            clock: clock.clone(),
-            zone: TimeZone::UTC,
-            store,
-            has_network: || false,
-            wall: self.wall.map(|off| clock_set::wall(&clock, off)),
-            limits: Limits { in_flight: 100 },
-            notices: Vec::new(),
-            store_status: watch::Sender::new(StoreStatus::default()),
-            wants_checks: true,
-            events: None,
-            narrator: None,
-            outlet: None,
-        };
+        let parts = self.parts(&clock, store);
         let monitor = Monitor::new(parts, Ok).unwrap_or_else(|failure| panic!("{failure}"));
         let (face, book) = (monitor.handle(), monitor.book());
         let (lines, read) = Lines::channel();
