@@ -89,6 +89,29 @@ fn a_running_monitor_writes_its_report_and_publishes_it() {
     assert_eq!(unfinished(&conf), None, "nothing unfinished is left");
 }
 
+/// The end of webmon does not wait for a program, and leaves none behind.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_publishes_ends_with_webmon() {
+    let server = Server::start(Behaviour::ok());
+    let then = "[sh, -c, 'echo $$$$ > new && mv new calls && exec sleep 1000']";
+    let folder = Folder::with(&yaml(&server, "long", &format!("{{ out: public, then: {then} }}")));
+    let monitor = folder.start(RUN);
+    called(&folder.path(""), "");
+    let pid = std::fs::read_to_string(folder.path("calls")).unwrap();
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(!state().is_empty(), "{pid} runs");
+    let ended = monitor.end_by(Signal::TERM).with(143);
+    assert_eq!(ended.stderr, "");
+    let began = now();
+    // A process that nobody has reaped yet is gone as well.
+    while !state().is_empty() && !state().contains(") Z ") {
+        assert!(now() - began < PATIENCE, "{pid} is still there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(crawl(&files(&folder.path("public"))), 3);
+}
+
 #[test]
 fn without_a_store_there_is_no_report_and_it_says_so() {
     let server = Server::start(Behaviour::ok());
