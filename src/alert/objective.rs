@@ -93,7 +93,7 @@ impl Standing {
             tally: windows[place],
             rate_milli: rate_milli(rule, windows[place]),
             threshold_milli: threshold_milli(rule, PAIRS[place]),
-            is_burning: windows[place].checks > 0 && burns(rule, windows[place], PAIRS[place]),
+            is_burning: BurnLimit::of(rule, PAIRS[place]).is_reached(windows[place]),
         };
         Self { rule, tally, watched, burns: [burn(0), burn(1), burn(2), burn(3)] }
     }
@@ -187,11 +187,26 @@ pub(crate) fn rate_milli(rule: SloRule, Tally { checks, failed }: Tally) -> Opti
     Some(u64::try_from(rate).unwrap_or(u64::MAX))
 }
 
-/// Whether burn ≥ k, that is failed ÷ checks ÷ budget ≥ share × period ÷ long.
-pub(crate) fn burns(rule: SloRule, Tally { checks, failed }: Tally, pair: Pair) -> bool {
-    let (period, budget) = (u128::from(rule.period.as_secs()), u128::from(budget_ppm(rule)));
-    let least = u128::from(pair.share) * period * budget * u128::from(checks);
-    u128::from(failed) * 100 * u128::from(pair.long * 60) * MILLION >= least
+/// From which share of failed checks on a window of one pair burns: `checks` ÷ `failed` of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BurnLimit {
+    failed: u64,
+    checks: u64,
+}
+
+impl BurnLimit {
+    /// Burn ≥ k, that is failed ÷ checks ÷ budget ≥ share × period ÷ long.
+    #[inline]
+    pub(crate) fn of(rule: SloRule, pair: Pair) -> Self {
+        let budget = pair.share.saturating_mul(rule.period.as_secs()).saturating_mul(budget_ppm(rule));
+        Self { failed: 100 * 60 * 1_000_000 * pair.long, checks: budget }
+    }
+
+    /// Whether a window with these checks burns; one without checks does not.
+    #[inline]
+    pub(crate) fn is_reached(self, Tally { checks, failed }: Tally) -> bool {
+        checks > 0 && u128::from(failed) * u128::from(self.failed) >= u128::from(checks) * u128::from(self.checks)
+    }
 }
 
 /// From this burn on a window of `pair` burns: share × period ÷ long, in thousandths, rounded up.

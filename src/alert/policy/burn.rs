@@ -15,12 +15,12 @@
 use std::time::Duration;
 
 use crate::alert::maintenance::{self, Calendar, Maintenance};
-use crate::alert::objective::{FAST, Pair, SLOW, burns, rate_milli};
+use crate::alert::objective::{BurnLimit, FAST, Pair, SLOW, rate_milli};
 use crate::alert::{Reading, RuleKind, SloRule};
 use crate::model::{Outcome, Packed, Timestamp};
 
 use super::expiry::Span;
-use super::minutes::{self, Minutes, Sum};
+use super::minutes::{self, Minutes, Sum, Window};
 use crate::alert::Transition;
 
 /// Failed checks that a breach needs in its long window.
@@ -29,7 +29,26 @@ const FAILED_LEAST: u32 = 3;
 const MILLION: u128 = 1_000_000;
 
 /// The two burn rules, in the order of [`BurnJudge::open_since`].
-const RULES: [(RuleKind, [Pair; 2]); 2] = [(RuleKind::SloFast, FAST), (RuleKind::SloSlow, SLOW)];
+const RULES: [(RuleKind, [BurnPair; 2]); 2] =
+    [(RuleKind::SloFast, BurnPair::both(FAST)), (RuleKind::SloSlow, BurnPair::both(SLOW))];
+
+/// A pair with its windows among those of [`Minutes`].
+#[derive(Clone, Copy, Debug)]
+struct BurnPair {
+    pair: Pair,
+    long: Window,
+    short: Window,
+}
+
+impl BurnPair {
+    const fn of(pair: Pair) -> Self {
+        Self { pair, long: Window::of(pair.long), short: Window::of(pair.short) }
+    }
+
+    const fn both([one, other]: [Pair; 2]) -> [Self; 2] {
+        [Self::of(one), Self::of(other)]
+    }
+}
 
 /// The state of one site's burn rules.
 #[derive(Clone, Debug)]
@@ -151,14 +170,14 @@ impl BurnJudge {
     /// Whether no judgement can find a breach while the checks of `sum` join the newest minute: not even with its failed
     /// ones first, when no successful one dilutes them.
     fn finds_nothing(&self, sum: Sum) -> bool {
-        let is_burning = |pair: Pair, window: u64| {
-            let Sum { checks, failed } = self.minutes.sum(window);
-            let most = Sum { checks: checks + sum.failed, failed: failed + sum.failed };
-            most.checks > 0 && burns(self.rule, most.into(), pair)
-        };
-        let is_quiet = |pair: &Pair| {
-            let failed = self.minutes.sum(pair.long).failed + sum.failed;
-            failed < FAILED_LEAST || !is_burning(*pair, pair.short) || !is_burning(*pair, pair.long)
+        let is_quiet = |burn: &BurnPair| {
+            let limit = BurnLimit::of(self.rule, burn.pair);
+            let is_burning = |Sum { checks, failed }: Sum| {
+                let most = Sum { checks: checks + sum.failed, failed: failed + sum.failed };
+                limit.is_reached(most.into())
+            };
+            let (long, short) = (self.minutes.sum(burn.long), self.minutes.sum(burn.short));
+            long.failed + sum.failed < FAILED_LEAST || !is_burning(short) || !is_burning(long)
         };
         self.open_since == [None; 2] && RULES.iter().all(|(_, pairs)| pairs.iter().all(is_quiet))
     }
@@ -227,8 +246,8 @@ impl BurnJudge {
         if breached.is_none() && verdicts.contains(&None) {
             return None;
         }
-        let pair = pairs[breached.unwrap_or(0)];
-        let tally = self.minutes.sum(pair.long).into();
+        let BurnPair { pair, long, .. } = pairs[breached.unwrap_or(0)];
+        let tally = self.minutes.sum(long).into();
         let reading = Reading::Burn {
             target: self.rule.target,
             rate_milli: rate_milli(self.rule, tally).unwrap_or(0),
@@ -239,9 +258,10 @@ impl BurnJudge {
     }
 
     /// Whether `pair` is breached; `None` while nothing can be said.
-    fn is_breached(&self, pair: Pair) -> Option<bool> {
-        let (long, short) = (self.minutes.sum(pair.long), self.minutes.sum(pair.short));
-        let is_burning = |sum: Sum| sum.checks > 0 && burns(self.rule, sum.into(), pair);
+    fn is_breached(&self, BurnPair { pair, long, short }: BurnPair) -> Option<bool> {
+        let (long, short) = (self.minutes.sum(long), self.minutes.sum(short));
+        let limit = BurnLimit::of(self.rule, pair);
+        let is_burning = |sum: Sum| limit.is_reached(sum.into());
         if !is_burning(short) {
             return Some(false);
         }

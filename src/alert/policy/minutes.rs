@@ -13,6 +13,21 @@ use crate::model::{Outcome, Packed, Sample, Timestamp};
 /// The windows, minutes, the shortest first.
 const WINDOWS: [u64; 7] = [5, 30, 60, 120, 360, 1_440, LENGTH];
 
+/// One of the windows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window(usize);
+
+impl Window {
+    /// That of so many minutes, which has to exist: for constants.
+    pub(super) const fn of(minutes: u64) -> Self {
+        let mut place = 0;
+        while WINDOWS[place] != minutes {
+            place += 1;
+        }
+        Self(place)
+    }
+}
+
 /// Minutes that are kept.
 const LENGTH: u64 = CELLS as u64;
 const CELLS: usize = 3 * 24 * 60;
@@ -153,10 +168,10 @@ impl Minutes {
         }
     }
 
-    /// The sum of the last `minutes`, one of the windows.
-    pub(super) fn sum(&self, minutes: u64) -> Sum {
-        let window = WINDOWS.iter().position(|&window| window == minutes);
-        window.map_or_else(Sum::default, |window| self.sums[window])
+    /// The sum of the last minutes, as many as `window` has.
+    #[inline]
+    pub(super) const fn sum(&self, Window(place): Window) -> Sum {
+        self.sums[place]
     }
 
     /// Moves everything back by `by`, in whole minutes: the clock was set back.
@@ -237,8 +252,8 @@ mod tests {
             for &at in failed.iter().filter(|_| back) {
                 minutes.recount(at, true);
             }
-            for window in WINDOWS {
-                prop_assert_eq!(minutes.sum(window), plain.sum(window), "{} min", window);
+            for window in WINDOWS.map(Window::of) {
+                prop_assert_eq!(minutes.sum(window), plain.sum(window), "{:?}", window);
             }
         }
 
@@ -272,7 +287,7 @@ mod tests {
                 for window in WINDOWS {
                     let held = known.iter().filter(|(minute, _)| minute + window > newest);
                     let failed = held.clone().filter(|(_, outcome)| *outcome == Outcome::Down).count();
-                    let sum = minutes.sum(window);
+                    let sum = minutes.sum(Window::of(window));
                     prop_assert_eq!((sum.checks as usize, sum.failed as usize), (held.count(), failed), "{} min", window);
                 }
             }
