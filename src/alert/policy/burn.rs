@@ -143,7 +143,10 @@ impl BurnJudge {
     /// Judges at each of `arrived`.
     pub(super) fn observe(&mut self, arrived: &[Packed], found: &mut Vec<Transition>) {
         self.replayed = None;
-        for minute in arrived.chunk_by(|one, next| minutes::start(one.at()) == minutes::start(next.at())) {
+        let mut rest = arrived;
+        while !rest.is_empty() {
+            let (minute, after) = rest.split_at(minutes::same(rest));
+            rest = after;
             let (at, sum) = (minute[0].at(), Sum::of(minute));
             if sum.checks == 0 || self.left_out.contains(at) {
                 continue;

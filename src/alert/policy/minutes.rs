@@ -200,11 +200,14 @@ impl Minutes {
         }
         self.cells[place(self.newest)] = std::mem::take(&mut self.current);
         for minute in self.newest + 1..=minute {
+            let now = minute % LENGTH;
             for (window, sum) in WINDOWS.iter().zip(&mut self.sums) {
-                let (checks, failed) = self.cells[place((minute + LENGTH - window) % LENGTH)];
+                // The same as a remainder of `minute - window`, which would cost as much as the rest.
+                let leaving = if now < *window { now + LENGTH - window } else { now - window };
+                let (checks, failed) = self.cells[index(leaving)];
                 (sum.checks, sum.failed) = (sum.checks - u32::from(checks), sum.failed - u32::from(failed));
             }
-            self.cells[place(minute)] = (0, 0);
+            self.cells[index(now)] = (0, 0);
         }
         self.newest = minute;
     }
@@ -215,8 +218,20 @@ pub(super) const fn start(at: Timestamp) -> Timestamp {
     Timestamp::from_micros(at.as_micros() / MINUTE * MINUTE)
 }
 
+/// How many at the front of `samples` are of the minute of the first.
+pub(super) fn same(samples: &[Packed]) -> usize {
+    let Some(first) = samples.first() else { return 0 };
+    let start = start(first.at()).as_micros();
+    let is_other = |sample: &Packed| sample.at().as_micros().wrapping_sub(start) >= MINUTE;
+    samples.iter().position(is_other).unwrap_or(samples.len())
+}
+
 fn place(minute: u64) -> usize {
-    usize::try_from(minute % LENGTH).expect("a remainder of the length")
+    index(minute % LENGTH)
+}
+
+fn index(remainder: u64) -> usize {
+    usize::try_from(remainder).expect("below the length")
 }
 
 #[cfg(test)]
