@@ -11,6 +11,7 @@
 //! Bounds: a window reaches as far back as the ring. A clock that runs backwards counts as standing still.
 
 mod board;
+mod lanes;
 pub mod snapshot;
 mod span;
 
@@ -28,12 +29,13 @@ pub use snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapsh
 pub use tracker::SiteInput;
 
 use board::Published;
+use lanes::Lanes;
 use tracker::{Observed, Scratch, SiteTracker};
 
 /// All sites and all views.
 #[derive(Debug)]
 pub struct Engine {
-    lanes: Vec<SiteTracker>,
+    lanes: Lanes,
     /// The index of each tracker, by slot.
     indexes: Vec<Option<SiteIndex>>,
     views: Vec<Arc<ViewSnapshot>>,
@@ -89,7 +91,7 @@ impl Engine {
     pub fn new(views: Vec<View>, tracks: Vec<SiteInput>, now: Timestamp) -> Self {
         let mut scratch = Scratch::default();
         let recent: Vec<View> = views.iter().copied().filter(|view| !view.is_long()).collect();
-        let mut lanes: Vec<SiteTracker> =
+        let mut lanes: Lanes =
             tracks.into_iter().map(|track| SiteTracker::new(track, &recent, now, &mut scratch)).collect();
         let windows = windows_of(&views);
         let figures = |(view, window): (View, &Option<usize>)| {
@@ -216,6 +218,9 @@ impl Engine {
         (met.checks, met.lost) = (0, 0);
         let mut blank = Vec::new();
         for site in 0..self.lanes.len() {
+            if self.lanes.is_resting(site, now) {
+                continue;
+            }
             let lane = &mut self.lanes[site];
             lane.advance(now, &mut self.scratch, &mut met);
             lane.judge(now, (&mut self.scratch, &mut met), &mut step.alerts);
@@ -229,6 +234,7 @@ impl Engine {
             if !met.changes.is_empty() {
                 take_changes(SiteIndex::new(site), &mut met, &mut step);
             }
+            self.lanes.rest(site);
         }
         step.lost += met.lost;
         self.checks += met.checks;
@@ -243,13 +249,14 @@ impl Engine {
     pub fn finish(&mut self, now: Timestamp) -> EngineStep {
         let mut step = self.step(now);
         for view in 0..self.views.len() {
-            self.refresh(view, self.now, self.now);
+            self.refresh(view, self.now, self.now, &mut step);
         }
         self.board.shown(self.now, true);
         // A long view is reported again only if it has new figures.
         step.refreshed.extend((0..self.views.len()).filter(|&view| self.windows[view].is_some()));
         step.refreshed.sort_unstable();
         step.refreshed.dedup();
+        step.changes.sort_by_key(|change| change.site);
         step
     }
 
@@ -275,7 +282,7 @@ impl Engine {
             self.checks += met.checks;
             for view in 0..self.views.len() {
                 if due(view, &self.views[view]) == Some(as_of) {
-                    self.refresh(view, as_of, now);
+                    self.refresh(view, as_of, now, step);
                     step.refreshed.push(view);
                 }
             }
@@ -284,9 +291,18 @@ impl Engine {
         !instants.is_empty()
     }
 
-    fn refresh(&mut self, view: usize, as_of: Timestamp, now: Timestamp) {
+    fn refresh(&mut self, view: usize, as_of: Timestamp, now: Timestamp, step: &mut EngineStep) {
         let Some(window) = self.windows[view] else { return };
-        let rows = self.lanes.iter_mut().map(|lane| lane.row(window, as_of)).collect();
+        let (mut met, mut rows) = (Observed::default(), Vec::with_capacity(self.lanes.len()));
+        for (site, lane) in self.lanes.iter_mut().enumerate() {
+            lane.settle(as_of, &mut self.scratch, &mut met);
+            rows.push(lane.row(window, as_of));
+            if !met.changes.is_empty() {
+                take_changes(SiteIndex::new(site), &mut met, step);
+            }
+        }
+        step.lost += met.lost;
+        self.checks += met.checks;
         let fresh = Arc::new(snapshot_of(self.views[view].view(), as_of, now, rows));
         self.board.put_view(view, Arc::clone(&fresh));
         self.views[view] = fresh;
@@ -336,7 +352,7 @@ fn take_changes(site: SiteIndex, met: &mut Observed, step: &mut EngineStep) {
     }));
 }
 
-fn indexes_of(lanes: &[SiteTracker]) -> Vec<Option<SiteIndex>> {
+fn indexes_of(lanes: &Lanes) -> Vec<Option<SiteIndex>> {
     let slots = lanes.iter().map(|lane| lane.slot().get() + 1).max().unwrap_or_default();
     let mut indexes = vec![None; slots];
     for (index, lane) in lanes.iter().enumerate() {
@@ -346,7 +362,7 @@ fn indexes_of(lanes: &[SiteTracker]) -> Vec<Option<SiteIndex>> {
 }
 
 /// All sites and views, for publication as a whole.
-fn published(lanes: &mut [SiteTracker], views: &[Arc<ViewSnapshot>], now: Timestamp) -> Published {
+fn published(lanes: &mut Lanes, views: &[Arc<ViewSnapshot>], now: Timestamp) -> Published {
     let rings = lanes.iter().map(|lane| (lane.slot(), Arc::clone(lane.ring()))).collect();
     Published::new(lanes.iter_mut().map(|lane| Arc::new(lane.snapshot(now).clone())).collect(), views.to_vec(), rings)
 }

@@ -21,7 +21,7 @@ impl Engine {
         let recent: Vec<View> = views.iter().copied().filter(|view| !view.is_long()).collect();
         self.windows = windows_of(&views);
         self.supplied.retain(|_| same_views);
-        let mut lanes: Vec<Option<SiteTracker>> = std::mem::take(&mut self.lanes).into_iter().map(Some).collect();
+        let mut lanes: Vec<Option<SiteTracker>> = self.lanes.take().into_iter().map(Some).collect();
         let (mut met, mut step) = (Observed::default(), EngineStep::default());
         // Rows of the site that may be kept.
         let mut rows_of = Vec::with_capacity(tracks.len());
@@ -30,6 +30,7 @@ impl Engine {
             let lane = was.and_then(|was| lanes[was].take());
             let (lane, rows) = if let Some(mut lane) = lane {
                 let anew = lane.reconfigure(track, &recent, now, (&mut self.scratch, &mut met));
+                lane.settle(now, &mut self.scratch, &mut met);
                 (lane, (was.filter(|_| same_views), anew))
             } else {
                 let mut lane = SiteTracker::new(track, &recent, now, &mut self.scratch);

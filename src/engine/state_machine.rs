@@ -150,6 +150,17 @@ impl StateMachine {
         self.become_at(SiteState::Unknown, Timestamp::from_micros(last.as_micros().saturating_add(self.silence)))
     }
 
+    /// When [`StateMachine::pass`] changes the state unless a check comes before; [`Timestamp::MAX`] if never.
+    #[inline]
+    pub(super) fn silent_from(&self) -> Timestamp {
+        match self.last {
+            Some((last, _)) if self.state != SiteState::Unknown && !self.paused => {
+                Timestamp::from_micros(last.as_micros().saturating_add(self.silence).saturating_add(1))
+            }
+            _ => Timestamp::MAX,
+        }
+    }
+
     /// Pauses the site.
     pub(super) fn pause(&mut self, at: Timestamp) -> Option<Change> {
         self.paused = true;

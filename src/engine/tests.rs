@@ -185,6 +185,51 @@ proptest! {
         check(&mask, published, &EngineStep::default(), true, now)?;
     }
 
+    /// A site at which a step passes over has nothing to do: an engine whose sites all stay awake finds and shows the same.
+    #[test]
+    fn a_step_passes_over_a_site_only_if_there_is_nothing_to_do(
+        story in policy::story(),
+        events in prop::collection::vec((0usize..200, 0u8..6, 1u64..900), 0..12),
+        waits in prop::collection::vec((1u64..30_000, 0u64..3), 200),
+        with_rules: bool,
+    ) {
+        let samples: Vec<Sample> = policy::told(&story).iter().filter_map(Packed::sample).collect();
+        let mut producer = Producer::new(1_000, 7);
+        let mut input = track(3, &producer, "api");
+        input.policies = if with_rules { policy::all_rules(900_000, 120, 1, 3, true, 2) } else { Policies::default() };
+        let views = vec![view(60, 30), view(1_200, 400)];
+        let mut now = samples[0].at.before(Duration::from_secs(100));
+        let [mut resting, mut awake] = [(); 2].map(|()| Engine::new(views.clone(), vec![input.clone()], now));
+        let (mut published, mut rested) = (0, 0);
+        for (number, (wait, late)) in waits.into_iter().enumerate() {
+            for (_, event, secs) in events.iter().filter(|(at, ..)| *at == number) {
+                for engine in [&mut resting, &mut awake] {
+                    let slot = SiteSlot(3);
+                    match event {
+                        0 => engine.pause(slot, Some(now.after(Duration::from_secs(*secs))), now),
+                        1 => engine.pause(slot, None, now),
+                        2 => engine.attach(slot, 7 + published as u64, Arc::new(observed(Cause::Reset, "reset"))),
+                        3 => engine.attach(slot, 6 + published as u64, Arc::new(observed(Cause::Ok, ""))),
+                        4 => engine.overrule(slot, RuleKind::Availability, Some(now), now),
+                        _ => engine.overrule(slot, RuleKind::Availability, None, now),
+                    }
+                }
+            }
+            now = now.after(Duration::from_millis(wait));
+            let come = samples.partition_point(|sample| sample.at <= now);
+            let come = come.saturating_sub(usize::try_from(late).unwrap()).max(published);
+            samples[published..come].iter().for_each(|&sample| { producer.push(sample); });
+            published = come;
+            rested += usize::from(resting.lanes.is_resting(0, now));
+            awake.lanes.iter_mut().for_each(drop);
+            let (found, expected) = (resting.step(now), awake.step(now));
+            prop_assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+            let [shown, plain] = [&resting, &awake].map(|engine| engine.board().snapshot());
+            prop_assert_eq!(format!("{shown:?}"), format!("{plain:?}"));
+        }
+        prop_assert!(rested > 0);
+    }
+
     /// With a ring too small for its windows, and steps too rare for its ring: what the ring still has is in, what was in
     /// before may stay in, and every sample is either seen or counted as lost.
     #[test]
@@ -253,6 +298,16 @@ fn a_row_without_results_is_filled_by_the_first_one_and_then_waits_for_its_refre
     assert_eq!((scene.row(0).summary.counts.up, scene.row(1).summary.counts.up), (1, 1));
     scene.engine.step(at(10));
     assert_eq!((scene.row(0).summary.counts.up, scene.row(1).summary.counts.up), (2, 1));
+}
+
+#[test]
+fn a_row_is_not_filled_with_what_left_its_window_before_the_end_of_the_step() {
+    let mut scene = Scene::new(&[], 1, vec![view(10, 100), view(600, 20)], |_| {});
+    scene.engine.step(at(1));
+    scene.push(sample(15, Cause::Ok));
+    // The refresh as of 20 s reads the sample; at 30 s it is out of the shorter window.
+    assert_eq!(scene.engine.step(at(30)).refreshed, [1]);
+    assert_eq!((scene.row(0).summary.counts.up, scene.row(1).summary.counts.up), (0, 1));
 }
 
 #[test]

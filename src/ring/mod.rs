@@ -148,6 +148,13 @@ impl Ring {
         self.slots.len()
     }
 
+    /// The number of the next sample: one past the last that is published.
+    #[inline]
+    #[must_use]
+    pub fn next_seq(&self) -> u64 {
+        self.published.load(atomics::observe())
+    }
+
     /// Its size with all slots, bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -157,13 +164,13 @@ impl Ring {
     /// A reader of the samples pushed from now on.
     #[must_use]
     pub fn reader_at_head(self: &Arc<Self>) -> Reader {
-        self.reader_at(self.published.load(atomics::observe()))
+        self.reader_at(self.next_seq())
     }
 
     /// A reader of every sample that is still intact.
     #[must_use]
     pub fn reader_at_oldest(self: &Arc<Self>) -> Reader {
-        let published = self.published.load(atomics::observe());
+        let published = self.next_seq();
         self.reader_at(published.saturating_sub(self.capacity_u64()).max(self.first_seq))
     }
 
@@ -248,7 +255,7 @@ impl Reader {
     /// The sample under the cursor; `None` when it is not published yet or already overwritten.
     #[must_use]
     pub fn peek(&self) -> Option<Sample> {
-        if self.ring.published.load(atomics::observe()) <= self.next_seq {
+        if self.ring.next_seq() <= self.next_seq {
             return None;
         }
         let sample = Sample::copied(self.ring.slots.at(self.slot));
@@ -271,7 +278,7 @@ impl Reader {
 
     fn copy_within<T: Copied>(&mut self, cutoff: Timestamp, limit: u64, out: &mut Vec<T>) -> Drained {
         let ring = &*self.ring;
-        let published = ring.published.load(atomics::observe());
+        let published = ring.next_seq();
         if published <= self.next_seq {
             return Drained { first_seq: self.next_seq, lost: 0 };
         }

@@ -148,6 +148,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
         "engine",
         &[
             &["clock_set", "mask", "reconfigure"],
+            &["lanes"],
             &["tracker"],
             &["board", "state_machine"],
             &["leap", "snapshot", "span"],

@@ -10,6 +10,7 @@
 pub(crate) mod clock_set;
 mod mask;
 pub(crate) mod observe;
+mod panes;
 pub(crate) mod reconfigure;
 mod rules;
 mod tails;
@@ -23,11 +24,11 @@ use crate::alert::policy::{Expired, Minutes};
 use crate::alert::{Judge, Policies, RuleKind, StandingIncident, Transition};
 use crate::model::{Cause, Observation, Packed, Sample, SiteSlot, TextJoin, Timestamp, View};
 use crate::ring::{Reader, Ring};
-use crate::stats::{Cadence, Oldest, Unmade, Windows};
+use crate::stats::{Cadence, Windows};
 
-use super::span::Span;
 use super::state_machine::{Change, StateMachine};
 use super::{LastCheck, OpenIncident, Row, SiteSnapshot};
+use panes::Panes;
 use tails::{RuleTails, Stage};
 
 /// A site as the engine takes it.
@@ -68,7 +69,7 @@ const COUNTS: usize = 2 * size_of::<usize>();
 #[derive(Debug)]
 pub(super) struct SiteTracker {
     head: Reader,
-    /// The earliest expiry in any window.
+    /// When expired samples are retired from the windows of the views; see [`panes`].
     expires: Timestamp,
     standing: StateMachine,
     judge: Judge,
@@ -78,9 +79,7 @@ pub(super) struct SiteTracker {
     found: Vec<Transition>,
     windows: Windows,
     mask: Mask,
-    panes: Box<[ViewWindow]>,
-    /// Whether any view shows an empty row, cached so that a step need not check every view.
-    blank: bool,
+    panes: Panes,
     cadence: Cadence,
     newest_due: Option<Timestamp>,
     /// The number of the first sample that was not observed.
@@ -90,15 +89,6 @@ pub(super) struct SiteTracker {
     left_out: Vec<maintenance::Span>,
     texts: TextJoin<u64, Arc<Observation>, TEXTS>,
     shown: SiteSnapshot,
-}
-
-/// The bounds of a view's window.
-#[derive(Debug)]
-struct ViewWindow {
-    span: Span,
-    tail: Reader,
-    /// Whether the view shows an empty row.
-    blank: bool,
 }
 
 /// Buffers for reading, shared by all sites.
@@ -127,7 +117,6 @@ impl SiteTracker {
             track;
         let cadence = Cadence { interval, timeout };
         let head = ring.reader_at_oldest();
-        let pane = |view: &View| ViewWindow { span: Span::of(view.timeframe), tail: head.clone(), blank: true };
         let mut lane = Self {
             expires: Timestamp::ZERO,
             standing: StateMachine::new(now, cadence.silence()),
@@ -137,8 +126,7 @@ impl SiteTracker {
             found: Vec::new(),
             windows: Windows::new(views.iter().map(|view| view.timeframe)),
             mask,
-            panes: views.iter().map(pane).collect(),
-            blank: true,
+            panes: Panes::new(views.iter().map(|view| view.timeframe), interval, &head),
             cadence,
             newest_due: None,
             unseen: head.next_seq(),
@@ -189,7 +177,7 @@ impl SiteTracker {
         lane
     }
 
-    /// Advances every window to `to`: admits new samples, retires expired ones.
+    /// Advances to `to`: admits new samples to every window, and retires expired ones when they are worth it.
     #[inline]
     pub(super) fn advance(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Observed) {
         scratch.arrived.clear();
@@ -205,14 +193,20 @@ impl SiteTracker {
             self.mask.hide(arrived);
             self.windows.admit(arrived);
             self.observe((drained.first_seq, Some(last)), arrived, Expired { availability, latency }, to, met);
-        } else if to < self.expires {
-            return;
+            self.await_expiry(scratch.arrived[0].at());
         }
-        self.retire(to, scratch, met);
+        if self.is_retiring(to) {
+            self.retire(to, scratch, met);
+        }
     }
 
     pub(super) const fn slot(&self) -> SiteSlot {
         self.shown.slot
+    }
+
+    /// The number of the first sample that it has not read.
+    pub(super) const fn unread(&self) -> u64 {
+        self.head.next_seq()
     }
 
     /// The ring that it reads.
@@ -268,65 +262,12 @@ impl SiteTracker {
         0
     }
 
-    /// The figures of view `view` at `as_of`, to which the tracker was advanced.
-    pub(super) fn row(&mut self, view: usize, as_of: Timestamp) -> Arc<Row> {
-        let oldest = self.oldest(view);
-        let unmade = self.unmade(view, oldest.as_ref(), as_of);
-        let summary = self.windows.summary(view, as_of, unmade);
-        self.panes[view].blank = summary.counts.checks() + summary.counts.unknown == 0;
-        self.blank = self.panes.iter().any(|pane| pane.blank);
-        Arc::new(Row {
-            summary,
-            beats: self.windows.beats(view, as_of),
-            oldest: oldest.map(|sample| sample.at),
-            is_exact: true,
-        })
-    }
-
-    /// Whether any view shows an empty row although its window has results.
-    #[inline]
-    pub(super) fn wants_rows(&self) -> bool {
-        self.blank && (0..self.panes.len()).any(|view| self.wants_row(view))
-    }
-
-    /// Whether view `view` shows an empty row although its window has results.
-    pub(super) fn wants_row(&self, view: usize) -> bool {
-        let counts = self.windows.counts(view);
-        self.panes[view].blank && counts.checks() + counts.unknown > 0
-    }
-
     /// The site's size with its ring, snapshot and rows, bytes.
     pub(super) fn bytes(&self, rows: impl Iterator<Item = Arc<Row>>) -> usize {
-        let windows =
-            size_of_val(&*self.panes) + self.windows.heap_bytes() + self.judge.heap_bytes() + self.mask.heap_bytes();
+        let windows = self.panes.bytes() + self.windows.heap_bytes() + self.judge.heap_bytes() + self.mask.heap_bytes();
         let shown = size_of::<SiteSnapshot>() + self.shown.name.len() + self.shown.url.len() + 3 * COUNTS;
         let rows: usize = rows.map(|row| COUNTS + row.bytes()).sum();
         size_of::<Self>() + windows + shown + self.texts.heap_bytes() + rows + COUNTS + self.head.ring().bytes()
-    }
-
-    /// The oldest sample in the window of view `view`.
-    fn oldest(&self, view: usize) -> Option<Sample> {
-        let tail = &self.panes[view].tail;
-        (tail.next_seq() < self.head.next_seq()).then(|| tail.peek()).flatten()
-    }
-
-    fn unmade(&self, view: usize, oldest: Option<&Sample>, as_of: Timestamp) -> Unmade {
-        let span = (self.windows.timeframe(view).cutoff(as_of), as_of);
-        self.cadence.unmade(span, oldest.map(Oldest::from), self.newest_due)
-    }
-
-    fn retire(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Observed) {
-        let Scratch { expired, .. } = scratch;
-        self.expires = Timestamp::MAX;
-        for (number, pane) in self.panes.iter_mut().enumerate() {
-            expired.clear();
-            if pane.tail.follow(&self.head, pane.span.cutoff(to), expired).lost > 0 {
-                return self.rebuild(to, scratch, met);
-            }
-            self.mask.hide(expired);
-            self.windows.retire(number, expired);
-            self.expires = self.expires.min(pane.span.expiry(&pane.tail, &self.head));
-        }
     }
 
     /// Refills every window from the intact part of the ring.
@@ -343,7 +284,7 @@ impl SiteTracker {
         let left = |cutoff: Timestamp| held.partition_point(|sample| sample.at() <= cutoff);
         self.windows.clear();
         self.windows.admit(held);
-        for (number, pane) in self.panes.iter_mut().enumerate() {
+        for (number, pane) in self.panes.each.iter_mut().enumerate() {
             let at = left(pane.span.cutoff(to));
             pane.tail = ring.reader_at(first_seq + at as u64);
             self.windows.retire(number, &held[..at]);

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use crate::model::{Timestamp, View};
 use crate::stats::{Cadence, Windows};
 
+use super::panes::Panes;
 use super::tails::RuleTails;
-use super::{Observed, Scratch, SiteInput, SiteTracker, Span, ViewWindow};
+use super::{Observed, Scratch, SiteInput, SiteTracker};
 
 impl SiteTracker {
     /// Applies `track` at `to`, with windows for `views`. Returns whether the windows were refilled.
@@ -39,7 +40,7 @@ impl SiteTracker {
         let cadence = Cadence { interval, timeout };
         let same_rules = policies == self.shown.policies && cadence == self.cadence;
         let timeframes = || views.iter().map(|view| view.timeframe);
-        let same_windows = self.panes.len() == views.len()
+        let same_windows = self.panes.each.len() == views.len()
             && timeframes().enumerate().all(|(number, timeframe)| self.windows.timeframe(number) == timeframe);
         let same_ring = Arc::ptr_eq(self.head.ring(), &ring);
         let shown = &mut self.shown;
@@ -57,9 +58,7 @@ impl SiteTracker {
         self.standing.allow(cadence.silence());
         self.head = ring.reader_at_oldest();
         self.windows = Windows::new(timeframes());
-        let pane = |timeframe| ViewWindow { span: Span::of(timeframe), tail: self.head.clone(), blank: true };
-        self.panes = timeframes().map(pane).collect();
-        self.blank = true;
+        self.panes = Panes::new(timeframes(), interval, &self.head);
         self.tails = RuleTails::new(&policies, &self.head);
         if !same_rules {
             self.judge_anew(policies, to, scratch);

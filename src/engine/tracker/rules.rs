@@ -88,6 +88,24 @@ impl SiteTracker {
         self.changed |= self.shown.judged_from.is_some_and(|from| from <= now);
     }
 
+    /// When a step has something to do here without a new sample; [`Timestamp::MAX`] if never.
+    #[inline]
+    pub(in crate::engine) fn idle_until(&self) -> Timestamp {
+        if self.changed || !self.found.is_empty() {
+            return Timestamp::ZERO;
+        }
+        if let Some(until) = self.shown.paused_until {
+            return until.min(self.expires);
+        }
+        let judged = match self.stage {
+            Stage::History | Stage::Restored => Timestamp::ZERO,
+            Stage::Live => Timestamp::from_micros(self.judge.due().as_micros().saturating_add(PUBLISHED)),
+            Stage::LookingOn => Timestamp::MAX,
+        };
+        let covered = self.shown.judged_from.unwrap_or(Timestamp::MAX);
+        self.expires.min(judged).min(covered).min(self.standing.silent_from())
+    }
+
     #[cold]
     fn judge_due(&mut self, now: Timestamp, scratch: &mut Scratch, met: &mut Observed) {
         let before = self.found.len();
