@@ -13,7 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 use webmon::alert::Policies;
 use webmon::alert::incident::list::IncidentList;
-use webmon::engine::{Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
+use webmon::engine::{Row, SiteFacts, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use webmon::model::{Health, SiteSlot, SortKey, Status, Timeframe, Timestamp};
 use webmon::stats::{Answer, Beat, Beats, Counts, Latency, Summary};
 use webmon::tui::{About, Inputs, Key, Scheme, Settings, Symbols, Theme, UiState, render, view};
@@ -63,22 +63,24 @@ fn snapshot(sites: usize) -> Snapshot {
     };
     let site = |i: usize| {
         Arc::new(SiteSnapshot {
-            slot: SiteSlot::new(i),
-            name: format!("eu-west/service-{i:05}").into(),
-            url: format!("https://service-{i}.example.com/").into(),
-            interval: Duration::from_secs(10),
-            timeout: Duration::from_secs(10),
-            policies: Policies::default(),
+            facts: Arc::new(SiteFacts {
+                slot: SiteSlot::new(i),
+                name: format!("eu-west/service-{i:05}").into(),
+                url: format!("https://service-{i}.example.com/").into(),
+                interval: Duration::from_secs(10),
+                timeout: Duration::from_secs(10),
+                policies: Policies::default(),
+                group: None,
+                maintenance: Arc::default(),
+            }),
             state: if i % 50 == 7 { SiteState::Failing } else { SiteState::Up },
             since: Timestamp::from_secs(1_795_300_000),
             last: None,
             is_older: false,
             last_up: None,
-            group: None,
             incident: None,
             breaches: Vec::new(),
             paused_until: None,
-            maintenance: Arc::default(),
             judged_from: None,
         })
     };

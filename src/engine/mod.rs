@@ -25,7 +25,7 @@ use crate::model::{Observation, SiteIndex, SiteSlot, Timestamp, View};
 
 pub use board::Board;
 pub use leap::Leap;
-pub use snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
+pub use snapshot::{LastCheck, OpenIncident, Row, SiteFacts, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 pub use tracker::SiteInput;
 
 use board::Published;

@@ -4,6 +4,7 @@
 //!
 //! Invariants: index `i` is the same site in `sites` and in the `rows` of every view, in the order of sites.yaml.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,9 +89,9 @@ pub struct Breach {
     pub since: Timestamp,
 }
 
-/// Everything about a site but its figures in the views.
+/// What does not change about a site until sites.yaml does.
 #[derive(Clone, Debug)]
-pub struct SiteSnapshot {
+pub struct SiteFacts {
     /// Its number while webmon runs.
     pub slot: SiteSlot,
     /// Its unique name.
@@ -107,6 +108,13 @@ pub struct SiteSnapshot {
     pub policies: Policies,
     /// Its windows of maintenance in sites.yaml.
     pub maintenance: Arc<[Maintenance]>,
+}
+
+/// Everything about a site but its figures in the views. Each check makes a new one, so what lasts is shared.
+#[derive(Clone, Debug)]
+pub struct SiteSnapshot {
+    /// What lasts; its fields read like those of the snapshot.
+    pub facts: Arc<SiteFacts>,
     /// Its state.
     pub state: SiteState,
     /// The start of that state.
@@ -125,6 +133,14 @@ pub struct SiteSnapshot {
     pub paused_until: Option<Timestamp>,
     /// When the rule's window becomes covered, while it is not.
     pub judged_from: Option<Timestamp>,
+}
+
+impl Deref for SiteSnapshot {
+    type Target = SiteFacts;
+
+    fn deref(&self) -> &SiteFacts {
+        &self.facts
+    }
 }
 
 /// The figures of one site in one view.

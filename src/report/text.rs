@@ -251,6 +251,7 @@ mod tests {
     use super::*;
     use crate::alert::Policies;
     use crate::engine::snapshot::Row;
+    use crate::engine::snapshot::SiteFacts;
     use crate::model::text::is_harmful;
     use crate::model::{Observation, SiteSlot, Timeframe};
     use crate::report::tests::fixtures;
@@ -259,22 +260,24 @@ mod tests {
 
     fn site(name: &str, state: SiteState) -> SiteSnapshot {
         SiteSnapshot {
-            slot: SiteSlot(0),
-            name: name.into(),
-            url: "https://api.example.com/".into(),
-            interval: Duration::from_secs(10),
-            timeout: Duration::from_secs(10),
-            policies: Policies::default(),
+            facts: Arc::new(SiteFacts {
+                slot: SiteSlot(0),
+                name: name.into(),
+                url: "https://api.example.com/".into(),
+                interval: Duration::from_secs(10),
+                timeout: Duration::from_secs(10),
+                policies: Policies::default(),
+                group: None,
+                maintenance: Arc::default(),
+            }),
             state,
             since: at("2026-11-22T09:00:00Z"),
             last: None,
             is_older: false,
             last_up: None,
-            group: None,
             incident: None,
             breaches: Vec::new(),
             paused_until: None,
-            maintenance: Arc::default(),
             judged_from: None,
         }
     }

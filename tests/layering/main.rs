@@ -43,8 +43,8 @@ const ALL: &[&str] = &[
 ];
 
 /// What `engine` re-exports from `engine::snapshot`: the same nouns under a shorter path.
-const SNAPSHOT_NOUNS: [&str; 7] =
-    ["LastCheck", "OpenIncident", "Row", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
+const SNAPSHOT_NOUNS: [&str; 8] =
+    ["LastCheck", "OpenIncident", "Row", "SiteFacts", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
 const ONLY_IN: [(&str, &[&str]); 41] = [

@@ -27,7 +27,7 @@ use crate::ring::{Reader, Ring};
 use crate::stats::{Cadence, Windows};
 
 use super::state_machine::{Change, StateMachine};
-use super::{LastCheck, OpenIncident, Row, SiteSnapshot};
+use super::{LastCheck, OpenIncident, Row, SiteFacts, SiteSnapshot};
 use panes::Panes;
 use tails::{RuleTails, Stage};
 
@@ -134,14 +134,7 @@ impl SiteTracker {
             left_out: Vec::new(),
             texts: TextJoin::default(),
             shown: SiteSnapshot {
-                slot,
-                name,
-                url,
-                group,
-                interval,
-                timeout,
-                policies,
-                maintenance,
+                facts: Arc::new(SiteFacts { slot, name, url, group, interval, timeout, policies, maintenance }),
                 state: super::SiteState::New,
                 since: now,
                 is_older: false,
@@ -200,7 +193,7 @@ impl SiteTracker {
         }
     }
 
-    pub(super) const fn slot(&self) -> SiteSlot {
+    pub(super) fn slot(&self) -> SiteSlot {
         self.shown.slot
     }
 
@@ -265,7 +258,8 @@ impl SiteTracker {
     /// The site's size with its ring, snapshot and rows, bytes.
     pub(super) fn bytes(&self, rows: impl Iterator<Item = Arc<Row>>) -> usize {
         let windows = self.panes.bytes() + self.windows.heap_bytes() + self.judge.heap_bytes() + self.mask.heap_bytes();
-        let shown = size_of::<SiteSnapshot>() + self.shown.name.len() + self.shown.url.len() + 3 * COUNTS;
+        let texts = self.shown.name.len() + self.shown.url.len();
+        let shown = size_of::<SiteSnapshot>() + size_of::<SiteFacts>() + texts + 4 * COUNTS;
         let rows: usize = rows.map(|row| COUNTS + row.bytes()).sum();
         size_of::<Self>() + windows + shown + self.texts.heap_bytes() + rows + COUNTS + self.head.ring().bytes()
     }

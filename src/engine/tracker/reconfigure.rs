@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use crate::engine::SiteFacts;
 use crate::model::{Timestamp, View};
 use crate::stats::{Cadence, Windows};
 
@@ -24,7 +25,7 @@ impl SiteTracker {
         (scratch, met): (&mut Scratch, &mut Observed),
     ) -> bool {
         let SiteInput {
-            slot: _,
+            slot,
             name,
             url,
             group,
@@ -43,14 +44,11 @@ impl SiteTracker {
         let same_windows = self.panes.each.len() == views.len()
             && timeframes().enumerate().all(|(number, timeframe)| self.windows.timeframe(number) == timeframe);
         let same_ring = Arc::ptr_eq(self.head.ring(), &ring);
-        let shown = &mut self.shown;
-        (shown.name, shown.url, shown.group) = (name, url, group);
-        (shown.interval, shown.timeout, shown.policies) = (interval, timeout, policies);
         self.changed = true;
-        if shown.maintenance != maintenance {
+        if self.shown.maintenance != maintenance {
             self.judge.leave_out(&maintenance);
-            shown.maintenance = maintenance;
         }
+        self.shown.facts = Arc::new(SiteFacts { slot, name, url, group, interval, timeout, policies, maintenance });
         if same_rules && same_windows && same_ring {
             return false;
         }

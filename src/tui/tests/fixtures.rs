@@ -11,7 +11,9 @@ use crate::alert::kept::incident::{Ack, Silence};
 use crate::alert::objective::{ObjectiveFigures, SiteObjective, Standing, Tally};
 use crate::alert::trial::{Trial, TrialAnswer, TrialCount, TrialIncident, TrialRequest};
 use crate::alert::{Alert, AlertRecord, AlertState, Policies, Rule, RuleKind, SiteSelector, SloRule, Threshold};
-use crate::engine::snapshot::{LastCheck, OpenIncident, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
+use crate::engine::snapshot::{
+    LastCheck, OpenIncident, Row, SiteFacts, SiteSnapshot, SiteState, Snapshot, ViewSnapshot,
+};
 use crate::model::{
     Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status,
     StoreHealth, Timeframe, Timestamp, Watching,
@@ -275,7 +277,7 @@ pub fn many_sites(count: usize) -> World {
     let mut world = world(&made);
     for (i, site) in world.snapshot.sites.iter_mut().enumerate() {
         let site = Arc::make_mut(site);
-        site.name = format!("{}/service-{i:04}", ["eu-west", "us", "ap"][i % 3]).into();
+        Arc::make_mut(&mut site.facts).name = format!("{}/service-{i:04}", ["eu-west", "us", "ap"][i % 3]).into();
     }
     world
 }
@@ -541,17 +543,20 @@ fn site(index: usize, made: &Made) -> SiteSnapshot {
         faults: Vec::new(),
     }));
     SiteSnapshot {
-        slot: SiteSlot::new(index),
-        name: made.name.into(),
-        url: format!("https://{}.example.com/", made.name).into(),
-        group: match made.name {
-            "api" | "shop-checkout" => Some("shop".into()),
-            "docs" | "blog" => Some("words".into()),
-            _ => None,
-        },
-        interval: Duration::from_secs(10),
-        timeout: Duration::from_secs(10),
-        policies: Policies::default(),
+        facts: Arc::new(SiteFacts {
+            slot: SiteSlot::new(index),
+            name: made.name.into(),
+            url: format!("https://{}.example.com/", made.name).into(),
+            group: match made.name {
+                "api" | "shop-checkout" => Some("shop".into()),
+                "docs" | "blog" => Some("words".into()),
+                _ => None,
+            },
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(10),
+            policies: Policies::default(),
+            maintenance: Arc::default(),
+        }),
         state: made.state,
         since: now.before(Duration::from_secs(made.since)),
         is_older: false,
@@ -564,7 +569,6 @@ fn site(index: usize, made: &Made) -> SiteSnapshot {
         paused_until: (made.state == SiteState::Paused).then(|| now.after(Duration::from_mins(10))),
         incident: down.then_some(OpenIncident { since: now.before(Duration::from_secs(252)) }),
         breaches: Vec::new(),
-        maintenance: Arc::default(),
         judged_from: None,
     }
 }
@@ -647,7 +651,7 @@ pub fn with_objectives() -> World {
     for (name, ppm, failed, recent) in made {
         let rule = SloRule { target: Threshold::from_ppm(ppm).unwrap(), period: month };
         let site = world.snapshot.sites.iter_mut().find(|site| *site.name == *name).unwrap();
-        Arc::make_mut(site).policies.slo = Some(rule);
+        Arc::make_mut(&mut Arc::make_mut(site).facts).policies.slo = Some(rule);
         let recent = |checks: u64| Tally { checks, failed: recent };
         let tally = Tally { checks: 259_200, failed };
         let standing = Standing::new(rule, tally, month, [recent(360), recent(2_160), recent(8_640), recent(25_920)]);

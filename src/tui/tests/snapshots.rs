@@ -387,7 +387,7 @@ mod behaviour {
         let evil = "a\x1b[2J\x1b]0;x\x07\u{202e}b\u{9b}31m\u{200d}\u{301}\r\n\t👨‍👩‍👧‍👦日本語";
         for site in &mut world.snapshot.sites {
             let site = Arc::make_mut(site);
-            site.name = evil.into();
+            Arc::make_mut(&mut site.facts).name = evil.into();
             if let Some(observation) = site.last.as_mut().and_then(|last| last.observation.as_mut()) {
                 Arc::make_mut(observation).detail = evil.repeat(20);
             }
