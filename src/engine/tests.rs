@@ -185,7 +185,7 @@ proptest! {
         check(&mask, published, &EngineStep::default(), true, now)?;
     }
 
-    /// A site at which a step passes over has nothing to do: an engine whose sites all stay awake finds and shows the same.
+    /// A site that a step passes over has nothing to do: an engine whose sites all stay awake finds and shows the same.
     #[test]
     fn a_step_passes_over_a_site_only_if_there_is_nothing_to_do(
         story in policy::story(),

@@ -3,9 +3,9 @@
 //! One reader at the head delivers each new sample once, to all windows; one reader at the tail of each window delivers the
 //! same samples again when they expire, so no window stores samples.
 //!
-//! Invariants: a window holds exactly the samples between its tail and the head. After a reader lost samples, the tracker
-//! empties every window and refills it in one pass over the intact part of the ring; samples observed before do not count
-//! as new again. Cost: a step without new or expired samples reads one counter of the ring and one instant.
+//! Invariants: a window holds exactly the samples between its tail and the head ([`panes`] says when a tail moves). After a
+//! reader lost samples, the tracker empties every window and refills it in one pass over the intact part of the ring; samples
+//! observed before do not count as new again. Cost: a step reads nothing of a tracker that rests.
 
 pub(crate) mod clock_set;
 mod mask;
