@@ -150,7 +150,7 @@ fn failures(page: &SitePage, span: &str) -> Markup {
         @if page.failures.is_empty() {
             p { "None." }
         } @else {
-            table class="i" {
+            table class="j" {
                 thead { tr { th scope="col" { "Answer" } th scope="col" class="n" { "Checks" } } }
                 tbody {
                     @for (answer, count) in &page.failures {

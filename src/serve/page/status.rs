@@ -172,9 +172,9 @@ pub(super) fn incidents(
             table class="i" {
                 thead {
                     tr {
-                        @if links.is_some() { th scope="col" { "Site" } }
-                        th scope="col" { "From" }
-                        th scope="col" class="n" { "Lasted" }
+                        @if links.is_some() { th scope="col" class="i1" { "Site" } }
+                        th scope="col" class="i2" { "From" }
+                        th scope="col" class="n i3" { "Lasted" }
                         th scope="col" { "Why" }
                     }
                 }
