@@ -19,6 +19,7 @@ pub mod incidents;
 pub mod json;
 pub mod network;
 mod objects;
+pub mod postmortem;
 pub mod slo;
 pub mod table;
 pub mod text;

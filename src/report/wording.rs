@@ -103,6 +103,14 @@ pub(super) fn coverage(summary: &Summary) -> String {
     summary.coverage.map_or_else(|| NONE.to_owned(), figures::whole_percent)
 }
 
+/// `503`, `refused`.
+pub(super) fn answer(answer: Answer) -> String {
+    match answer {
+        Answer::Code(status) => status.get().to_string(),
+        Answer::Cause(cause) => cause.word().to_owned(),
+    }
+}
+
 /// All checks, statuses ascending and then words: `200×59 503×1 timeout×2`. The order is the same in every line.
 pub(super) fn answers_in_order(answers: &[(Answer, u64)]) -> String {
     let mut ordered = answers.to_vec();
@@ -133,10 +141,7 @@ struct AnswerCount {
 fn merged(answers: &[(Answer, u64)]) -> Vec<AnswerCount> {
     let mut parts: Vec<AnswerCount> = Vec::with_capacity(answers.len());
     for &(answer, count) in answers {
-        let (text, is_word) = match answer {
-            Answer::Code(status) => (status.get().to_string(), false),
-            Answer::Cause(cause) => (cause.word().to_owned(), true),
-        };
+        let (text, is_word) = (self::answer(answer), matches!(answer, Answer::Cause(_)));
         match parts.iter_mut().find(|part| part.text == text) {
             Some(part) => part.count += count,
             None => parts.push(AnswerCount { text, count, is_word }),

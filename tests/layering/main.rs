@@ -185,7 +185,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
     (
         "report",
         &[
-            &["backtest", "incidents", "log_line", "slo"],
+            &["backtest", "incidents", "log_line", "postmortem", "slo"],
             &["json"],
             &["check", "csv", "table"],
             &["hlog", "network", "objects", "run", "text", "wrap"],
@@ -239,7 +239,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
             &["headless", "publish", "storage", "web"],
             &["alerts", "scheduler"],
             &["log"],
-            &["cli", "prober", "system"],
+            &["cli", "postmortem", "prober", "system"],
             &["exit", "pages"],
             &["clock", "objectives", "status", "stream"],
         ],

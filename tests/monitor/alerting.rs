@@ -205,3 +205,45 @@ fn the_switch_of_a_dead_man_is_asked_and_its_address_told_nobody() {
     let ended = monitor.end_by(rustix::process::Signal::TERM).with(143);
     assert!(!format!("{ended:?}").contains("0b1e"), "{ended:?}");
 }
+
+/// What `webmon incident` tells is what was stored.
+#[test]
+fn an_incident_is_told_with_its_causes_its_checks_and_who_else_failed() {
+    let turns = std::sync::atomic::AtomicUsize::new(0);
+    let server = Server::start(Behaviour::answering(move |_| {
+        let turn = turns.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let status = if (20..60).contains(&turn) { 503 } else { 200 };
+        vec![crate::support::Step::send(crate::support::response(status, "x"))]
+    }));
+    let folder = Folder::with(&format!(
+        "defaults: {{ interval: 100ms, timeout: 1s }}\n\
+         sites:\n\
+         - {{ name: api, url: '{}', group: shop }}\n\
+         - {{ name: cart, url: 'http://{}/', group: shop, alert: {{ threshold: 0% }} }}\n\
+         alerting: {{ window: 1s }}\n",
+        server.url("/"),
+        closed_port(),
+    ));
+    let none = folder.run("incident --store none.redb");
+    assert_eq!(none.code, Some(3), "{none:?}");
+    let mut monitor = folder.start("--headless --format json --events alert");
+    monitor.until(|lines| lines.iter().filter(|line| line.contains("\"site\":\"api\"")).count() == 2);
+    monitor.end_by(rustix::process::Signal::TERM).with(143);
+    let told = folder.run("incident api --format json").quietly().json().remove(0);
+    assert_eq!((&told["event"], &told["site"]), (&"incident_report".into(), &"api".into()));
+    assert_eq!((&told["first_failed"]["answer"], &told["rule"]), (&"503".into(), &"availability".into()));
+    let during = told["during"]["answers"].as_array().unwrap();
+    assert!(during.iter().any(|answer| answer["answer"] == "503" && answer["checks"].as_u64().unwrap() >= 5), "{told}");
+    assert_eq!(told["others_failed"][0]["site"], "cart");
+    assert_eq!(told["others_failed"][0]["check"]["answer"], "refused");
+    assert!(told["start"].as_array().unwrap().iter().any(|check| check["up"] == true), "{told}");
+    assert!(!told["end"].as_array().unwrap().is_empty(), "{told}");
+    let number = told["incident"].to_string();
+    let page = folder.run(&format!("incident {number} --format md")).quietly().stdout;
+    assert!(page.starts_with("# api was down for ") && page.contains("| during |"), "{page}");
+    let listed = folder.run("incident").quietly().stdout;
+    assert!(listed.contains("Who else failed") && listed.contains("503×"), "{listed}");
+    let missing = folder.run("incident 4711");
+    assert_eq!(missing.code, Some(2));
+    assert!(missing.stderr.contains("`webmon alerts` lists them"), "{}", missing.stderr);
+}

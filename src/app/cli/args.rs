@@ -24,6 +24,7 @@ use super::orders::{AckArgs, SilenceArgs};
 use super::setting::Setting;
 use super::stdout::print;
 use super::stored::db::DbCommand;
+use super::stored::incident::IncidentArgs;
 use super::stored::report::ReportArgs;
 
 /// Watches websites from a terminal: exact rolling statistics, durable history, alerts.
@@ -150,6 +151,8 @@ pub enum Command {
     Samples(HistoryArgs),
     /// Show the alert history
     Alerts(AlertsArgs),
+    /// Tell everything about an incident: causes, first and last error, checks around it, who else failed
+    Incident(IncidentArgs),
     /// Show what these and other rules would have found in stored checks, and reported
     Backtest(BacktestArgs),
     /// Acknowledge open incidents: no reminders, no further outlets; or list them

@@ -66,6 +66,13 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "incident",
+        &[
+            ("webmon incident", "the newest one"),
+            ("webmon incident api --format md > incident.md", "the newest one of a site, for a post-mortem"),
+        ],
+    ),
+    (
         "backtest",
         &[
             ("webmon backtest", "what the rules of the file did in the past 30 days"),

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::alert::{AlertRecord, AlertState, RuleKind};
+use crate::alert::incident::past::{PastIncident, past_incidents};
+use crate::alert::{AlertRecord, AlertState};
 use crate::model::{SiteId, Timestamp};
 use crate::serve::page::model::Incident;
 use crate::stats::Cadence;
@@ -27,26 +28,14 @@ pub fn incidents(
 ) -> Result<(Vec<Incident>, usize), StoreError> {
     let ids = sites.values().map(|(id, _)| *id).collect();
     let alerts = past.archive.alerts(&Query { sites: Some(ids), since: Timestamp::ZERO, until })?;
-    let mut found: Vec<(Incident, AlertRecord)> = Vec::new();
-    let mut open: HashMap<(Arc<str>, RuleKind), usize> = HashMap::new();
-    for alert in alerts.into_iter().filter(|alert| !alert.rule.is_own()) {
-        let key = (Arc::clone(&alert.site), alert.rule);
-        if !alert.state.is_opening() {
-            if let Some(place) = open.remove(&key) {
-                found[place].0.until = Some(alert.at);
-            }
-            continue;
-        }
-        // The certificate rule announces an open incident again.
-        if open.contains_key(&key) {
-            continue;
-        }
-        open.insert(key, found.len());
+    let told = past_incidents(alerts.into_iter().filter(|alert| !alert.rule.is_own()).collect());
+    let one = |PastIncident { opening: alert, closing }: PastIncident| {
         let text = Some(Arc::from(&*alert.message)).filter(|_| shows_errors && !alert.message.is_empty());
+        let until = closing.map(|closing| closing.at);
         let site = Arc::clone(&alert.site);
-        let incident = Incident { site, rule: alert.rule, since: alert.at, until: None, answers: Vec::new(), text };
-        found.push((incident, alert));
-    }
+        (Incident { site, rule: alert.rule, since: alert.at, until, answers: Vec::new(), text }, alert)
+    };
+    let mut found: Vec<(Incident, AlertRecord)> = told.into_iter().map(one).collect();
     found.retain(|(incident, _)| incident.until.is_none_or(|end| end > since));
     found.sort_by(|(one, _), (other, _)| other.since.cmp(&one.since).then_with(|| one.site.cmp(&other.site)));
     let more = found.len().saturating_sub(LISTED_MAX);

@@ -1,8 +1,9 @@
-//! The commands that read a stored period: `stats`, `samples`, `alerts`, `backtest` and `report`.
+//! The commands that read a stored period: `stats`, `samples`, `alerts`, `incident`, `backtest` and `report`.
 
 pub(crate) mod alerts;
 pub(crate) mod alerts_test;
 pub(crate) mod backtest;
+pub(crate) mod incident;
 pub(crate) mod report;
 pub(crate) mod samples;
 pub(crate) mod slo;

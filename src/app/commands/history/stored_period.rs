@@ -89,6 +89,12 @@ impl StoredPeriod {
         }
     }
 
+    /// The configuration, if there is a sound one.
+    #[must_use]
+    pub const fn config(&self) -> Option<&Config> {
+        self.config.as_ref()
+    }
+
     /// The interval and the timeout of a site of the file.
     #[must_use]
     pub fn cadence(&self, name: &str) -> Option<Cadence> {

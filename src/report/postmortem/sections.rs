@@ -1,0 +1,171 @@
+//! The content of a postmortem, as headings, facts and tables; its neighbours draw them.
+
+use jiff::tz::TimeZone;
+
+use crate::alert::kept::telling::Heard;
+use crate::model::text::clean_line;
+use crate::model::time::duration;
+use crate::model::{Timestamp, figures};
+use crate::report::{time, wording};
+
+use super::{Check, Postmortem, Stretch};
+
+/// Longest text of a server or a file, bytes.
+const TEXT_MAX: usize = 300;
+
+/// Most names in a sentence.
+const NAMED_MAX: usize = 12;
+
+/// A heading with what stands below it.
+pub(super) struct Section {
+    pub heading: &'static str,
+    /// A name and a text each.
+    pub facts: Vec<(&'static str, String)>,
+    pub table: Option<Table>,
+}
+
+/// A table; its last column is free text.
+pub(super) struct Table {
+    pub heads: Vec<&'static str>,
+    pub rows: Vec<Vec<String>>,
+}
+
+/// The title, and the sections that have content.
+pub(super) fn sections(report: &Postmortem, zone: &TimeZone) -> (String, Vec<Section>) {
+    let all = [summary(report, zone), answers(report, zone), company(report), around(report, zone), told(report, zone)];
+    let is_filled = |section: &Section| {
+        !section.facts.is_empty() || section.table.as_ref().is_some_and(|table| !table.rows.is_empty())
+    };
+    (title(report), all.into_iter().filter(is_filled).collect())
+}
+
+/// `api was down for 22m20s`, `api has been down for 21m`.
+fn title(report: &Postmortem) -> String {
+    let site = clean_line(&report.opening.site, TEXT_MAX);
+    let lasted = duration::format_seconds(report.until().since(report.opening.since));
+    let is_availability = report.opening.rule == crate::alert::RuleKind::Availability;
+    match (is_availability, &report.closing) {
+        (true, Some(_)) => format!("{site} was down for {lasted}"),
+        (true, None) => format!("{site} has been down for {lasted}"),
+        (false, Some(_)) => format!("{site}: {} incident of {lasted}", report.rule()),
+        (false, None) => format!("{site}: {} incident, open for {lasted}", report.rule()),
+    }
+}
+
+fn summary(report: &Postmortem, zone: &TimeZone) -> Section {
+    let mut facts = Vec::new();
+    if let Some(number) = report.opening.incident {
+        facts.push(("Incident", number.to_string()));
+    }
+    if let Some(url) = &report.url {
+        facts.push(("URL", clean_line(url, TEXT_MAX)));
+    }
+    if let Some(group) = &report.group {
+        facts.push(("Group", clean_line(group, TEXT_MAX)));
+    }
+    facts.push(("Rule", report.rule().to_owned()));
+    facts.push(("Alert", time::with_offset(report.opening.at, zone)));
+    match &report.closing {
+        Some(closing) => facts.push(("Ended", time::with_offset(closing.at, zone))),
+        None => facts.push(("Ended", format!("not yet, as of {}", time::with_offset(report.as_of, zone)))),
+    }
+    for (name, check) in [("First failed check", &report.first), ("Last failed check", &report.last)] {
+        facts.extend(check.as_ref().map(|check| (name, told_check(check, zone))));
+    }
+    if !report.opening.message.is_empty() {
+        facts.push(("Message", clean_line(&report.opening.message, 2 * TEXT_MAX)));
+    }
+    Section { heading: "What happened", facts, table: None }
+}
+
+/// `2026-11-28T03:15:10+00:00, 503: …`.
+fn told_check(check: &Check, zone: &TimeZone) -> String {
+    let mut text = format!("{}, {}", time::with_offset(check.at, zone), word(check));
+    if let Some(address) = check.address {
+        text = format!("{text} from {address}");
+    }
+    match &check.detail {
+        Some(detail) => format!("{text}: {}", clean_line(detail, TEXT_MAX)),
+        None => text,
+    }
+}
+
+fn word(check: &Check) -> String {
+    wording::answer(check.answer)
+}
+
+fn answers(report: &Postmortem, zone: &TimeZone) -> Section {
+    let beside = duration::format(Postmortem::BESIDE);
+    let names = [format!("{beside} before"), "during".to_owned(), format!("{beside} after")];
+    let row = |(name, stretch): (String, &Stretch)| {
+        let count: u64 = stretch.answers.iter().map(|(_, count)| count).sum();
+        vec![
+            name,
+            format!("{} – {}", time::clock(stretch.since, zone), time::clock(stretch.until, zone)),
+            wording::grouped(count),
+            stretch.p50.map_or_else(|| wording::NONE.to_owned(), |micros| figures::time(f64::from(micros))),
+            wording::answers_worst_first(&stretch.answers),
+        ]
+    };
+    let known = names.into_iter().zip(&report.stretches);
+    let rows = known.filter_map(|(name, stretch)| Some(row((name, stretch.as_ref()?)))).collect();
+    let table = Table { heads: vec!["When", "Time", "Checks", "p50", "Answers"], rows };
+    Section { heading: "Answers", facts: Vec::new(), table: Some(table) }
+}
+
+fn company(report: &Postmortem) -> Section {
+    let (company, watched) = &report.company;
+    let mut facts = Vec::new();
+    if report.first.is_some() && *watched > 0 {
+        let minute = duration::format(Postmortem::SAME_TIME);
+        let count = company.len();
+        let (sites, failed) = (wording::plural(*watched as u64, "other site"), wording::grouped(count as u64));
+        facts.push(("Within", format!("{minute} of the first failed check, {failed} of {sites} failed, too")));
+        let common = report.in_common();
+        if !common.is_empty() {
+            facts.push(("Of these", common.join(", ")));
+        }
+        if count > 0 {
+            let named = company.iter().take(NAMED_MAX);
+            let named = named.map(|other| format!("{} ({})", clean_line(&other.site, TEXT_MAX), word(&other.check)));
+            let mut names = named.collect::<Vec<String>>().join(", ");
+            if count > NAMED_MAX {
+                names = format!("{names}, and {} more", count - NAMED_MAX);
+            }
+            facts.push(("Sites", names));
+        }
+    }
+    Section { heading: "Who else failed", facts, table: None }
+}
+
+fn around(report: &Postmortem, zone: &TimeZone) -> Section {
+    let row = |check: &Check| {
+        let detail = check.detail.as_ref().map_or_else(String::new, |detail| clean_line(detail, TEXT_MAX));
+        vec![
+            time::second(check.at, zone),
+            if check.is_down { "failed" } else { "ok" }.to_owned(),
+            word(check),
+            figures::time(f64::from(check.took.get())),
+            detail,
+        ]
+    };
+    let [start, end] = &report.around;
+    let mut rows: Vec<Vec<String>> = start.iter().map(row).collect();
+    if !end.is_empty() {
+        rows.push(vec!["…".to_owned(), String::new(), String::new(), String::new(), String::new()]);
+        rows.extend(end.iter().map(row));
+    }
+    let table = Table { heads: vec!["Time", "Result", "Answer", "Took", "Detail"], rows };
+    Section { heading: "Checks around its start and its end", facts: Vec::new(), table: Some(table) }
+}
+
+fn told(report: &Postmortem, zone: &TimeZone) -> Section {
+    let heard = |(outlet, at): &Heard| {
+        let outlet = clean_line(outlet, TEXT_MAX);
+        let time = |at: &Timestamp| time::second(*at, zone);
+        at.as_ref().map_or_else(|| format!("{outlet} (waits)"), |at| format!("{outlet} ({})", time(at)))
+    };
+    let names = ["Start", "End"].into_iter().zip(&report.told).filter(|(_, told)| !told.is_empty());
+    let facts = names.map(|(name, told)| (name, told.iter().map(heard).collect::<Vec<String>>().join(", ")));
+    Section { heading: "Who was told", facts: facts.collect(), table: None }
+}

@@ -1,0 +1,48 @@
+//! A postmortem as text for a terminal.
+
+use std::io;
+
+use jiff::tz::TimeZone;
+
+use crate::report::wording::{self, cells, left};
+
+use super::Postmortem;
+use super::sections::{Section, Table, sections};
+
+/// Cells of a column that others share; a longer text pushes its own line to the right.
+const COLUMN_MAX: usize = 40;
+
+/// Prints `report`.
+///
+/// # Errors
+/// The writer's.
+pub fn text(out: &mut impl io::Write, report: &Postmortem, zone: &TimeZone) -> io::Result<()> {
+    let (title, sections) = sections(report, zone);
+    wording::line(out, &title)?;
+    for Section { heading, facts, table } in sections {
+        wording::line(out, "")?;
+        wording::line(out, heading)?;
+        let width = facts.iter().map(|(name, _)| cells(name)).max().unwrap_or(0);
+        for (name, text) in facts {
+            wording::line(out, &format!("  {}  {text}", left(name, width)))?;
+        }
+        if let Some(table) = table {
+            print(out, &table)?;
+        }
+    }
+    Ok(())
+}
+
+fn print(out: &mut impl io::Write, table: &Table) -> io::Result<()> {
+    let heads: Vec<String> = table.heads.iter().map(|head| head.to_uppercase()).collect();
+    let width = |column: usize| {
+        let rows = table.rows.iter().map(|row| cells(&row[column]).min(COLUMN_MAX));
+        rows.max().unwrap_or(0).max(cells(&heads[column]))
+    };
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    for row in std::iter::once(&heads).chain(&table.rows) {
+        let padded: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| left(cell, *width)).collect();
+        wording::line(out, format!("  {}", padded.join("  ")).trim_end())?;
+    }
+    Ok(())
+}
