@@ -13,6 +13,7 @@ mod files;
 mod keys;
 mod sections;
 mod syntax;
+pub mod typed;
 
 use std::collections::HashMap;
 use std::io;
@@ -55,6 +56,7 @@ use sections::site::{SiteEntryDraft, SiteSettings};
 use syntax::fault::Fault;
 use syntax::tree::{NodeId, Tree};
 use syntax::variables::Substitutions;
+use typed::TypedSettings;
 
 /// Longest file that is read, bytes.
 pub const FILE_MAX: usize = 8 << 20;
@@ -159,14 +161,16 @@ pub fn parse(text: &str, file_name: &str, base_dir: &Path, env: &Env<'_>) -> Res
     validate(text, file_name, Substitutions::new(Some(env), base_dir), false)
 }
 
-/// A configuration for typed URLs: default settings, no store. The scheme may be left out; a repeated URL is one site.
+/// A configuration for typed URLs: `settings` over the defaults, no store. The scheme may be left out; a repeated URL is one
+/// site.
 ///
 /// # Errors
 /// [`ConfigError::Invalid`] with every text that is not a URL.
-pub fn ad_hoc(urls: &[String]) -> Result<Config, ConfigError> {
+pub fn ad_hoc(urls: &[String], settings: &TypedSettings) -> Result<Config, ConfigError> {
+    let settings = settings.over_defaults();
     let (mut sites, mut refused): (Vec<ConfiguredSite>, _) = (Vec::new(), Vec::new());
     for text in urls {
-        match SiteEntryDraft::typed(text) {
+        match SiteEntryDraft::typed(text, settings.clone()) {
             Ok(entry) if sites.iter().any(|known| known.site.name == entry.configured.site.name) => {}
             Ok(entry) => sites.push(entry.configured),
             Err(message) => refused.push((text.as_str(), message)),
@@ -645,14 +649,15 @@ mod tests {
     #[test]
     fn typed_urls_need_no_file() {
         let urls = ["https://a.example", "b.example/x", "https://a.example", "127.0.0.1:80"].map(str::to_owned);
-        let config = ad_hoc(&urls).unwrap();
+        let config = ad_hoc(&urls, &TypedSettings::default()).unwrap();
         let names: Vec<&str> = config.sites.iter().map(|configured| &*configured.site.name).collect();
         assert_eq!(names, ["https://a.example", "b.example/x", "127.0.0.1:80"]);
         assert_eq!((config.storage, config.views), (None, default_views()));
 
-        let error = ad_hoc(&["https://a.example".to_owned(), "ftp://u:hunter2@x".to_owned()]).unwrap_err().to_string();
+        let wrong = ["https://a.example".to_owned(), "ftp://u:hunter2@x".to_owned()];
+        let error = ad_hoc(&wrong, &TypedSettings::default()).unwrap_err().to_string();
         assert_eq!(error, "error: ftp://***@x: the scheme ftp is not supported; use http or https");
-        assert!(ad_hoc(&[]).is_err());
+        assert!(ad_hoc(&[], &TypedSettings::default()).is_err());
     }
 
     #[test]

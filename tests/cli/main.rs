@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test: what cannot be had ends it")]
 
 #[cfg(unix)]
+mod ad_hoc;
+#[cfg(unix)]
 mod backtest;
 #[cfg(unix)]
 mod check;

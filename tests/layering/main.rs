@@ -143,7 +143,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
             &["counts", "facts", "histogram"],
         ],
     ),
-    ("config", &[&["diagnostics"], &["excerpt", "sections"], &["keys"], &["error", "syntax"], &["files"]]),
+    ("config", &[&["diagnostics", "typed"], &["excerpt", "sections"], &["keys"], &["error", "syntax"], &["files"]]),
     (
         "engine",
         &[

@@ -17,6 +17,7 @@ use crate::app::exit::complain;
 use crate::model::ListenAddress;
 use crate::model::time::duration;
 
+use super::ad_hoc::AdHocArgs;
 use super::examples;
 pub use super::formats::{ColorChoice, LineFormat, StatsFormat, TableFormat};
 use super::help::{specific, without_secrets};
@@ -216,6 +217,9 @@ pub struct RunArgs {
     /// Do not store results
     #[arg(long)]
     pub no_store: bool,
+    /// How ad hoc URLs are checked.
+    #[command(flatten)]
+    pub ad_hoc: AdHocArgs,
     /// The export of results.
     #[cfg(feature = "influx")]
     #[command(flatten)]
@@ -302,6 +306,9 @@ pub struct CheckArgs {
     /// Also exit with 1 on a warning: a certificate that expires within `tls.warn_days`, or is accepted despite faults
     #[arg(long)]
     pub fail_on_warning: bool,
+    /// How ad hoc URLs are checked.
+    #[command(flatten)]
+    pub ad_hoc: AdHocArgs,
 }
 
 /// Which part of the store to read.

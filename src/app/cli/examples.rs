@@ -20,6 +20,7 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
         &[
             ("webmon run api shop", "only these two sites of the file"),
             ("webmon run my.site 10.0.0.7:8080/health", "two URLs; results are not stored"),
+            ("webmon run my.site --interval 2s --timeout 1s", "more often, and less patient"),
             ("webmon run --headless --format json --events sample", "every check as a JSON line"),
             #[cfg(feature = "influx")]
             ("webmon run --headless --export-influx", "export every check to export.influx"),
@@ -31,6 +32,7 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
             ("webmon check", "every site of the file, once"),
             ("webmon check api --format json", "one site, for a script"),
             ("webmon check api -v", "with response headers, and the start of an unexpected body"),
+            ("webmon check my.site -d @ping.json -H 'Content-Type: application/json'", "POST a file"),
             ("webmon check --fail-on-warning", "also fail if a certificate expires soon"),
             ("webmon check https://my.site || echo down", "exit code 0 means up"),
         ],

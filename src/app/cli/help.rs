@@ -25,6 +25,8 @@ pub fn specific(command: Command, name: &str) -> Command {
     let command = command.mut_subcommands(|below| specific(below, name));
     command.mut_args(|arg| match (arg.get_id().as_str(), name) {
         (id, _) if arg.is_global_set() && !common_options(name).contains(&id) => arg.hide(true),
+        // Accepted, so that a line for `run` needs no change.
+        ("interval", "check") => arg.hide(true),
         ("verbose", "check") => {
             arg.help("Show the phases of all sites, the response headers, and the start of an unexpected body")
         }

@@ -1,5 +1,6 @@
 //! The command line: its grammar, the selected sites and times, and output to stdout.
 
+pub(crate) mod ad_hoc;
 pub(crate) mod args;
 pub(crate) mod examples;
 pub(crate) mod formats;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use crate::app::clock::Clock;
 use crate::app::exit::{CommandError, way_on};
+use crate::config::typed::TypedSettings;
 use crate::config::{self, Config, ConfigError};
 use crate::model::Timestamp;
 use crate::model::text::redact::redacted;
 use crate::model::text::shown_path;
 
+use super::ad_hoc::AdHocArgs;
 use super::args::command_names;
 use super::zone;
 
@@ -28,12 +30,35 @@ pub struct Selection {
 /// the file may be missing or faulty.
 ///
 /// # Errors
-/// [`CommandError`]: no file, its faults, an unknown name, an invalid URL.
-pub fn select(path: &Path, wanted: &[String]) -> Result<Selection, CommandError> {
-    choose(path, wanted, load(path))
+/// [`CommandError`]: no file, its faults, an unknown name, an invalid URL, options for URLs without one or beside a name.
+pub fn select(path: &Path, wanted: &[String], options: &AdHocArgs) -> Result<Selection, CommandError> {
+    let given = options.given();
+    if given.is_empty() {
+        return choose(path, wanted, load(path));
+    }
+    let settings = options.settings()?;
+    let loaded = load(path);
+    let names = loaded.as_ref().map(names_of).unwrap_or_default();
+    let is_for_urls = |what: String| {
+        let (given, is) = (given.join(", "), if given.len() == 1 { "is" } else { "are" });
+        Err(CommandError::Usage(format!("{given} {is} for URLs; {what}")))
+    };
+    match wanted.iter().find(|text| is_name(text, &names) || !is_url(text)) {
+        _ if wanted.is_empty() => is_for_urls(format!("the settings of sites are in {}", shown_path(path))),
+        Some(name) if is_name(name, &names) => {
+            is_for_urls(format!("{:?} is a site of {}, which has its settings", redacted(name), shown_path(path)))
+        }
+        Some(word) => is_for_urls(format!("{:?} is not one", redacted(word))),
+        None => Ok(of_urls(wanted, &settings)?),
+    }
 }
 
-/// [`select`] from a configuration that was `loaded` from `path`.
+/// The selection of URLs alone.
+fn of_urls(urls: &[String], settings: &TypedSettings) -> Result<Selection, ConfigError> {
+    Ok(Selection { config: config::ad_hoc(urls, settings)?, all_names: Vec::new(), ad_hoc: true })
+}
+
+/// [`select`] without options, from a configuration that was `loaded` from `path`.
 ///
 /// # Errors
 /// As [`select`].
@@ -41,8 +66,7 @@ pub fn choose(path: &Path, wanted: &[String], loaded: Result<Config, ConfigError
     if !wanted.is_empty() && wanted.iter().all(|text| is_url(text)) {
         let names = loaded.as_ref().map(names_of).unwrap_or_default();
         if !wanted.iter().any(|text| is_name(text, &names)) {
-            let config = config::ad_hoc(wanted)?;
-            return Ok(Selection { config, all_names: Vec::new(), ad_hoc: true });
+            return Ok(of_urls(wanted, &TypedSettings::default())?);
         }
     }
     let mut config = loaded.map_err(|error| mistyped(path, wanted).unwrap_or(error.into()))?;
@@ -65,7 +89,7 @@ pub fn choose(path: &Path, wanted: &[String], loaded: Result<Config, ConfigError
     let urls: Vec<String> = urls.into_iter().cloned().collect();
     let with_urls = !urls.is_empty();
     if with_urls {
-        config.sites.extend(config::ad_hoc(&urls)?.sites);
+        config.sites.extend(config::ad_hoc(&urls, &TypedSettings::default())?.sites);
     }
     Ok(Selection { config, all_names, ad_hoc: with_urls })
 }
@@ -124,7 +148,7 @@ mod tests {
         let path = folder.path().join("sites.yaml");
         let chosen = |wanted: &[&str]| {
             let wanted: Vec<String> = wanted.iter().map(|&text| text.to_owned()).collect();
-            select(&path, &wanted).map(|selection| {
+            select(&path, &wanted, &AdHocArgs::default()).map(|selection| {
                 let sites = selection.config.sites.iter();
                 let sites = sites.map(|watched| (watched.site.name.to_string(), watched.site.interval.as_secs()));
                 (sites.collect::<Vec<_>>(), selection.ad_hoc)
@@ -142,6 +166,30 @@ mod tests {
         std::fs::write(&path, "wrong").unwrap();
         assert_eq!(chosen(&["b.example"]).unwrap(), (vec![site("b.example", 10)], true));
         assert!(chosen(&["b"]).is_err() && chosen(&[]).is_err());
+    }
+
+    #[test]
+    fn options_are_for_urls_alone_and_say_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sites.yaml");
+        std::fs::write(&path, "sites: [{ name: api, url: 'https://c' }, https://a.example]").unwrap();
+        let options = AdHocArgs { insecure: true, ipv4: true, ..AdHocArgs::default() };
+        let chosen = |wanted: &[&str]| {
+            let wanted: Vec<String> = wanted.iter().map(|&text| text.to_owned()).collect();
+            select(&path, &wanted, &options).map_err(|error| error.to_string())
+        };
+        let selection = chosen(&["https://x.example"]).unwrap();
+        assert!(selection.ad_hoc && selection.config.sites[0].site.tls.insecure);
+        for (wanted, told) in [
+            (&[][..], "the settings of sites are in "),
+            (&["api"], "\"api\" is a site of "),
+            (&["https://x.example", "api"], "\"api\" is a site of "),
+            (&["https://a.example"], "\"https://a.example\" is a site of "),
+            (&["https://x.example", "zzz"], "\"zzz\" is not one"),
+        ] {
+            let error = chosen(wanted).unwrap_err();
+            assert!(error.starts_with("--insecure, --ipv4 are for URLs; ") && error.contains(told), "{error}");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ struct Landed {
 /// # Errors
 /// [`CommandError`]: usage, configuration, or the system.
 pub fn check(args: &CheckArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
-    let selection = select(&common.config, &args.sites)?;
+    let selection = select(&common.config, &args.sites, &args.ad_hoc)?;
     for warning in &selection.config.warnings {
         complain(format_args!("warning: {warning}"));
     }

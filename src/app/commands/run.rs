@@ -38,7 +38,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let runtime = MainRuntime::new()?;
     // Before the file is read, so that a later change is noticed.
     let origin = Origin::of(&common.config, &args.sites);
-    let selection = select(&common.config, &args.sites)?;
+    let selection = select(&common.config, &args.sites, &args.ad_hoc)?;
     fits(&selection.config)?;
     let origin = origin.naming(&selection.config.files);
     let store_path = store_path(args, common, &selection);

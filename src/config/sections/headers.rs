@@ -4,7 +4,8 @@ use crate::config::keys::reader::ConfigReader;
 use crate::config::keys::value;
 use crate::config::syntax::tree::NodeId;
 
-const HEADERS_MAX: usize = 100;
+/// Most headers.
+pub(crate) const HEADERS_MAX: usize = 100;
 
 /// The valid names, each once whatever its case, and their values.
 pub(crate) fn read(reader: &ConfigReader<'_>, id: NodeId) -> Vec<(String, NodeId)> {

@@ -41,6 +41,12 @@ const BENIGN: [&str; 10] = [
     "user-agent",
 ];
 
+/// The meanings of the words of `http`, in their declared order.
+pub(crate) const HTTP_OFFERS: [HttpOffer; 3] = [HttpOffer::Auto, HttpOffer::V11, HttpOffer::V2];
+
+const TWO_CREDENTIALS: &str =
+    "the URL contains credentials, and the site has an Authorization header; keep one of them";
+
 /// A site, the rules by which it is judged, and who is notified.
 #[derive(Clone, Debug)]
 pub struct ConfiguredSite {
@@ -82,7 +88,7 @@ impl ConfiguredSite {
 #[derive(Clone, Debug)]
 pub(crate) struct SiteSettings {
     /// Its name and its URL are placeholders until [`Self::named`].
-    site: Site,
+    pub(crate) site: Site,
     alert: AlertSettings,
     group: Option<Arc<str>>,
     note: Option<Arc<str>>,
@@ -110,7 +116,7 @@ impl SiteSettings {
         set(&mut site.redirects, keys.choice("redirects", [Redirects::Any, Redirects::SameHost, Redirects::None]));
         set(&mut site.redirect_body, keys.choice("redirect_body", [RedirectBody::SameHost, RedirectBody::Any]));
         set(&mut site.max_body, keys.size("max_body"));
-        set(&mut site.http, keys.choice("http", [HttpOffer::Auto, HttpOffer::V11, HttpOffer::V2]));
+        set(&mut site.http, keys.choice("http", HTTP_OFFERS));
         set(&mut site.family, keys.choice("ip", [Family::Any, Family::V4, Family::V6]));
         set(&mut site.keep_alive, keys.boolean("keep_alive"));
         keys.section("expect", |keys| expect::read(keys, &mut site.expect));
@@ -121,8 +127,7 @@ impl SiteSettings {
         set(&mut self.enabled, keys.boolean("enabled"));
         if let Some(text) = keys.take("body").and_then(|id| keys.reader().text(id)) {
             self.secrets.extend(text.secrets);
-            self.secrets.push(text.value.clone());
-            site.body = Some(Secret::new(text.value));
+            self.set_body(text.value);
         }
         keys.take("headers").is_some_and(|id| self.read_headers(keys.reader(), id, notes))
     }
@@ -131,7 +136,7 @@ impl SiteSettings {
         let mut is_authorized = false;
         for (name, value) in headers::read(reader, id) {
             if reader.is_null(value) {
-                set_header(&mut self.site.headers, name, None);
+                self.set_header(name, None);
             } else if let Some(text) = reader.text(value) {
                 if let Err(message) = value::header_value(&text.value) {
                     reader.fault(text.fault(message));
@@ -139,16 +144,29 @@ impl SiteSettings {
                 if quote::is_sensitive(&name.to_ascii_lowercase()) {
                     notes.credential(&text, format!("the header {name}"));
                 }
-                if !BENIGN.iter().any(|benign| name.eq_ignore_ascii_case(benign)) {
-                    self.secrets.extend(text.value.split_once(' ').map(|(_, after)| after.to_owned()));
-                    self.secrets.push(text.value.clone());
-                }
                 self.secrets.extend(text.secrets);
-                is_authorized |= name.eq_ignore_ascii_case("authorization");
-                set_header(&mut self.site.headers, name, Some(Secret::new(text.value)));
+                is_authorized |= is_authorization(&name);
+                self.set_header(name, Some(text.value));
             }
         }
         is_authorized
+    }
+
+    /// Replaces the header `name`, or removes it.
+    pub(crate) fn set_header(&mut self, name: String, value: Option<String>) {
+        if let Some(value) = &value
+            && !BENIGN.iter().any(|benign| name.eq_ignore_ascii_case(benign))
+        {
+            self.secrets.extend(value.split_once(' ').map(|(_, after)| after.to_owned()));
+            self.secrets.push(value.clone());
+        }
+        set_header(&mut self.site.headers, name, value.map(Secret::new));
+    }
+
+    /// Replaces the body of the request.
+    pub(crate) fn set_body(&mut self, body: String) {
+        self.secrets.push(body.clone());
+        self.site.body = Some(Secret::new(body));
     }
 
     /// The site of this name at `address`, which is printed as `shown`.
@@ -177,6 +195,10 @@ impl SiteSettings {
         };
         SiteEntryDraft { span, configured, parent: None, note: self.note, enabled: self.enabled }
     }
+}
+
+fn is_authorization(name: &str) -> bool {
+    name.eq_ignore_ascii_case("authorization")
 }
 
 /// Replaces the header `name`, or removes it.
@@ -226,8 +248,7 @@ impl SiteEntryDraft {
         let text = reader.text(url)?;
         let address = Address::parse(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
         if address.authorization.is_some() && is_authorized {
-            let message = "the URL contains credentials, and the site has an Authorization header; keep one of them";
-            reader.fault(Fault::new(text.span.clone(), message));
+            reader.fault(Fault::new(text.span.clone(), TWO_CREDENTIALS));
         }
         if address.authorization.is_some() {
             notes.credential(&text, "the password in the URL");
@@ -254,16 +275,19 @@ impl SiteEntryDraft {
         Some(entry)
     }
 
-    /// An entry for a URL that was typed, with the built-in values and the URL as its name.
+    /// An entry for a URL that was typed, with these settings and the URL as its name.
     ///
     /// # Errors
-    /// Why it is not a URL.
-    pub(crate) fn typed(text: &str) -> Result<Self, String> {
+    /// Why it is not a URL, or does not go with the settings.
+    pub(crate) fn typed(text: &str, settings: SiteSettings) -> Result<Self, String> {
         let address = Address::parse_typed(text)?;
+        if address.authorization.is_some() && settings.site.headers.iter().any(|(name, _)| is_authorization(name)) {
+            return Err(TWO_CREDENTIALS.to_owned());
+        }
         let as_shown = text.contains("://") || address.shown.contains("***");
         let name = value::name(if as_shown { &address.shown } else { text })?;
         let shown = shown_url(&address.url);
-        Ok(SiteSettings::new(AlertSettings::default()).named(name, 0..0, address, shown))
+        Ok(settings.named(name, 0..0, address, shown))
     }
 }
 
