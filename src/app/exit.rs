@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread::Builder;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::config::ConfigError;
 use crate::demo::DemoError;
-use crate::model::text::clean_lines;
+use crate::model::text::{clean_lines, shown_path};
 use crate::report::run::getting_started::first_steps;
 use crate::store::StoreError;
 
@@ -86,6 +86,14 @@ pub enum CommandError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A monitor cannot start, because another one uses its store.
+    #[error("{}", in_use(.path, *.process))]
+    StoreInUse {
+        /// The store.
+        path: PathBuf,
+        /// The process of the other one, if known.
+        process: Option<u32>,
+    },
     /// A monitor cannot start, because the system refuses an operation on its store.
     #[error("{0}; --no-store runs without a store")]
     StoreRefused(#[source] StoreError),
@@ -103,7 +111,7 @@ impl CommandError {
     pub const fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Config(_) | Self::Demo(_) | Self::System(_) => 2,
-            Self::Store(_) | Self::StoreRefused(_) | Self::StoreFault(_) => 3,
+            Self::Store(_) | Self::StoreInUse { .. } | Self::StoreRefused(_) | Self::StoreFault(_) => 3,
         }
     }
 
@@ -123,9 +131,17 @@ impl CommandError {
     }
 }
 
+fn in_use(path: &Path, process: Option<u32>) -> String {
+    let process = process.map_or_else(String::new, |process| format!(" (process {process})"));
+    format!(
+        "{} is in use by another webmon{process}: `webmon watch` shows it; or stop that one, or name another file with --store",
+        shown_path(path)
+    )
+}
+
 /// The first steps of a user who has no configuration at `path`.
 #[must_use]
-pub fn way_on(path: &Path) -> String {
+fn way_on(path: &Path) -> String {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.map_or_else(|| std::env::current_dir().unwrap_or_default(), Path::to_owned);
     first_steps(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy(), &folder.to_string_lossy())
@@ -190,8 +206,9 @@ mod tests {
         for error in [CommandError::Usage(String::new()), listen.into(), anyhow::anyhow!("x").into()] {
             assert_eq!(error.code(), 2, "{error}");
         }
-        for error in [missing().into(), CommandError::StoreRefused(missing()), CommandError::StoreFault(String::new())]
-        {
+        let in_use = CommandError::StoreInUse { path: "a".into(), process: Some(7) };
+        let fault = CommandError::StoreFault(String::new());
+        for error in [missing().into(), CommandError::StoreRefused(missing()), fault, in_use] {
             assert_eq!(error.code(), 3, "{error}");
         }
     }
@@ -204,6 +221,11 @@ mod tests {
             (unreadable.into(), "error: cannot read a.yaml: no"),
             (DemoError::Thread(io::Error::other("no")).into(), "demo: cannot start a thread: no"),
             (anyhow::anyhow!("why").context("what").into(), "webmon: what: why"),
+            (
+                CommandError::StoreInUse { path: "a\u{1b}.redb".into(), process: Some(7) },
+                "webmon: a\u{fffd}.redb is in use by another webmon (process 7): `webmon watch` shows it; or stop that one, \
+                 or name another file with --store",
+            ),
         ] {
             assert_eq!(error.report(), report);
         }

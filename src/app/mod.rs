@@ -94,7 +94,7 @@ fn dispatch(cli: &Cli) -> Result<Ending, CommandError> {
         Some(Command::Silence(args)) => commands::orders::silence::silence(args, common),
         Some(Command::Validate(args)) => commands::validate::validate(args, common),
         Some(Command::Demo(args)) => commands::demo::demo(args, common),
-        Some(Command::Init) => commands::init::init(common),
+        Some(Command::Init(args)) => commands::init::init(args, common),
         Some(Command::Schema) => commands::schema::schema(),
         Some(Command::Db(command)) => commands::db::db(command, common),
         Some(Command::Completions { shell }) => commands::completions::completions(*shell),

@@ -180,7 +180,7 @@ mod tests {
             timeout: Some(Duration::from_secs(2)),
             method: None,
             headers: vec![header("Authorization: Bearer S3CRET").unwrap()],
-            body: Some(Secret::new("B0DY".to_owned())),
+            body: Some(Secret::new("B0DY-TEXT".to_owned())),
             insecure: true,
             http: Some(HttpOffer::V11),
             family: Some(Family::V6),
@@ -190,10 +190,13 @@ mod tests {
         for site in config.sites.iter().map(|configured| &configured.site) {
             assert_eq!((site.interval.as_secs(), site.timeout.as_secs(), &*site.method), (3, 2, "POST"));
             assert_eq!((site.http, site.family, site.tls.insecure), (HttpOffer::V11, Family::V6, true));
-            assert_eq!(site.body.as_ref().map(Secret::expose), Some("B0DY"));
+            assert_eq!(site.body.as_ref().map(Secret::expose), Some("B0DY-TEXT"));
             assert_eq!(site.headers[0].1.expose(), "Bearer S3CRET");
             let secrets: Vec<&str> = site.secrets.iter().collect();
-            assert!(["B0DY", "Bearer S3CRET", "S3CRET"].iter().all(|secret| secrets.contains(secret)), "{secrets:?}");
+            assert!(
+                ["B0DY-TEXT", "Bearer S3CRET", "S3CRET"].iter().all(|secret| secrets.contains(secret)),
+                "{secrets:?}"
+            );
         }
         let plain = ad_hoc(&urls, &TypedSettings { method: Some("PUT".to_owned()), ..settings.clone() }).unwrap();
         assert_eq!(plain.sites[0].site.method, "PUT");

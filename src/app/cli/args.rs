@@ -22,16 +22,15 @@ use super::examples;
 pub use super::formats::{ColorChoice, LineFormat, StatsFormat, TableFormat};
 use super::help::{specific, without_secrets};
 use super::orders::{AckArgs, SilenceArgs};
-use super::setting::Setting;
 use super::stdout::print;
 use super::stored::db::DbCommand;
+pub use super::stored::history::{AlertsArgs, BacktestArgs, HistoryArgs, PeriodArgs, StatsArgs};
 use super::stored::incident::IncidentArgs;
 use super::stored::report::ReportArgs;
 
 /// Watches websites from a terminal: exact rolling statistics, durable history, alerts.
 #[derive(Debug, Parser)]
 #[command(name = "webmon", version = env!("WEBMON_VERSION"), about)]
-#[command(disable_help_subcommand = true)]
 pub struct Cli {
     /// The command; `run` by default.
     #[command(subcommand)]
@@ -165,7 +164,7 @@ pub enum Command {
     /// Show the dashboard over simulated websites; needs no network and no file
     Demo(DemoArgs),
     /// Write a commented sites.yaml
-    Init,
+    Init(InitArgs),
     /// Print the JSON Schema of sites.yaml
     Schema,
     /// Inspect and maintain the store: contents, verification, compaction, backup
@@ -184,9 +183,20 @@ pub enum Command {
 /// Options of `validate`.
 #[derive(Clone, Debug, Args)]
 pub struct ValidateArgs {
+    /// The configuration file, in place of --config
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
     /// Skip ${…} expansion, for CI without the secrets
     #[arg(long)]
     pub no_env: bool,
+}
+
+/// Options of `init`.
+#[derive(Clone, Debug, Args)]
+pub struct InitArgs {
+    /// The file to write, in place of --config
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 /// Options of every command.
@@ -262,7 +272,7 @@ pub struct OutputArgs {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LineFormat::Text)]
     pub format: LineFormat,
     /// Events in headless JSON
-    #[arg(long, value_enum, value_name = "EVENTS", value_delimiter = ',', default_values_t = [Event::Stats, Event::Alert])]
+    #[arg(long, value_enum, value_name = "EVENTS", value_delimiter = ',', default_value = "stats,alert")]
     pub events: Vec<Event>,
     /// Serve metrics, the status page and the API by HTTP (default: `listen.address` of the file, or 127.0.0.1:9115)
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, value_parser = ListenAddress::parse)]
@@ -311,91 +321,6 @@ pub struct CheckArgs {
     pub ad_hoc: AdHocArgs,
 }
 
-/// Which part of the store to read.
-#[derive(Clone, Debug, Args)]
-pub struct PeriodArgs {
-    /// Only this site (repeatable)
-    #[arg(long = "site", value_name = "NAME")]
-    pub sites: Vec<String>,
-    /// Start of the period: RFC 3339, a local date or date-time, or a duration back from now
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<String>,
-    /// End of the period, exclusive
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<String>,
-}
-
-/// Options of the commands that list stored history.
-#[derive(Clone, Debug, Args)]
-pub struct HistoryArgs {
-    /// The selected history.
-    #[command(flatten)]
-    pub period: PeriodArgs,
-    /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = TableFormat::Table)]
-    pub format: TableFormat,
-}
-
-/// Options of `backtest`.
-#[derive(Clone, Debug, Args)]
-pub struct BacktestArgs {
-    /// Names of sites in the file (default: every site)
-    #[arg(value_name = "SITE")]
-    pub sites: Vec<String>,
-    /// Start of the period: RFC 3339, a local date or date-time, or a duration back from now
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<String>,
-    /// End of the period, exclusive
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<String>,
-    /// Compare with another value of a key of `alert`, for instance threshold=90% (repeatable)
-    #[arg(long, value_name = "KEY=VALUE", value_parser = Setting::parse)]
-    pub set: Vec<Setting>,
-    /// Compare with the rules of another file
-    #[arg(long, value_name = "FILE")]
-    pub rules: Option<PathBuf>,
-    /// Suggest rules that send fewer messages or find outages sooner
-    #[arg(long)]
-    pub suggest: bool,
-    /// Outages of at least DURATION should be found
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "2m")]
-    pub miss: Duration,
-    /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = TableFormat::Table)]
-    pub format: TableFormat,
-}
-
-/// Options of `stats`.
-#[derive(Clone, Debug, Args)]
-pub struct StatsArgs {
-    /// The selected history.
-    #[command(flatten)]
-    pub period: PeriodArgs,
-    /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = StatsFormat::Table)]
-    pub format: StatsFormat,
-    /// Leave out maintenance: the windows of the file, and `webmon silence --maintenance`
-    #[arg(long)]
-    pub but_maintenance: bool,
-    /// Show objectives (`alert.slo`) instead: what is left of the error budget, and how fast it is spent
-    #[arg(long)]
-    pub slo: bool,
-}
-
-/// Options of `alerts`.
-#[derive(Clone, Debug, Args)]
-pub struct AlertsArgs {
-    /// The selected alerts.
-    #[command(flatten)]
-    pub history: HistoryArgs,
-    /// Send a test alert to these outlets (default: all, and `alerting.exec`), and report the results
-    #[arg(long, value_name = "OUTLET", num_args = 0.., conflicts_with_all = ["sites", "since", "until"])]
-    pub test: Option<Vec<String>>,
-    /// Print what would be sent, and send nothing
-    #[arg(long, requires = "test")]
-    pub dry_run: bool,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -407,7 +332,7 @@ mod tests {
 
     #[test]
     fn an_error_about_arguments_shows_no_password() {
-        for line in ["stats http://ada:S3CRET#x@h", "check --format=http://ada:S3CRET@h", "db check ada:S3CRET@h"] {
+        for line in ["watch http://ada:S3CRET#x@h", "check --format=http://ada:S3CRET@h", "db check ada:S3CRET@h"] {
             let arguments: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
             let error = read(line).unwrap_err();
             assert!(error.contains("S3CRET"), "{error}");

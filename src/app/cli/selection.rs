@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::app::clock::Clock;
-use crate::app::exit::{CommandError, way_on};
+use crate::app::exit::CommandError;
 use crate::config::typed::TypedSettings;
 use crate::config::{self, Config, ConfigError};
 use crate::model::Timestamp;
@@ -108,8 +108,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 fn mistyped(path: &Path, wanted: &[String]) -> Option<CommandError> {
     let (word, commands) = (wanted.first().filter(|_| !path.exists())?, command_words());
     let near = config::nearest(word, commands.iter().map(String::as_str))?;
-    let (word, way_on) = (redacted(word), way_on(path));
-    Some(CommandError::Usage(format!("no command {word:?}; did you mean {near:?}?\n{way_on}")))
+    Some(CommandError::Usage(format!("no command {:?}; did you mean {near:?}?", redacted(word))))
 }
 
 /// The error for a `name` that is no site in the file or store at `path`, with the nearest of the `known` names.

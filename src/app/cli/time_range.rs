@@ -1,31 +1,66 @@
-//! `--since` and `--until`: RFC 3339, a local date or date-time, or a duration back from now.
+//! `--since` and `--until`: RFC 3339, a local date or time, a word for a day, or a duration back from now.
 
-use jiff::civil::DateTime;
+use std::time::Duration;
+
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
+use jiff::{ToSpan as _, Zoned};
 
 use crate::model::Timestamp;
 use crate::model::time::duration;
 
-/// Parses an instant.
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+/// Parses an instant. A time without a date is the last one that is not after `now`.
 ///
 /// # Errors
 /// A sentence that quotes the text and lists the accepted forms.
 pub fn instant(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
-    if let Ok(back) = duration::parse(text) {
+    if let Some(back) = back(text) {
         return Ok(now.before(back));
     }
-    let parsed = text.parse::<jiff::Timestamp>().ok().or_else(|| {
-        let local: DateTime = text.parse().ok()?;
-        Some(zone.to_ambiguous_zoned(local).compatible().ok()?.timestamp())
-    });
-    let Some(at) = parsed else {
+    let Some(at) = absolute(text, now, zone) else {
         return Err(format!(
-            "cannot read the time {text:?}; write a duration back from now (90s, 24h, 30d), \
-             a date (2026-11-22), a local time (2026-11-22T09:00) or RFC 3339 (2026-11-22T09:00:00Z)"
+            "cannot read the time {text:?}; write a duration back from now (90s, 24h, 30d, 1w), a time (03:20), today, \
+             yesterday, a date (2026-11-22), a local time (2026-11-22T09:00) or RFC 3339 (2026-11-22T09:00:00Z)"
         ));
     };
     let micros = u64::try_from(at.as_microsecond()).map_err(|_| format!("the time {text:?} is before 1970"))?;
     Ok(Timestamp::from_micros(micros))
+}
+
+/// The duration that `text` is, which may begin with weeks: `24h`, `1w`, `1w2d`.
+#[must_use]
+pub fn back(text: &str) -> Option<Duration> {
+    let Some((weeks, rest)) = text.trim().split_once('w') else { return duration::parse(text).ok() };
+    let weeks = weeks.bytes().all(|byte| byte.is_ascii_digit()).then(|| weeks.parse::<u32>().ok())??;
+    let rest = if rest.is_empty() { Duration::ZERO } else { duration::parse(rest).ok()? };
+    WEEK.checked_mul(weeks)?.checked_add(rest)
+}
+
+fn absolute(text: &str, now: Timestamp, zone: &TimeZone) -> Option<jiff::Timestamp> {
+    let now = jiff::Timestamp::from_microsecond(i64::try_from(now.as_micros()).ok()?).ok()?;
+    let today = Zoned::new(now, zone.clone()).date();
+    let at = |local: DateTime| Some(zone.to_ambiguous_zoned(local).compatible().ok()?.timestamp());
+    let midnight = |date: Date| at(date.to_datetime(Time::midnight()));
+    match text {
+        "now" => return Some(now),
+        "today" => return midnight(today),
+        "yesterday" => return midnight(today.yesterday().ok()?),
+        _ => {}
+    }
+    if let Some(time) = clock_time(text) {
+        let dates = [Some(today), today.checked_sub(1.day()).ok()];
+        return dates.into_iter().flatten().filter_map(|date| at(date.to_datetime(time))).find(|&at| at <= now);
+    }
+    text.parse::<jiff::Timestamp>().ok().or_else(|| at(text.parse().ok()?))
+}
+
+/// `03:20` or `03:20:15`.
+fn clock_time(text: &str) -> Option<Time> {
+    let is_clock = text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+    let padded = if text.find(':') == Some(1) { format!("0{text}") } else { text.to_owned() };
+    (is_clock && text.contains(':')).then(|| padded.parse().ok())?
 }
 
 #[cfg(test)]
@@ -33,11 +68,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_four_forms_are_read() {
+    fn all_forms_are_read() {
+        // 2026-11-22T10:33:20+01:00
         let now = Timestamp::from_secs(1_795_340_000);
         let zone = TimeZone::fixed(jiff::tz::offset(1));
         for (text, secs) in [
             ("1h", 1_795_336_400),
+            ("1w", 1_795_340_000 - 7 * 86_400),
+            ("2w3d", 1_795_340_000 - 17 * 86_400),
+            ("now", 1_795_340_000),
+            ("today", 1_795_302_000),
+            ("yesterday", 1_795_302_000 - 86_400),
+            ("03:20", 1_795_302_000 + 12_000),
+            ("3:20", 1_795_302_000 + 12_000),
+            ("10:33:20", 1_795_340_000),
+            // Still to come today.
+            ("10:33:21", 1_795_340_001 - 86_400),
             ("2026-11-22", 1_795_302_000),
             ("2026-11-22T09:00", 1_795_334_400),
             ("2026-11-22 09:00:30", 1_795_334_430),
@@ -69,7 +115,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_with_what_to_write() {
-        let error = instant("yesterday", Timestamp::ZERO, &TimeZone::UTC).unwrap_err();
-        assert!(error.contains("yesterday") && error.contains("24h"), "{error}");
+        for text in ["someday", "w", "1w2", "1.5w", "-1w", "25:00", "3:2", ":", "12"] {
+            let error = instant(text, Timestamp::from_secs(1_795_340_000), &TimeZone::UTC).unwrap_err();
+            assert!(error.contains(text) && error.contains("24h"), "{error}");
+        }
     }
 }

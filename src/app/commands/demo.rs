@@ -52,7 +52,7 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, CommandError
         .prefix("webmon-demo-")
         .tempdir()
         .map_err(|source| DemoError::Folder { place: std::env::temp_dir(), source })?;
-    let opened = open(&folder.path().join("demo.redb"), None)?;
+    let opened = open(&folder.path().join("demo.redb"), None, Duration::ZERO)?;
     let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
     let (newest, store) = remembered(Some(opened), &config, &names)?;
     let clock = Clock::start(newest);

@@ -17,13 +17,16 @@ use crate::app::export;
 use crate::app::monitor::OpenStore;
 use crate::app::reload::Origin;
 use crate::app::session::runtime::MainRuntime;
-use crate::app::session::{Session, SessionOptions};
+use crate::app::session::{Session, SessionOptions, is_headless};
 use crate::app::storage::restore::{fits, remember};
 use crate::app::web::{self, Web};
 use crate::app::{log, prober, publish};
 use crate::config::{Config, Storage};
 use crate::model::Timestamp;
-use crate::store::{Keep, Opened, Options, Store, StoreError};
+use crate::store::{Archive, Keep, Opened, Options, Store, StoreError};
+
+/// How long a monitor without a dashboard waits for its predecessor to end; a person is told at once.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The default of `storage.flush`.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -50,7 +53,9 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let web = listen.map(|address| Web::open(&address, &config)).transpose()?;
     let ((newest, store), prober) = beside(
         || {
-            let opened = store_path.as_deref().map(|path| open(path, config.storage.as_ref())).transpose()?;
+            let patience = if is_headless(&args.output) { PATIENCE } else { Duration::ZERO };
+            let opened = |path| open(path, config.storage.as_ref(), patience);
+            let opened = store_path.as_deref().map(opened).transpose()?;
             remembered(opened, &config, &all_names)
         },
         || prober::prober(&config),
@@ -116,23 +121,37 @@ fn store_path(args: &RunArgs, common: &CommonArgs, selection: &Selection) -> Opt
     common.store.clone().or_else(|| selection.config.storage.as_ref().map(|storage| storage.path.clone()))
 }
 
-/// Opens the store at `path`.
+/// Opens the store at `path`, and waits as long as `patience` for another monitor to leave it.
 ///
 /// # Errors
-/// [`CommandError::Store`].
-pub fn open(path: &Path, storage: Option<&Storage>) -> Result<Opened, CommandError> {
+/// [`CommandError::StoreInUse`], [`CommandError::Store`].
+pub fn open(path: &Path, storage: Option<&Storage>, patience: Duration) -> Result<Opened, CommandError> {
+    if patience.is_zero() && Archive::has_writer(path) == Some(true) {
+        return Err(CommandError::StoreInUse { path: path.to_owned(), process: writer(path) });
+    }
     let keep = storage.map_or(Keep::default(), |storage| Keep {
         retention: Some(storage.retention),
         max_size: Some(storage.max_size),
         alert_retention: Some(storage.alert_retention),
     });
     let options = Options { keep, progress: progress::of_repair(), ..Options::default() };
+    // A reader that repairs the store leaves it soon.
+    let options = Options { lock_patience: options.lock_patience.max(patience), ..options };
     let now = clock::wall();
     let signed = Store::open(path, &options, now).and_then(|mut opened| {
         opened.store.sign(std::process::id(), now)?;
         Ok(opened)
     });
-    signed.map_err(start_error)
+    signed.map_err(|error| match error {
+        StoreError::Locked { path } => CommandError::StoreInUse { process: writer(&path), path },
+        error => start_error(error),
+    })
+}
+
+/// The process that signed the store at `path`, if it can be read.
+fn writer(path: &Path) -> Option<u32> {
+    let news = Archive::open(path).and_then(|archive| archive.news(&[], u64::MAX)).ok()?;
+    news.signature.map(|signature| signature.process)
 }
 
 /// Restores the state in the store. Also returns the time of the newest plausible sample, before which the clock must not

@@ -31,13 +31,14 @@ const BYTES_A_CERTIFICATE: f64 = 600.0;
 /// # Errors
 /// [`CommandError::Usage`] with every fault.
 pub fn validate(args: &ValidateArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
-    let config = if args.no_env { config::load_without_env(&common.config)? } else { load(&common.config)? };
+    let path = args.file.as_ref().unwrap_or(&common.config);
+    let config = if args.no_env { config::load_without_env(path)? } else { load(path)? };
     fits(&config)?;
     for warning in config.warnings.iter().chain(&zone::warning()) {
         complain(format_args!("warning: {warning}"));
     }
     let unchecked = if args.no_env { " · values with ${…} were not checked" } else { "" };
-    print(|out| writeln!(out, "{}: {}{unchecked}", shown_path(&common.config), amount(&config)))?;
+    print(|out| writeln!(out, "{}: {}{unchecked}", shown_path(path), amount(&config)))?;
     Ok(Ending::Done)
 }
 

@@ -1,5 +1,6 @@
-//! Options of the commands about the store as a whole.
+//! Options of the commands about the store: as a whole, and what is stored.
 
 pub(crate) mod db;
+pub(crate) mod history;
 pub(crate) mod incident;
 pub(crate) mod report;

@@ -29,7 +29,7 @@ const OUT: &str = "report.html";
 /// # Errors
 /// [`CommandError`]: usage, the configuration, the store, or the file system.
 pub fn report(args: &ReportArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
-    let period = PeriodArgs { sites: args.sites.clone(), since: None, until: args.as_of.clone() };
+    let period = PeriodArgs { sites: args.sites.clone(), until: args.as_of.clone(), ..PeriodArgs::default() };
     let past = StoredPeriod::open(&period, common, None)?;
     let as_of = past.period.until.min(past.now);
     let config = past.config_or_faults(common)?;

@@ -11,12 +11,11 @@ use jiff::tz::TimeZone;
 use crate::alert::network::Mask;
 use crate::app::cli::args::{CommonArgs, PeriodArgs};
 use crate::app::cli::selection::{load, unknown_site};
-use crate::app::cli::time_range::instant;
+use crate::app::cli::time_range::{back, instant};
 use crate::app::cli::zone;
 use crate::app::clock;
 use crate::app::exit::{CommandError, complain};
 use crate::config::{self, Config};
-use crate::model::time::duration;
 use crate::model::{SiteId, Timestamp, figures};
 use crate::report::{Period, SampleRecord};
 use crate::stats::Cadence;
@@ -39,17 +38,17 @@ pub struct StoredPeriod {
 }
 
 impl StoredPeriod {
-    /// Opens the store and determines the period. By default it begins `back` before its end, or with the store.
+    /// Opens the store and determines the period. By default it begins `default` before its end, or with the store.
     ///
     /// # Errors
     /// [`CommandError`]: an unknown site, a time that cannot be read, or the store.
-    pub fn open(args: &PeriodArgs, common: &CommonArgs, back: Option<Duration>) -> Result<Self, CommandError> {
+    pub fn open(args: &PeriodArgs, common: &CommonArgs, default: Option<Duration>) -> Result<Self, CommandError> {
         let zone = zone::local_or_complain();
         let now = clock::wall();
         let read = |text: &String| instant(text, now, &zone).map_err(CommandError::Usage);
         let since = args.since.as_ref().map(read).transpose()?;
         let until = args.until.as_ref().map(read).transpose()?.unwrap_or(Timestamp::MAX);
-        let since = since.unwrap_or_else(|| back.map_or(Timestamp::ZERO, |back| now.min(until).before(back)));
+        let since = since.unwrap_or_else(|| default.map_or(Timestamp::ZERO, |back| now.min(until).before(back)));
         if since >= until {
             return Err(CommandError::Usage("--since must be before --until".to_owned()));
         }
@@ -61,9 +60,9 @@ impl StoredPeriod {
         let path = store_path(common, config.as_ref());
         let archive = Archive::open(&path)?;
         let stored = archive.sites()?;
-        let sites = choose(stored, config.as_ref(), &args.sites, &path)?;
+        let sites = choose(stored, config.as_ref(), &args.wanted(), &path)?;
         let back_from_now =
-            args.until.is_none() && args.since.as_ref().map_or(back.is_some(), |since| duration::parse(since).is_ok());
+            args.until.is_none() && args.since.as_ref().map_or(default.is_some(), |since| back(since).is_some());
         Ok(Self { archive, sites, period: Period { since, until }, back_from_now, zone, now, config })
     }
 

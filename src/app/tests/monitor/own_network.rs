@@ -65,8 +65,11 @@ fn listed_masks(store: &Path) {
 
     let file = store.with_file_name("none.yaml");
     let common = CommonArgs { config: file, store: Some(store.to_owned()), verbose: 0, color: ColorChoice::Never };
-    let period =
-        PeriodArgs { sites: Vec::new(), since: Some("2026-11-01".to_owned()), until: Some("2027-01-01".to_owned()) };
+    let period = PeriodArgs {
+        since: Some("2026-11-01".to_owned()),
+        until: Some("2027-01-01".to_owned()),
+        ..PeriodArgs::default()
+    };
     let past = StoredPeriod::open(&period, &common, None).unwrap();
     let (mut failed, mut masked, mut said) = (0, 0, Vec::new());
     past.visit(|_, record| {

@@ -48,7 +48,12 @@ struct Plan<'a> {
 /// # Errors
 /// [`CommandError`]: usage, the configuration, or the store.
 pub fn backtest(args: &BacktestArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
-    let period = PeriodArgs { sites: args.sites.clone(), since: args.since.clone(), until: args.until.clone() };
+    let period = PeriodArgs {
+        sites: args.sites.clone(),
+        since: args.since.clone(),
+        until: args.until.clone(),
+        ..PeriodArgs::default()
+    };
     let past = StoredPeriod::open(&period, common, Some(BACK))?;
     let config = past.config_or_faults(common)?;
     let plans = plans(args, &past, config)?;
