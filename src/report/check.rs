@@ -24,9 +24,9 @@ use jiff::tz::TimeZone;
 
 use crate::model::{Cause, Certificate, Evidence, Flags, Micros, Observation, Outcome, Phase, Sample, figures};
 
+use super::lines::wrap::Wrapping;
 use super::time;
 use super::wording::{self, NONE};
-use super::wrap::Wrapping;
 
 /// The most sites whose phases are shown by default.
 pub const SITES_WITH_PHASES: usize = 3;

@@ -14,12 +14,16 @@ use crate::model::text::clean;
 use crate::model::time::duration;
 use crate::model::{Timestamp, figures};
 
-use super::table::aligned;
+use super::lines::fitted::{Shape, aligned};
+use super::lines::{Columns, folded_line};
 use super::wording::{self, NONE};
 use super::{csv, json, time};
 
 const ROWS: &str = "event,time,site,target,over,since,until,availability,coverage,checks,down,budget_checks,budget_ms,spent,\
                     left_checks,left_ms,burn_1h,burn_6h,burn_1d,burn_3d,burning,maintenance_ms,exact,data_since";
+
+/// The columns of objectives.
+const SLO: Shape<'_> = Shape { lefts: &[0], drops: &[13, 12, 5, 4, 8, 11, 10, 6, 2, 7], cuts: &[0], marked: None };
 
 /// What there is to say about the objective of one site.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +50,7 @@ pub struct SloRecord<'a> {
 /// # Errors
 /// The writer's.
 pub fn table(
-    out: &mut impl io::Write,
+    out: &mut impl Columns,
     zone: &TimeZone,
     (until, store): (Timestamp, &str),
     records: &[SloRecord<'_>],
@@ -59,54 +63,54 @@ pub fn table(
         records.iter().filter_map(|record| Some((record.site, of(record)?))).collect();
     let count = wording::plural(known.len() as u64, "objective");
     let (at, offset) = (time::minute(until, zone), time::offset(until, zone));
-    wording::line(out, &format!("{at} {offset} · {count} · {store}"))?;
+    folded_line(out, &format!("{at} {offset} · {count} · {store}"))?;
     if !known.is_empty() {
         let heads = [
             "SITE", "TARGET", "OVER", "AVAIL", "COV", "CHECKS", "FAILED", "BUDGET", "SPENT", "LEFT", "BURN 1h", "6h",
             "1d", "3d",
         ];
         let rows: Vec<[String; 14]> = known.iter().map(|(site, figures)| row(site, figures)).collect();
-        aligned(out, &heads, &[0], &rows)?;
+        aligned(out, &heads, SLO, &rows)?;
     }
     for (site, figures) in &known {
         remarks(out, zone, site, figures)?;
     }
     if known.iter().any(|(_, figures)| figures.standing.burns.iter().any(|burn| burn.is_burning)) {
-        wording::line(out, "  ! burns: at or above the threshold of its alert rule (14.4, 6, 3 and 1 for 30 days)")?;
+        folded_line(out, "  ! burns: at or above the threshold of its alert rule (14.4, 6, 3 and 1 for 30 days)")?;
     }
     if known.iter().any(|(_, figures)| !figures.is_exact) {
-        wording::line(out, "  ≈ rounded to a whole hour or day at an edge whose single checks are no longer kept")?;
+        folded_line(out, "  ≈ rounded to a whole hour or day at an edge whose single checks are no longer kept")?;
     }
     for record in records {
         if let Objective::Untold(reason) = record.objective {
-            wording::line(out, &format!("  {}: {reason}", record.site))?;
+            folded_line(out, &format!("  {}: {reason}", record.site))?;
         }
     }
     without(out, records)
 }
 
 /// What the row of a site leaves open.
-fn remarks(out: &mut impl io::Write, zone: &TimeZone, site: &str, of: &ObjectiveFigures) -> io::Result<()> {
+fn remarks(out: &mut impl Columns, zone: &TimeZone, site: &str, of: &ObjectiveFigures) -> io::Result<()> {
     if let Some(begins) = of.begins {
-        wording::line(out, &format!("  {site}: data since {}", time::second(begins, zone)))?;
+        folded_line(out, &format!("  {site}: data since {}", time::second(begins, zone)))?;
     }
     if !of.left_out.is_zero() {
         let left_out = duration::format_seconds(of.left_out);
-        wording::line(out, &format!("  {site}: {left_out} of maintenance left out"))?;
+        folded_line(out, &format!("  {site}: {left_out} of maintenance left out"))?;
     }
     Ok(())
 }
 
 /// The sites without an objective, in one line.
-fn without(out: &mut impl io::Write, records: &[SloRecord<'_>]) -> io::Result<()> {
+fn without(out: &mut impl Columns, records: &[SloRecord<'_>]) -> io::Result<()> {
     let is_without = |record: &&SloRecord<'_>| matches!(record.objective, Objective::None);
     let names: Vec<&str> = records.iter().filter(is_without).map(|record| record.site).collect();
     let example = "write for instance alert: { slo: 99.9% }";
     match names.len() {
         0 => Ok(()),
-        all if all == records.len() => wording::line(out, &format!("no site has an objective; {example}")),
-        1..=10 => wording::line(out, &format!("  without an objective: {}; {example}", names.join(", "))),
-        more => wording::line(
+        all if all == records.len() => folded_line(out, &format!("no site has an objective; {example}")),
+        1..=10 => folded_line(out, &format!("  without an objective: {}; {example}", names.join(", "))),
+        more => folded_line(
             out,
             &format!("  without an objective: {} and {} more; {example}", names[..10].join(", "), more - 10),
         ),

@@ -11,27 +11,37 @@ use jiff::tz::TimeZone;
 
 use crate::alert::kept::telling::{Heard, Telling};
 use crate::alert::{AlertRecord, AlertState};
+use crate::model::text::DETAIL_MAX;
 use crate::model::time::duration;
-use crate::model::{Cause, Phase, Status, Timestamp, figures};
+use crate::model::{Cause, Status, Timestamp, figures};
 use crate::stats::Latency;
 
+use super::lines::fitted::{CELL_MAX, Layout, Shape, aligned};
+use super::lines::wrap::cut;
+use super::lines::{Columns, folded_line};
 use super::objects::phase_micros;
 use super::wording::{self, NONE};
 use super::{Period, SampleRecord, StatsRecord, time};
 
-/// Longest name that a column makes room for; a longer one pushes its own line to the right.
-const NAME_MAX: usize = 40;
-
 /// Cells of an outlet's name beside others.
 const OUTLET_MAX: usize = 16;
 
-/// Most sites in a sentence.
-const NAMED_MAX: usize = 3;
+/// Most cells of a detail in a terminal.
+const DETAIL: usize = DETAIL_MAX;
 
 /// Before the result of a sample that counts as unknown.
 const MASKED: char = '?';
 
-const DAY: Duration = Duration::from_hours(24);
+/// The columns of statistics: percentiles go before counts, the codes are cut before the name.
+const STATS: Shape<'_> =
+    Shape { lefts: &[0, 12], drops: &[11, 9, 7, 10, 5, 3, 2, 6, 4, 8], cuts: &[12, 0], marked: None };
+
+/// The columns of alerts. A message repeats time and site.
+const ALERTS: Shape<'_> = Shape { lefts: &[0, 1, 2, 3], drops: &[], cuts: &[3, 1], marked: None };
+const ALERTS_TOLD: Shape<'_> = Shape { lefts: &[0, 1, 2, 3, 4], drops: &[3], cuts: &[4, 1], marked: None };
+
+/// The columns of samples: the phases go first.
+const SAMPLES: Shape<'_> = Shape { lefts: &[0, 1, 2, 10], drops: &[9, 5, 8, 6, 7], cuts: &[10, 1], marked: Some(2) };
 
 /// A table of samples, written row by row.
 #[derive(Clone, Debug)]
@@ -45,7 +55,7 @@ pub struct Samples {
 impl Samples {
     /// A table for samples of the sites `names` in the period `shown`, in local times of `zone`.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, zone: TimeZone, shown: Period) -> Self {
-        let name_width = names.into_iter().map(wording::cells).max().unwrap_or(0).clamp(4, NAME_MAX);
+        let name_width = names.into_iter().map(wording::cells).max().unwrap_or(0).clamp(4, CELL_MAX);
         let time = time_head(shown.since, shown.until, &zone);
         Self { zone, time, name_width }
     }
@@ -54,46 +64,46 @@ impl Samples {
     ///
     /// # Errors
     /// The writer's.
-    pub fn header(&self, out: &mut impl io::Write) -> io::Result<()> {
-        let times = ["TOTAL", "RESOLVE", "CONNECT", "TLS", "PROCESS", "TRANSFER"].map(str::to_owned);
-        self.line(out, ([&self.time, "SITE", "RESULT", "CODE"], ' '), &times, "DETAIL")
+    pub fn header(&self, out: &mut impl Columns) -> io::Result<()> {
+        let mut heads =
+            ["", "SITE", " RESULT", "CODE", "TOTAL", "RESOLVE", "CONNECT", "TLS", "PROCESS", "TRANSFER", "DETAIL"];
+        heads[0] = &self.time;
+        self.line(out, &heads)
     }
 
     /// What the mark of samples that count as unknown means.
     ///
     /// # Errors
     /// The writer's.
-    pub fn masked(out: &mut impl io::Write) -> io::Result<()> {
-        wording::line(out, &format!("  {MASKED} counts as unknown: this machine's network was out"))
+    pub fn masked(out: &mut impl Columns) -> io::Result<()> {
+        folded_line(out, &format!("  {MASKED} counts as unknown: this machine's network was out"))
     }
 
     /// One sample; a failed one shows its cause and its detail, one that counts as unknown a mark.
     ///
     /// # Errors
     /// The writer's.
-    pub fn row(&self, out: &mut impl io::Write, record: &SampleRecord<'_>) -> io::Result<()> {
+    pub fn row(&self, out: &mut impl Columns, record: &SampleRecord<'_>) -> io::Result<()> {
         let sample = record.sample;
         let result = if sample.cause == Cause::Ok { "up" } else { sample.cause.name() };
         let code = sample.status.map_or_else(|| NONE.to_owned(), |status: Status| status.get().to_string());
         let [resolve, connect, tls, processing, transfer] = phase_micros(&sample.phases).map(time_or_none);
-        let times = [time_or_none(Some(sample.total().get())), resolve, connect, tls, processing, transfer];
+        let total = time_or_none(Some(sample.total().get()));
         let time = time::millisecond(sample.at, &self.zone);
         let mark = if record.masked == Some(true) { MASKED } else { ' ' };
-        self.line(out, ([&time, record.site, result, &code], mark), &times, record.detail.unwrap_or_default())
+        let result = format!("{mark}{result}");
+        let detail = record.detail.unwrap_or_default();
+        let cells =
+            [&time, record.site, &result, &code, &total, &resolve, &connect, &tls, &processing, &transfer, detail];
+        self.line(out, &cells)
     }
 
-    fn line(
-        &self,
-        out: &mut impl io::Write,
-        ([time, site, result, code], mark): ([&str; 4], char),
-        times: &[String; Phase::ALL.len() + 1],
-        detail: &str,
-    ) -> io::Result<()> {
-        let site = wording::left(site, self.name_width);
-        let times: Vec<String> = times.iter().map(|time| wording::right(time, 8)).collect();
-        // As wide as the longest cause.
-        let line = format!("{time:<23}  {site} {mark}{result:<19}  {code:>4}  {}  {detail}", times.join("  "));
-        wording::line(out, line.trim_end())
+    fn line(&self, out: &mut impl Columns, cells: &[&str; 11]) -> io::Result<()> {
+        let time = 8;
+        let detail = out.columns().map_or(0, |_| DETAIL);
+        // The result is as wide as a mark and the longest cause.
+        let widths = [23, self.name_width, 20, 4, time, time, time, time, time, time, detail];
+        Layout::new(SAMPLES, widths, out.columns()).line(out, cells)
     }
 }
 
@@ -113,7 +123,7 @@ pub struct Heading<'a> {
 /// # Errors
 /// The writer's.
 pub fn stats(
-    out: &mut impl io::Write,
+    out: &mut impl Columns,
     zone: &TimeZone,
     heading: &Heading<'_>,
     records: &[StatsRecord<'_>],
@@ -124,114 +134,25 @@ pub fn stats(
     let (before, offset) = (time::offset(since, zone), time::offset(until, zone));
     let from = if before == offset { from } else { format!("{from} {before}") };
     let sites = wording::plural(u64::try_from(records.len()).expect("a number of sites fits 64 bits"), "site");
-    wording::line(out, &format!("{past}{from} – {to} {offset} · {sites} · {}", heading.store))?;
+    folded_line(out, &format!("{past}{from} – {to} {offset} · {sites} · {}", heading.store))?;
 
     let heads =
         ["SITE", "AVAIL", "COV", "CHECKS", "DOWN", "OUTAGE", "AVG", "P50", "P95", "P99", "MAX", "TTFB", "CODES"];
     let rows: Vec<[String; 13]> = records.iter().map(stats_row).collect();
-    aligned(out, &heads, &[0, 12], &rows)?;
+    aligned(out, &heads, STATS, &rows)?;
     if records.iter().any(|record| record.stored.is_some_and(|stored| !stored.is_exact)) {
-        wording::line(out, "  ≈ rounded to a whole hour or day at an edge whose single checks are no longer kept")?;
+        folded_line(out, "  ≈ rounded to a whole hour or day at an edge whose single checks are no longer kept")?;
     }
     Ok(())
-}
-
-/// The first data of sites that have none at the beginning: `  blog: data since 2026-11-22 10:00:00`, or one line if it is
-/// the same second for all.
-///
-/// # Errors
-/// The writer's.
-pub fn begins(out: &mut impl io::Write, zone: &TimeZone, records: &[StatsRecord<'_>]) -> io::Result<()> {
-    let begins = |record: &StatsRecord<'_>| Some(time::second(record.stored?.begins?, zone));
-    let times: Vec<Option<String>> = records.iter().map(begins).collect();
-    match times.split_first() {
-        Some((Some(first), others)) if !others.is_empty() && others.iter().all(|time| time.as_ref() == Some(first)) => {
-            wording::line(out, &format!("  data since {first}"))
-        }
-        _ => records.iter().zip(times).try_for_each(|(record, time)| match time {
-            Some(time) => wording::line(out, &format!("  {}: data since {time}", record.site)),
-            None => Ok(()),
-        }),
-    }
-}
-
-/// A gap in the observation of a site: `  blog: not observed 02:10:00 – 04:19:40 (webmon did not run, or the clock was set)`.
-/// If `shown`, the period of the table, exceeds a day, times have a date.
-///
-/// # Errors
-/// The writer's.
-pub fn hole(out: &mut impl io::Write, zone: &TimeZone, site: &str, hole: Period, shown: Period) -> io::Result<()> {
-    let time = if shown.until.since(shown.since) > DAY { time::second } else { time::clock };
-    let (from, to) = (time(hole.since, zone), time(hole.until, zone));
-    wording::line(out, &format!("  {site}: not observed {from} – {to} (webmon did not run, or the clock was set)"))
-}
-
-/// The number of gaps that are not listed.
-///
-/// # Errors
-/// The writer's.
-pub fn more_holes(out: &mut impl io::Write, site: &str, more: u64) -> io::Result<()> {
-    wording::line(out, &format!("  {site}: {more} more holes, shorter ones"))
-}
-
-/// How much maintenance of a site is left out: `  api: 3h of maintenance left out (2 times)`.
-///
-/// # Errors
-/// The writer's.
-pub fn left_out(out: &mut impl io::Write, site: &str, times: usize, length: Duration) -> io::Result<()> {
-    let (length, times) = (duration::format_seconds(length), wording::plural(times as u64, "time"));
-    match length.as_str() {
-        "0s" => wording::line(out, &format!("  {site}: no maintenance in this period")),
-        length => wording::line(out, &format!("  {site}: {length} of maintenance left out ({times})")),
-    }
-}
-
-/// The text instead of an empty table of the sites `of`, or of all if that is empty. `begins` is the time of their oldest
-/// stored sample.
-///
-/// # Errors
-/// The writer's.
-pub fn nothing(
-    out: &mut impl io::Write,
-    zone: &TimeZone,
-    of: &[String],
-    period: Period,
-    begins: Option<Timestamp>,
-) -> io::Result<()> {
-    let since = time::minute(period.since, zone);
-    let period = match period.until {
-        crate::model::Timestamp::MAX => format!("since {since} ({})", time::offset(period.since, zone)),
-        until => {
-            let offsets = time::offsets(period.since, until, zone);
-            format!("between {since} and {} ({offsets})", time::minute(until, zone))
-        }
-    };
-    let begins = begins.map(|begins| time::minute(begins, zone));
-    let said = match (of, begins) {
-        ([], None) => format!("no samples {period}; the store is empty"),
-        ([], Some(begins)) => format!("no samples {period}; the store begins at {begins}"),
-        (of, None) => format!("the store has no samples of {}", names(of)),
-        (of, Some(begins)) => format!("no samples of {} {period}; the first is from {begins}", names(of)),
-    };
-    wording::line(out, &said)
-}
-
-/// The first [`NAMED_MAX`] names, and the number of the others.
-fn names(of: &[String]) -> String {
-    let shown = of.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match of.len().saturating_sub(NAMED_MAX) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 /// The alert history, one per line, with verbatim messages.
 ///
 /// # Errors
 /// The writer's.
-pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[AlertRecord], telling: &Telling) -> io::Result<()> {
+pub fn alerts(out: &mut impl Columns, zone: &TimeZone, alerts: &[AlertRecord], telling: &Telling) -> io::Result<()> {
     if alerts.is_empty() {
-        return wording::line(out, "no alerts");
+        return folded_line(out, "no alerts");
     }
     let row = |alert: &AlertRecord| {
         let message = if alert.state == AlertState::Ended { closed(alert, zone) } else { alert.message.clone() };
@@ -244,14 +165,14 @@ pub fn alerts(out: &mut impl io::Write, zone: &TimeZone, alerts: &[AlertRecord],
     let time = time_head(first, last, zone);
     if telling.is_empty() {
         let rows: Vec<[String; 4]> = alerts.iter().map(row).collect();
-        return aligned(out, &[&time, "SITE", "STATE", "MESSAGE"], &[0, 1, 2, 3], &rows);
+        return aligned(out, &[&time, "SITE", "STATE", "MESSAGE"], ALERTS, &rows);
     }
     let told_row = |alert: &AlertRecord| {
         let [at, site, state, message] = row(alert);
         [at, site, state, told(alert, telling.of(alert), zone), message]
     };
     let rows: Vec<[String; 5]> = alerts.iter().map(told_row).collect();
-    aligned(out, &[&time, "SITE", "STATE", "TOLD", "MESSAGE"], &[0, 1, 2, 3, 4], &rows)
+    aligned(out, &[&time, "SITE", "STATE", "TOLD", "MESSAGE"], ALERTS_TOLD, &rows)
 }
 
 /// `ops 12:03:05`, with the date if that is another than the alert's; of several `12 by 12:03:09`, or `11 of 12, mail waits`.
@@ -265,28 +186,12 @@ fn told(alert: &AlertRecord, heard: &[Heard], zone: &TimeZone) -> String {
     let last = heard.iter().filter_map(|(_, at)| *at).max();
     match (heard, &waiting[..]) {
         ([], _) => NONE.to_owned(),
-        ([(outlet, Some(at))], _) => format!("{} {}", named(outlet), time(*at)),
-        ([_], [outlet]) => format!("{} waits", named(outlet)),
+        ([(outlet, Some(at))], _) => format!("{} {}", cut(outlet, OUTLET_MAX), time(*at)),
+        ([_], [outlet]) => format!("{} waits", cut(outlet, OUTLET_MAX)),
         (_, []) => format!("{all} by {}", last.map_or_else(String::new, time)),
-        (_, [outlet]) => format!("{told} of {all}, {} waits", named(outlet)),
+        (_, [outlet]) => format!("{told} of {all}, {} waits", cut(outlet, OUTLET_MAX)),
         (_, several) => format!("{told} of {all}, {} wait", several.len()),
     }
-}
-
-/// An outlet in a column that others share.
-fn named(outlet: &str) -> String {
-    if wording::cells(outlet) <= OUTLET_MAX {
-        return outlet.to_owned();
-    }
-    let mut short = String::new();
-    for c in outlet.chars() {
-        short.push(c);
-        if OUTLET_MAX <= wording::cells(&short) {
-            short.pop();
-            break;
-        }
-    }
-    short + "…"
 }
 
 /// The head of a column of local times: `TIME (+01:00)`.
@@ -341,39 +246,6 @@ fn span(length: Duration) -> String {
     }
 }
 
-/// Writes `heads` and `rows`; each column is as wide as its widest cell, and those in `lefts` are left-aligned.
-pub(super) fn aligned<const N: usize>(
-    out: &mut impl io::Write,
-    heads: &[&str; N],
-    lefts: &[usize],
-    rows: &[[String; N]],
-) -> io::Result<()> {
-    let mut widths = heads.map(wording::cells);
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = wording::cells(cell).min(NAME_MAX).max(*width);
-        }
-    }
-    let print = |out: &mut _, cells: &[&str; N]| {
-        let padded: Vec<String> = cells
-            .iter()
-            .zip(widths)
-            .enumerate()
-            .map(
-                |(i, (cell, width))| {
-                    if lefts.contains(&i) { wording::left(cell, width) } else { wording::right(cell, width) }
-                },
-            )
-            .collect();
-        wording::line(out, padded.join("  ").trim_end())
-    };
-    print(out, heads)?;
-    for row in rows {
-        print(out, &row.each_ref().map(String::as_str))?;
-    }
-    Ok(())
-}
-
 /// The duration of an outage, from its first failed check to the next successful one: never nothing.
 fn lasted(outage: Duration) -> String {
     if outage.as_secs() == 0 { "<1s".to_owned() } else { duration::format_short(outage) }
@@ -386,7 +258,7 @@ mod tests {
     use super::*;
     use crate::alert::kept::row::Told;
     use crate::model::text::is_harmful;
-    use crate::model::{Micros, Phases, Sample};
+    use crate::model::{Micros, Phase, Phases, Sample};
     use crate::report::Stored;
     use crate::report::tests::fixtures;
     use crate::report::tests::fixtures::{at, empty_summary, ended, hostile, printed, summary, zone};
@@ -432,30 +304,6 @@ TIME (+01:00)            SITE    RESULT               CODE     TOTAL   RESOLVE  
     #[test]
     fn no_cause_is_wider_than_its_column() {
         assert!(Cause::ALL.iter().all(|cause| cause.name().len() <= 19));
-    }
-
-    #[test]
-    fn sites_without_data_at_the_beginning_say_since_when_there_is_some() {
-        let period = Period { since: at("2026-10-22T13:02:00Z"), until: at("2026-11-22T13:02:00Z") };
-        let (late, later) = (Some(at("2026-11-22T12:39:00Z")), Some(at("2026-11-22T12:50:00Z")));
-        for (begun, told) in [
-            (&[None, None][..], ""),
-            (&[late, late], "  data since 2026-11-22 13:39:00\n"),
-            (&[late], "  0: data since 2026-11-22 13:39:00\n"),
-            (&[None, late], "  1: data since 2026-11-22 13:39:00\n"),
-            (&[late, later], "  0: data since 2026-11-22 13:39:00\n  1: data since 2026-11-22 13:50:00\n"),
-        ] {
-            let summary = summary();
-            let stored = |begins| Some(Stored { period, is_exact: true, longest_outage: None, begins, left_out: None });
-            let record = |(site, &begins): (&'static str, _)| StatsRecord {
-                site,
-                state: None,
-                summary: &summary,
-                stored: stored(begins),
-            };
-            let records: Vec<StatsRecord<'_>> = ["0", "1"].into_iter().zip(begun).map(record).collect();
-            assert_eq!(printed(|out| begins(out, &zone(), &records)), told);
-        }
     }
 
     #[test]
@@ -509,39 +357,6 @@ new                  –     –       0     0       –        –        –  
     }
 
     #[test]
-    fn holes_and_empty_periods_are_said_in_words() {
-        let day = Period { since: at("2026-11-21T13:02:00Z"), until: at("2026-11-22T13:02:00Z") };
-        let night = Period { since: at("2026-11-22T01:10:00Z"), until: at("2026-11-22T03:19:40Z") };
-        assert_eq!(
-            printed(|out| hole(out, &zone(), "blog", night, day)),
-            "  blog: not observed 02:10:00 – 04:19:40 (webmon did not run, or the clock was set)\n"
-        );
-        let week = Period { since: at("2026-11-15T13:02:00Z"), ..day };
-        assert_eq!(
-            printed(|out| hole(out, &zone(), "blog", night, week)),
-            "  blog: not observed 2026-11-22 02:10:00 – 2026-11-22 04:19:40 (webmon did not run, or the clock was set)\n"
-        );
-        assert_eq!(printed(|out| more_holes(out, "bl\u{202e}og", 3)), "  bl\u{fffd}og: 3 more holes, shorter ones\n");
-        assert_eq!(
-            printed(|out| nothing(out, &zone(), &[], day, Some(at("2026-11-20T08:12:00Z")))),
-            "no samples between 2026-11-21 14:02 and 2026-11-22 14:02 (+01:00); the store begins at 2026-11-20 09:12\n"
-        );
-        assert!(printed(|out| nothing(out, &zone(), &[], day, None)).ends_with("; the store is empty\n"));
-        // A store with samples of other sites is not empty, and begins with them.
-        let off = ["off".to_owned()];
-        assert_eq!(printed(|out| nothing(out, &zone(), &off, day, None)), "the store has no samples of off\n");
-        assert_eq!(
-            printed(|out| nothing(out, &zone(), &off, day, Some(at("2026-11-20T08:12:00Z")))),
-            "no samples of off between 2026-11-21 14:02 and 2026-11-22 14:02 (+01:00); the first is from 2026-11-20 09:12\n"
-        );
-        let many: Vec<String> = (1..=5).map(|site| format!("s{site}")).collect();
-        assert!(
-            printed(|out| nothing(out, &zone(), &many, day, None))
-                .starts_with("the store has no samples of s1, s2, s3 and 2 more")
-        );
-    }
-
-    #[test]
     fn tables_across_a_change_of_the_clocks_name_both_offsets() {
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
         let period = Period { since: at("2026-10-20T12:00:00Z"), until: at("2026-11-20T12:00:00Z") };
@@ -550,8 +365,6 @@ new                  –     –       0     0       –        –        –  
         assert!(text.starts_with("2026-10-20 14:00 +02:00 – 2026-11-20 13:00 +01:00 · "), "{text}");
         let text = printed(|out| Samples::new(["api"], berlin.clone(), period).header(out));
         assert!(text.starts_with("TIME (+02:00/+01:00)     SITE  RESULT"), "{text}");
-        let text = printed(|out| nothing(out, &berlin, &[], period, None));
-        assert!(text.contains("2026-11-20 13:00 (+02:00/+01:00); "), "{text}");
         let mut old = fixtures::alert();
         old.facts.at = period.since;
         let text = printed(|out| alerts(out, &berlin, &[old, fixtures::alert()], &Telling::default()));
@@ -595,7 +408,7 @@ new                  –     –       0     0       –        –        –  
         ] {
             let told = told(&alert, &heard, &zone());
             assert_eq!(told, said);
-            assert!(wording::cells(&told) <= NAME_MAX);
+            assert!(wording::cells(&told) <= CELL_MAX);
         }
     }
 

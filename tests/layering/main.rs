@@ -187,8 +187,8 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
         &[
             &["backtest", "incidents", "log_line", "postmortem", "slo"],
             &["json"],
-            &["check", "csv", "table"],
-            &["hlog", "network", "objects", "run", "text", "wrap"],
+            &["check", "csv", "notes", "table"],
+            &["hlog", "lines", "network", "objects", "run", "text"],
             &["time", "wording"],
         ],
     ),

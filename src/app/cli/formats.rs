@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use super::terminal::is_dumb;
+
 /// Output formats of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LineFormat {
@@ -38,7 +40,7 @@ pub enum StatsFormat {
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// On a terminal that is not dumb, unless `NO_COLOR` is set.
     Auto,
     /// Always.
     Always,
@@ -51,7 +53,7 @@ impl ColorChoice {
     #[must_use]
     pub fn on_terminal(self) -> bool {
         match self {
-            Self::Auto => std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            Self::Auto => !is_dumb() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
             Self::Always => true,
             Self::Never => false,
         }

@@ -11,6 +11,6 @@ pub(crate) mod selection;
 pub(crate) mod setting;
 pub(crate) mod stdout;
 pub(crate) mod stored;
-pub(crate) mod terminal_width;
+pub(crate) mod terminal;
 pub(crate) mod time_range;
 pub(crate) mod zone;

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::app::cli::args::{CheckArgs, ColorChoice, CommonArgs, LineFormat};
 use crate::app::cli::selection::select;
 use crate::app::cli::stdout::print;
-use crate::app::cli::{terminal_width, zone};
+use crate::app::cli::{terminal, zone};
 use crate::app::clock::Clock;
 use crate::app::exit::{CommandError, Ending, NO_THREAD, complain};
 use crate::app::prober::{self, unless_suspended};
@@ -51,11 +51,13 @@ pub fn check(args: &CheckArgs, common: &CommonArgs) -> Result<Ending, CommandErr
     let landed = start(prober, sites.clone())?;
 
     let seen = common.color == ColorChoice::Always || io::stdout().is_terminal();
-    let manner = CheckStyle { verbose, color: seen && common.color.on_terminal(), width: terminal_width::of_stdout() };
+    let manner =
+        CheckStyle { verbose, color: seen && common.color.on_terminal(), width: terminal::of_stdout().columns };
     let mut verdict = CheckResult::default();
     let mut arriving = landed.iter().inspect(|landed| verdict.note(&checked(&sites, landed)));
     print(|out| match args.format {
         LineFormat::Text => {
+            let out = &mut terminal::text(out);
             let mut sheet = CheckReport::of(sites.iter().map(|site| &*site.name), manner);
             arriving.by_ref().try_for_each(|landed| {
                 sheet.site(out, &zone, &checked(&sites, &landed))?;

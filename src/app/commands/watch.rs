@@ -14,6 +14,7 @@ use crate::alert::incident::terms::LedgerTerms;
 use crate::app::alerts::outlets::ledger_terms;
 use crate::app::cli::args::CommonArgs;
 use crate::app::cli::selection::load;
+use crate::app::cli::terminal::is_dumb;
 use crate::app::cli::zone;
 use crate::app::clock::{self, Clock};
 use crate::app::commands::history::stored_period;
@@ -35,9 +36,11 @@ const LOOK: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`CommandError`]: no terminal, the configuration, the store, or the system.
 pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
-    if !io::stdout().is_terminal() {
+    if !io::stdout().is_terminal() || is_dumb() {
         let way_on = "for output in a pipe, use `webmon stats`, `webmon samples` or `webmon alerts`";
-        return Err(CommandError::Usage(format!("watch needs a terminal on stdout; {way_on}")));
+        return Err(CommandError::Usage(format!(
+            "watch needs a terminal on stdout that can show a dashboard; {way_on}"
+        )));
     }
     // Before the file is read, so that a later change is noticed.
     let sheet = WatchedFile::of(&common.config);

@@ -20,6 +20,7 @@ use crate::model::Notice;
 use crate::probe::{HttpProber, has_route, route_to_anywhere};
 
 use super::cli::args::{ColorChoice, OutputArgs};
+use super::cli::terminal::is_dumb;
 use super::cli::zone;
 use super::clock::{self, Clock};
 use super::exit::{CommandError, Ending, NO_THREAD, complain_in_time};
@@ -243,8 +244,8 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Whether lines are printed instead of a dashboard: on request, or because stdout is no terminal.
+/// Whether lines are printed instead of a dashboard: on request, or because stdout is no terminal, or one that only prints.
 #[must_use]
 pub fn is_headless(output: &OutputArgs) -> bool {
-    output.headless || !io::stdout().is_terminal()
+    output.headless || !io::stdout().is_terminal() || is_dumb()
 }

@@ -3,6 +3,7 @@
 //! The text is cleaned once, on arrival, so that no later code has to. Invariants: a clean text holds no control character (C0,
 //! DEL, C1), no bidi control, no line or paragraph separator. Cost: one pass.
 
+pub mod ascii;
 pub(crate) mod echo;
 pub mod redact;
 pub(crate) mod secret;

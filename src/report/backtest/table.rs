@@ -7,18 +7,23 @@ use jiff::tz::TimeZone;
 use crate::backtest::{Incident, Overlap, Score};
 use crate::model::Timestamp;
 use crate::model::time::duration;
-use crate::report::table::aligned;
+use crate::report::lines::fitted::{Shape, aligned};
+use crate::report::lines::{Columns, folded_line};
 use crate::report::wording::{self, NONE};
 use crate::report::{Period, time};
 
 use super::{BacktestHeading, ListedIncident, RuleResult, SiteResult, Suggestion};
+
+/// The columns of one set of rules, and of two.
+const ONE: Shape<'_> = Shape { lefts: &[0], drops: &[5, 1], cuts: &[0], marked: None };
+const TWO: Shape<'_> = Shape { lefts: &[0], drops: &[9, 5, 6, 2, 1], cuts: &[0], marked: None };
 
 /// The heading and the table.
 ///
 /// # Errors
 /// The writer's.
 pub fn table(
-    out: &mut impl io::Write,
+    out: &mut impl Columns,
     zone: &TimeZone,
     heading: &BacktestHeading<'_>,
     sites: &[SiteResult<'_>],
@@ -31,7 +36,7 @@ pub fn table(
         Some(b) => format!("A: {} · B: {b}", heading.a),
         None => format!("rules: {}", heading.a),
     };
-    wording::line(out, &format!("{from} – {to} {} · {count} · {checks} checks · {rules}", time::offset(until, zone)))?;
+    folded_line(out, &format!("{from} – {to} {} · {count} · {checks} checks · {rules}", time::offset(until, zone)))?;
     let outages = format!("OUTAGES ≥ {}", duration::format(heading.least));
     let cells = |of: &RuleResult<'_>| {
         [of.incidents.to_string(), of.messages.to_string(), found_after(of.score), of.score.short.to_string()]
@@ -45,7 +50,7 @@ pub fn table(
                 [site.site.to_owned(), site.outages.to_string(), incidents, messages, after, short]
             })
             .collect();
-        return aligned(out, &heads, &[0], &rows);
+        return aligned(out, &heads, ONE, &rows);
     }
     let heads = [
         "SITE",
@@ -68,7 +73,7 @@ pub fn table(
             row.try_into().expect("two cells, and four of each set of rules")
         })
         .collect();
-    aligned(out, &heads, &[0], &rows)
+    aligned(out, &heads, TWO, &rows)
 }
 
 /// `28s/41s`: median and maximum; what was missed behind it.
@@ -89,25 +94,25 @@ fn found_after(score: &Score) -> String {
 ///
 /// # Errors
 /// The writer's.
-pub fn overlap(out: &mut impl io::Write, overlap: &Overlap) -> io::Result<()> {
+pub fn overlap(out: &mut impl Columns, overlap: &Overlap) -> io::Result<()> {
     let Overlap { only_a, only_b, both } = overlap;
-    wording::line(out, &format!("only A {only_a} · only B {only_b} · both {both}"))
+    folded_line(out, &format!("only A {only_a} · only B {only_b} · both {both}"))
 }
 
 /// How many messages there are where an outlet groups them.
 ///
 /// # Errors
 /// The writer's.
-pub fn in_groups(out: &mut impl io::Write, a: usize, b: Option<usize>) -> io::Result<()> {
+pub fn in_groups(out: &mut impl Columns, a: usize, b: Option<usize>) -> io::Result<()> {
     let b = b.map_or_else(String::new, |b| format!(" · B {b}"));
-    wording::line(out, &format!("messages of an outlet that groups them: A {a}{b}"))
+    folded_line(out, &format!("messages of an outlet that groups them: A {a}{b}"))
 }
 
 /// `▼ A blog  2026-11-28 09:12:25 → 09:13:05  40s  3 of 12 failed  (dns_timeout)`.
 ///
 /// # Errors
 /// The writer's.
-pub fn incident(out: &mut impl io::Write, zone: &TimeZone, end: Timestamp, of: &ListedIncident<'_>) -> io::Result<()> {
+pub fn incident(out: &mut impl Columns, zone: &TimeZone, end: Timestamp, of: &ListedIncident<'_>) -> io::Result<()> {
     let Incident { rule, opened, closed, availability, cause } = of.incident;
     let until = closed.map_or_else(|| "still open".to_owned(), |closed| time::clock(closed, zone));
     let judged = availability.map_or_else(
@@ -122,17 +127,17 @@ pub fn incident(out: &mut impl io::Write, zone: &TimeZone, end: Timestamp, of: &
     };
     let length = duration::format_short(of.incident.length(end));
     let begun = time::second(*opened, zone);
-    wording::line(out, &format!("▼ {only}{}  {begun} → {until}  {length}  {judged}{cause}", of.site))
+    folded_line(out, &format!("▼ {only}{}  {begun} → {until}  {length}  {judged}{cause}", of.site))
 }
 
 /// How many incidents are not listed; nothing if none.
 ///
 /// # Errors
 /// The writer's.
-pub fn more_incidents(out: &mut impl io::Write, more: usize) -> io::Result<()> {
+pub fn more_incidents(out: &mut impl Columns, more: usize) -> io::Result<()> {
     match more {
         0 => Ok(()),
-        more => wording::line(out, &format!("{} more; -v lists all", wording::plural(more as u64, "incident"))),
+        more => folded_line(out, &format!("{} more; -v lists all", wording::plural(more as u64, "incident"))),
     }
 }
 
@@ -140,11 +145,11 @@ pub fn more_incidents(out: &mut impl io::Write, more: usize) -> io::Result<()> {
 ///
 /// # Errors
 /// The writer's.
-pub fn suggestion(out: &mut impl io::Write, of: &Suggestion<'_>) -> io::Result<()> {
+pub fn suggestion(out: &mut impl Columns, of: &Suggestion<'_>) -> io::Result<()> {
     let ((messages, now), (outages, after)) = (of.messages, of.found);
     let outages = wording::plural(outages as u64, "outage");
     let (messages, after) = (wording::plural(messages as u64, "message"), duration::format_short(after));
-    wording::line(
+    folded_line(
         out,
         &format!("{}: {}   {messages} instead of {now}, the {outages} found after {after} at most", of.site, of.yaml),
     )
@@ -154,14 +159,14 @@ pub fn suggestion(out: &mut impl io::Write, of: &Suggestion<'_>) -> io::Result<(
 ///
 /// # Errors
 /// The writer's.
-pub fn latency(out: &mut impl io::Write, site: &str, yaml: &str, incidents: usize) -> io::Result<()> {
-    wording::line(out, &format!("{site}: {yaml}   {}", wording::plural(incidents as u64, "incident")))
+pub fn latency(out: &mut impl Columns, site: &str, yaml: &str, incidents: usize) -> io::Result<()> {
+    folded_line(out, &format!("{site}: {yaml}   {}", wording::plural(incidents as u64, "incident")))
 }
 
 /// A sentence about one site.
 ///
 /// # Errors
 /// The writer's.
-pub fn remark(out: &mut impl io::Write, site: &str, remark: &str) -> io::Result<()> {
-    wording::line(out, &format!("{site}: {remark}"))
+pub fn remark(out: &mut impl Columns, site: &str, remark: &str) -> io::Result<()> {
+    folded_line(out, &format!("{site}: {remark}"))
 }

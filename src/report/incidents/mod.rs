@@ -10,7 +10,13 @@ use crate::alert::kept::incident::Silence;
 use crate::model::Timestamp;
 use crate::model::text::clean;
 
-use crate::report::{csv, json, table, time, wording};
+use crate::report::lines::Columns;
+use crate::report::lines::fitted::{Shape, aligned};
+use crate::report::{csv, json, time, wording};
+
+/// The columns of incidents, and of silences.
+const INCIDENTS_TABLE: Shape<'_> = Shape { lefts: &[1, 2, 3, 5, 6], drops: &[4, 5], cuts: &[6, 1], marked: None };
+const SILENCES_TABLE: Shape<'_> = Shape { lefts: &[1, 2, 3, 4, 5, 6], drops: &[2, 5, 4], cuts: &[6, 1], marked: None };
 
 /// `event: incident` of a monitor: a change by an order.
 #[derive(serde::Serialize)]
@@ -173,12 +179,7 @@ pub fn incidents_csv(out: &mut impl io::Write, list: &IncidentList, now: Timesta
 ///
 /// # Errors
 /// The writer's.
-pub fn incidents_table(
-    out: &mut impl io::Write,
-    zone: &TimeZone,
-    list: &IncidentList,
-    now: Timestamp,
-) -> io::Result<()> {
+pub fn incidents_table(out: &mut impl Columns, zone: &TimeZone, list: &IncidentList, now: Timestamp) -> io::Result<()> {
     if list.incidents.is_empty() {
         return wording::line(out, "no open incidents");
     }
@@ -201,7 +202,7 @@ pub fn incidents_table(
     let rows: Vec<[String; 7]> = list.incidents.iter().map(row).collect();
     let since = format!("SINCE ({})", time::offset(now, zone));
     let heads = ["INCIDENT", "SITE", "RULE", &since, "RELAPSES", "SILENCED UNTIL", "ACKNOWLEDGED BY"];
-    table::aligned(out, &heads, &[1, 2, 3, 5, 6], &rows)
+    aligned(out, &heads, INCIDENTS_TABLE, &rows)
 }
 
 /// A silence as a JSON line.
@@ -243,7 +244,7 @@ pub fn silences_csv<'a>(out: &mut impl io::Write, silences: impl Iterator<Item =
 /// # Errors
 /// The writer's.
 pub fn silences_table<'a>(
-    out: &mut impl io::Write,
+    out: &mut impl Columns,
     zone: &TimeZone,
     silences: impl Iterator<Item = &'a Silence>,
     now: Timestamp,
@@ -265,5 +266,5 @@ pub fn silences_table<'a>(
     }
     let since = format!("SINCE ({})", time::offset(now, zone));
     let heads = ["SILENCE", "SITES", &since, "UNTIL", "KIND", "BY", "TEXT"];
-    table::aligned(out, &heads, &[1, 2, 3, 4, 5, 6], &rows)
+    aligned(out, &heads, SILENCES_TABLE, &rows)
 }

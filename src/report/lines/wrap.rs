@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthChar as _;
 
 use crate::model::text::clean;
 
-use super::wording;
+use crate::report::wording;
 
 /// Indentation of continuation lines.
 const INDENT: usize = 4;
@@ -18,29 +18,29 @@ const INDENT: usize = 4;
 const NARROWEST: usize = 16;
 
 /// A writer that folds lines.
-pub(super) struct Wrapping<'a, W> {
+pub(in crate::report) struct Wrapping<'a, W> {
     out: &'a mut W,
     width: Option<usize>,
 }
 
 impl<'a, W: io::Write> Wrapping<'a, W> {
     /// A writer to `out` of at most `width` columns, if given.
-    pub(super) const fn new(out: &'a mut W, width: Option<usize>) -> Self {
+    pub(in crate::report) const fn new(out: &'a mut W, width: Option<usize>) -> Self {
         Self { out, width }
     }
 
     /// Most columns of a line.
-    pub(super) const fn width(&self) -> Option<usize> {
+    pub(in crate::report) const fn width(&self) -> Option<usize> {
         self.width
     }
 
     /// Writes `text`.
-    pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
+    pub(in crate::report) fn line(&mut self, text: &str) -> io::Result<()> {
         self.lines(text).iter().try_for_each(|line| wording::line(self.out, line))
     }
 
     /// Writes `head` and `rest` as one line, with the part of `head` on the first line in the colour `sgr`.
-    pub(super) fn colored_line(&mut self, sgr: u8, head: &str, rest: &str) -> io::Result<()> {
+    pub(in crate::report) fn colored_line(&mut self, sgr: u8, head: &str, rest: &str) -> io::Result<()> {
         let head = clean(head);
         let lines = self.lines(&format!("{head}{rest}"));
         let Some((first, others)) = lines.split_first() else { return Ok(()) };
@@ -75,6 +75,23 @@ fn folded(text: &str, width: usize) -> Vec<String> {
         if rest.is_empty() {
             return lines;
         }
+    }
+}
+
+/// `text`, cleaned; if it is wider than `width`, its beginning and `…`.
+pub(in crate::report) fn cut(text: &str, width: usize) -> String {
+    let text = clean(text);
+    if wording::cells(&text) <= width && text.chars().map(columns_of).sum::<usize>() <= width {
+        return text;
+    }
+    match width.checked_sub(1) {
+        None => String::new(),
+        Some(0) => "…".to_owned(),
+        Some(room) => match fitting(&text, room) {
+            // One character that is wider than the room.
+            bytes if text[..bytes].chars().map(columns_of).sum::<usize>() > room => "…".to_owned(),
+            bytes => format!("{}…", &text[..bytes]),
+        },
     }
 }
 

@@ -3,10 +3,10 @@
 //! Invariants: in both sets each state has its own shape, so colour is never needed; widths are the same in both sets.
 //! Marks and cells are chosen here; other characters are translated one by one when cells are filled.
 
-use unicode_width::UnicodeWidthChar as _;
-
 use crate::engine::snapshot::SiteState;
 use crate::model::Phase;
+use crate::model::text::ascii;
+pub use crate::model::text::ascii::to_ascii;
 
 use super::role::Cell;
 
@@ -25,11 +25,7 @@ impl Symbols {
     /// console and wherever the locale is not UTF-8.
     #[must_use]
     pub fn for_environment(locale: Option<&str>, term: Option<&str>) -> Self {
-        let utf8 = locale.is_some_and(|name| {
-            let name = name.to_ascii_lowercase();
-            name.contains("utf-8") || name.contains("utf8")
-        });
-        if utf8 && term != Some("linux") { Self::Unicode } else { Self::Ascii }
+        if ascii::is_needed(locale, term) { Self::Ascii } else { Self::Unicode }
     }
 
     /// The mark of a state.
@@ -80,29 +76,6 @@ impl Symbols {
             Self::Ascii => ascii,
         }
     }
-}
-
-/// `text` in ASCII: each other character becomes as many ASCII characters as it had cells.
-#[must_use]
-pub fn to_ascii(text: &str) -> String {
-    let mut ascii = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            ' '..='~' => ascii.push(c),
-            '─' | '–' | '·' | '‐' | '—' => ascii.push('-'),
-            '…' | '≈' | '≋' => ascii.push('~'),
-            '‹' | '≤' => ascii.push('<'),
-            '×' => ascii.push('x'),
-            '✓' => ascii.push('k'),
-            '▾' => ascii.push('v'),
-            '┤' => ascii.push('|'),
-            '▸' => ascii.push('>'),
-            '▴' => ascii.push('^'),
-            '▏' => ascii.push('_'),
-            _ => ascii.extend(std::iter::repeat_n('?', c.width().unwrap_or(0))),
-        }
-    }
-    ascii
 }
 
 #[cfg(test)]

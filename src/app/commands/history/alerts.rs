@@ -3,6 +3,7 @@
 use crate::alert::kept::telling::Telling;
 use crate::app::cli::args::{CommonArgs, HistoryArgs, TableFormat};
 use crate::app::cli::stdout::print;
+use crate::app::cli::terminal;
 use crate::app::commands::history::stored_period::StoredPeriod;
 use crate::app::exit::{CommandError, Ending};
 use crate::report::{csv, json, table};
@@ -17,7 +18,7 @@ pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Command
     let kept = past.archive.kept()?;
     let telling = Telling::new(&kept.rows, &kept.told);
     print(|out| match args.format {
-        TableFormat::Table => table::alerts(out, &past.zone, &alerts, &telling),
+        TableFormat::Table => table::alerts(&mut terminal::text(out), &past.zone, &alerts, &telling),
         TableFormat::Json => alerts.iter().try_for_each(|alert| json::past_alert(out, alert, telling.of(alert))),
         TableFormat::Csv => {
             csv::alert_header(out)?;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::app::cli::args::{CommonArgs, HistoryArgs, TableFormat};
 use crate::app::cli::stdout::print;
+use crate::app::cli::terminal;
 use crate::app::commands::history::stored_period::StoredPeriod;
 use crate::app::exit::{CommandError, Ending};
-use crate::report::{Period, csv, json, table};
+use crate::report::{Period, csv, json, notes, table};
 
 /// The default period of `samples`.
 const SAMPLES_BACK: Duration = Duration::from_hours(1);
@@ -20,6 +21,7 @@ pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Comman
     let zone = past.zone.clone();
     print(|out| match args.format {
         TableFormat::Table => {
+            let out = &mut terminal::text(out);
             let (mut table, mut has_masked) = (None, false);
             past.visit(|_, record| {
                 has_masked |= record.masked == Some(true);
@@ -37,7 +39,7 @@ pub fn samples(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Comman
             } else if table.is_some() {
                 Ok(())
             } else {
-                table::nothing(out, &zone, &args.period.sites, past.period, past.begins()?)
+                notes::nothing(out, &zone, &args.period.wanted(), past.period, past.begins()?)
             }
         }
         TableFormat::Json => past.visit(|_, record| json::sample(out, record)),

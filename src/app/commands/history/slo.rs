@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::app::cli::args::{CommonArgs, StatsArgs, StatsFormat};
 use crate::app::cli::progress::ProgressLine;
 use crate::app::cli::stdout::print;
+use crate::app::cli::terminal;
 use crate::app::exit::{CommandError, Ending, complain};
 use crate::app::objectives::standing::{Maintained, Objective, standing};
 use crate::config::ConfiguredSite;
@@ -78,7 +79,7 @@ pub fn slo(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, CommandError
             records.iter().try_for_each(|record| lines::csv(out, until, record))
         }
         StatsFormat::Table | StatsFormat::Hlog => {
-            lines::table(out, &past.zone, (until, &shown_path(past.archive.path())), &records)
+            lines::table(&mut terminal::text(out), &past.zone, (until, &shown_path(past.archive.path())), &records)
         }
     })?;
     // A script that reads one of the formats learns from stderr why figures are missing.

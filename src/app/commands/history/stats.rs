@@ -11,12 +11,13 @@ use crate::alert::maintenance::{LeftOut, Maintenance};
 use crate::app::cli::args::{CommonArgs, StatsArgs, StatsFormat};
 use crate::app::cli::progress::ProgressLine;
 use crate::app::cli::stdout::print;
+use crate::app::cli::terminal;
 use crate::app::exit::{CommandError, Ending, complain};
 use crate::app::objectives::remaining::{Coarse, Remaining, remaining, undivided};
 use crate::app::objectives::standing::Maintained;
 use crate::model::text::shown_path;
 use crate::model::{SiteId, Timestamp, figures};
-use crate::report::{Period, StatsRecord, Stored, csv, hlog, json, table};
+use crate::report::{Period, StatsRecord, Stored, csv, hlog, json, notes, table};
 use crate::stats::{Gap, Summary};
 use crate::store::{Query, StoreError};
 
@@ -89,24 +90,21 @@ pub fn stats(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, CommandErr
     });
     print(|out| match args.format {
         StatsFormat::Table if sites.is_empty() => {
-            table::nothing(out, &past.zone, &args.period.sites, period, past.begins()?)
+            notes::nothing(&mut terminal::text(out), &past.zone, &args.period.wanted(), period, past.begins()?)
         }
         StatsFormat::Table => {
+            let out = &mut terminal::text(out);
             let records: Vec<StatsRecord<'_>> = records.collect();
             let store = shown_path(past.archive.path());
             let heading = table::Heading { period, back_from_now: past.back_from_now, store: &store };
             table::stats(out, &past.zone, &heading, &records)?;
-            table::begins(out, &past.zone, &records)?;
-            for SiteStats { site, holes, more_holes, .. } in &sites {
-                for &Gap { since, until } in holes {
-                    table::hole(out, &past.zone, site, Period { since, until }, period)?;
-                }
-                if *more_holes > 0 {
-                    table::more_holes(out, site, *more_holes)?;
-                }
-            }
+            notes::begins(out, &past.zone, &records)?;
+            let hole = |&Gap { since, until }: &Gap| Period { since, until };
+            let all = sites.iter().flat_map(|of| of.holes.iter().map(|gap| (of.site, hole(gap))));
+            notes::holes(out, &past.zone, &all.collect::<Vec<_>>(), period)?;
+            notes::more_holes(out, &sites.iter().map(|of| (of.site, of.more_holes)).collect::<Vec<_>>())?;
             sites.iter().filter(|_| args.but_maintenance).try_for_each(|SiteStats { site, left_out, .. }| {
-                table::left_out(out, site, left_out.spans().len(), length(left_out))
+                notes::left_out(out, site, left_out.spans().len(), length(left_out))
             })
         }
         StatsFormat::Json => records.into_iter().try_for_each(|record| json::stats(out, &record)),

@@ -6,6 +6,7 @@ use crate::app::cli::args::CommonArgs;
 use crate::app::cli::formats::TableFormat;
 use crate::app::cli::orders::AckArgs;
 use crate::app::cli::stdout::print;
+use crate::app::cli::terminal;
 use crate::app::exit::{CommandError, Ending};
 use crate::app::orders::file_format::Answer;
 use crate::report::incidents;
@@ -20,7 +21,9 @@ pub fn ack(args: &AckArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let desk = OrderDesk::open(common)?;
     let Some(word) = &args.target else {
         print(|out| match args.format {
-            TableFormat::Table => incidents::incidents_table(out, &desk.zone, &desk.list, desk.now),
+            TableFormat::Table => {
+                incidents::incidents_table(&mut terminal::text(out), &desk.zone, &desk.list, desk.now)
+            }
             TableFormat::Json => incidents::incidents_json(out, &desk.list, desk.now),
             TableFormat::Csv => incidents::incidents_csv(out, &desk.list, desk.now),
         })?;

@@ -8,6 +8,7 @@ use crate::app::cli::formats::TableFormat;
 use crate::app::cli::orders::SilenceArgs;
 use crate::app::cli::orders::until::end;
 use crate::app::cli::stdout::print;
+use crate::app::cli::terminal;
 use crate::app::exit::{CommandError, Ending};
 use crate::app::orders::file_format::Answer;
 use crate::config;
@@ -27,7 +28,9 @@ pub fn silence(args: &SilenceArgs, common: &CommonArgs) -> Result<Ending, Comman
         (None, None) => {
             let active = || desk.list.active(desk.now);
             print(|out| match args.format {
-                TableFormat::Table => incidents::silences_table(out, &desk.zone, active(), desk.now),
+                TableFormat::Table => {
+                    incidents::silences_table(&mut terminal::text(out), &desk.zone, active(), desk.now)
+                }
                 TableFormat::Json => active().try_for_each(|silence| incidents::silence_json(out, silence)),
                 TableFormat::Csv => incidents::silences_csv(out, active()),
             })?;

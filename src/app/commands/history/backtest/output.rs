@@ -5,10 +5,12 @@ use std::io;
 use jiff::tz::TimeZone;
 
 use crate::app::cli::args::{BacktestArgs, CommonArgs, TableFormat};
+use crate::app::cli::terminal::text;
 use crate::app::exit::complain;
 use crate::backtest::{Incident, Overlap, Told, has_overlap};
 use crate::report::Period;
 use crate::report::backtest::{self as lines, BacktestHeading, ListedIncident, RuleResult, SiteResult, Suggestion};
+use crate::report::lines::Columns;
 
 use super::suggestions::{Findings, Outcome, Proposal};
 
@@ -31,7 +33,7 @@ impl Output<'_> {
     pub fn print(&self, out: &mut impl io::Write) -> io::Result<()> {
         let results: Vec<SiteResult<'_>> = self.outcomes.iter().map(|outcome| self.result(outcome)).collect();
         match self.args.format {
-            TableFormat::Table => self.table(out, &results)?,
+            TableFormat::Table => self.table(&mut text(out), &results)?,
             TableFormat::Json => {
                 results.iter().try_for_each(|result| lines::json_site(out, self.period, result))?;
                 let listed = self.listed();
@@ -46,7 +48,7 @@ impl Output<'_> {
         proposals.into_iter().try_for_each(|(outcome, proposal)| self.propose(out, &outcome.site, proposal))
     }
 
-    fn table(&self, out: &mut impl io::Write, results: &[SiteResult<'_>]) -> io::Result<()> {
+    fn table(&self, out: &mut impl Columns, results: &[SiteResult<'_>]) -> io::Result<()> {
         let (of_a, of_b) = self.told;
         let a = self.common.config.display().to_string();
         let rules = self.args.rules.as_ref().map(|path| path.display().to_string());
@@ -94,15 +96,19 @@ impl Output<'_> {
         match proposal {
             Proposal::Rule { yaml, messages, found } => {
                 let suggestion = Suggestion { site, yaml, messages: *messages, found: *found };
-                if is_json { lines::json_suggestion(out, at, &suggestion) } else { lines::suggestion(out, &suggestion) }
+                if is_json {
+                    lines::json_suggestion(out, at, &suggestion)
+                } else {
+                    lines::suggestion(&mut text(out), &suggestion)
+                }
             }
             Proposal::Latency { yaml, incidents } if is_json => lines::json_latency(out, at, site, yaml, *incidents),
-            Proposal::Latency { yaml, incidents } => lines::latency(out, site, yaml, *incidents),
+            Proposal::Latency { yaml, incidents } => lines::latency(&mut text(out), site, yaml, *incidents),
             Proposal::Remark(remark) if is_json => {
                 complain(format_args!("{site}: {remark}"));
                 Ok(())
             }
-            Proposal::Remark(remark) => lines::remark(out, site, remark),
+            Proposal::Remark(remark) => lines::remark(&mut text(out), site, remark),
         }
     }
 
