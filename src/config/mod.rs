@@ -15,7 +15,6 @@ mod sections;
 mod syntax;
 pub mod typed;
 
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,7 +51,7 @@ use sections::alerting::AlertingSection;
 use sections::exec;
 use sections::notes::{Literal, Notes};
 use sections::policies::AlertSettings;
-use sections::site::{SiteEntryDraft, SiteSettings};
+use sections::site::{SiteEntryDraft, SiteNames, SiteSettings};
 use syntax::fault::Fault;
 use syntax::tree::{NodeId, Tree};
 use syntax::variables::Substitutions;
@@ -326,16 +325,9 @@ impl RawConfig {
         }
         // A full reader notes no more faults, so the rest need not be read.
         let items = items.iter().take(SITES_MAX).take_while(|_| !reader.is_full());
-        let entries: Vec<_> = items.filter_map(|&item| SiteEntryDraft::read(reader, item, defaults, notes)).collect();
-        let mut names = HashMap::new();
-        for SiteEntryDraft { configured, span, .. } in &entries {
-            if let Some(first) = names.get(&configured.site.name) {
-                let message = "another site already has this name; give each site its own";
-                reader.fault(Fault::new(span.clone(), message).after(*first));
-            } else {
-                names.insert(&configured.site.name, span.start);
-            }
-        }
+        let mut names = SiteNames::default();
+        let read = |&item| SiteEntryDraft::read(reader, item, defaults, (&mut names, &mut *notes));
+        let entries = items.filter_map(read).collect();
         Some(entries)
     }
 

@@ -66,6 +66,15 @@ impl<'r, 'a> Keys<'r, 'a> {
         is_off
     }
 
+    /// Whether another key stands there that is probably `name`.
+    pub(crate) fn is_misspelt(&self, name: &'static str) -> bool {
+        let known = || self.declared.iter().map(|key| key.name);
+        self.entries
+            .iter()
+            .zip(&self.taken)
+            .any(|(entry, taken)| !taken && suggest::near(entry.name, known()) == Some(name))
+    }
+
     /// The key `name`, parsed by `parse`.
     pub(crate) fn value<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let id = self.take(name)?;

@@ -4,6 +4,7 @@
 //! `tls`, `alert`) inherit key by key, headers by name. A new key is a line in [`declared`], a field of [`Site`] and a line in
 //! [`SiteSettings::read`].
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,6 +208,22 @@ fn set_header(headers: &mut Vec<(String, Secret)>, name: String, value: Option<S
     headers.extend(value.map(|value| (name, value)));
 }
 
+/// The names of the entries so far, and where each stands.
+#[derive(Default)]
+pub(crate) struct SiteNames(HashMap<String, usize>);
+
+impl SiteNames {
+    /// Notes the name of an entry; a second one is a fault.
+    fn claim(&mut self, reader: &ConfigReader<'_>, name: &str, span: &Range<usize>) {
+        if let Some(first) = self.0.get(name) {
+            let message = "another site already has this name; give each site its own";
+            reader.fault(Fault::new(span.clone(), message).after(*first));
+        } else {
+            self.0.insert(name.to_owned(), span.start);
+        }
+    }
+}
+
 /// One readable entry of `sites`.
 pub(crate) struct SiteEntryDraft {
     /// Its name in the file, or else its URL.
@@ -225,7 +242,7 @@ impl SiteEntryDraft {
         reader: &ConfigReader<'_>,
         id: NodeId,
         defaults: &SiteSettings,
-        notes: &mut Notes,
+        (names, notes): (&mut SiteNames, &mut Notes),
     ) -> Option<Self> {
         if reader.is_null(id) || matches!(reader.kind(id), Kind::List(_)) {
             reader.fault_at(id, "a site is a URL, or a mapping with a `url`");
@@ -238,13 +255,18 @@ impl SiteEntryDraft {
             (name, url) = (keys.take("name"), keys.take("url"));
             parent = keys.take("parent").and_then(|id| reader.text(id));
             is_authorized = settings.read(&mut keys, notes);
+            // An unknown key that is nearly `url` says it all.
+            if url.is_none() && !keys.is_misspelt("url") {
+                reader.fault_at(id, "this site has no `url`");
+            }
             keys.finish();
         }
-        let Some(url) = url else {
-            reader.fault_at(id, "this site has no `url`");
-            return None;
-        };
         let named = name.map(|id| (reader.parsed(id, value::name), reader.span(id)));
+        // A site whose URL is wrong has its name, too.
+        if let Some((Some(name), span)) = &named {
+            names.claim(reader, name, span);
+        }
+        let url = url?;
         let text = reader.text(url)?;
         let address = Address::parse(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
         if address.authorization.is_some() && is_authorized {
@@ -266,6 +288,7 @@ impl SiteEntryDraft {
                 reader.fault(Fault::new(text.span, "this site needs a `name`: its URL cannot serve as one"));
                 return None;
             };
+            names.claim(reader, &name, &text.span);
             (name, text.span)
         };
         let shown = shown(&address, text.masked.as_deref());
