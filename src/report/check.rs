@@ -8,7 +8,7 @@
 //!   processing   8.20 ms                         ███████
 //!   transfer     0.09 ms                                ▏
 //!   203.0.113.7:443 · HTTP/1.1 · 12 B · no redirect
-//!   certificate api.example.com · R11 · 61 days, until 2027-01-22
+//!   certificate api.example.com · issued by R11 · 61 days, until 2027-01-22
 //! 1 of 2 sites is down
 //! ```
 //!
@@ -24,7 +24,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::{Cause, Certificate, Evidence, Flags, Micros, Observation, Outcome, Phase, Sample, figures};
 
-use super::lines::wrap::Wrapping;
+use super::lines::wrap::{Wrapping, cut};
 use super::time;
 use super::wording::{self, NONE};
 
@@ -36,6 +36,9 @@ const BAR: u64 = 32;
 const BAR_MIN: u64 = 4;
 /// Cells beside a bar: the name and the time of its phase.
 const BESIDE_BAR: usize = 25;
+
+/// The least cells of a reason in a list.
+const REASON_MIN: usize = 8;
 
 /// One fill per phase, in their order, distinct without colour.
 const FILLS: [char; Phase::ALL.len()] = ['░', '▒', '▓', '█', '▏'];
@@ -97,18 +100,21 @@ impl CheckReport {
         self.counts[outcome as usize] += 1;
         let mut out = Wrapping::new(out, self.manner.width);
         let (head, rest) = self.head_line(one);
+        let warning = warning(one);
         if self.manner.color {
-            out.colored_line(color(outcome), &head, &rest)?;
+            let color = if outcome == Outcome::Up && warning.is_some() { YELLOW } else { color(outcome) };
+            out.colored_line(color, &head, &rest)?;
         } else {
             out.line(&(head + &rest))?;
         }
-        if self.manner.verbose || self.sites <= SITES_WITH_PHASES {
+        if self.shows_phases() {
             waterfall(&mut out, one)?;
             surroundings(&mut out, zone, one)?;
         }
-        if let Some(warning) = warning(one) {
+        if let Some(warning) = warning {
             self.warnings += 1;
-            out.line(&format!("  warning: {warning}"))?;
+            let line = format!("  warning: {warning}");
+            if self.manner.color { out.colored_line(YELLOW, &line, "")? } else { out.line(&line)? }
         }
         match &one.observation.evidence {
             Some(evidence) if self.manner.verbose => came(&mut out, evidence, one),
@@ -142,11 +148,30 @@ impl CheckReport {
         let (word, reason) = (word(one), reason(one));
         let state_width = if self.sites > 1 { "down".len() } else { 0 };
         let pad = " ".repeat(state_width.saturating_sub(word.len()));
-        (
-            format!("{mark} {}  {word}", wording::left(one.site, self.names)),
-            format!("{pad}  {}   {total:>7}   {}", wording::left(&reason, "200".len()), one.url),
-        )
+        let head = format!("{mark} {}  {word}", wording::left(one.site, self.names));
+        let rest = |reason: &str| format!("{pad}  {}   {total:>7}", wording::left(reason, "200".len()));
+        let Some(width) = self.manner.width else { return (head, format!("{}   {}", rest(&reason), one.url)) };
+        let url = if is_named_by(one.site, one.url) { String::new() } else { format!("   {}", one.url) };
+        let line = rest(&reason) + &url;
+        if self.shows_phases() || wording::cells(&head) + wording::cells(&line) <= width {
+            return (head, line);
+        }
+        // In a list each site has one line, and what happened comes before the URL.
+        let beside = wording::cells(&head) + wording::cells(&rest("")) - "200".len();
+        let rest = rest(&cut(&reason, width.saturating_sub(beside).max(REASON_MIN)));
+        (head, rest)
     }
+
+    /// Whether each site has its phases, and thus several lines.
+    const fn shows_phases(&self) -> bool {
+        self.manner.verbose || self.sites <= SITES_WITH_PHASES
+    }
+}
+
+/// Whether the name of a site is its URL, as that of an ad hoc one; it may lack the scheme and the last slash.
+fn is_named_by(site: &str, url: &str) -> bool {
+    let bare = url.split_once("://").map_or(url, |(_, bare)| bare);
+    [url, bare].iter().any(|url| site.trim_end_matches('/') == url.trim_end_matches('/'))
 }
 
 /// A warning that does not change the state of the site.
@@ -208,12 +233,15 @@ fn reason(one: &Checked<'_>) -> String {
     }
 }
 
+/// The colour of what is unknown, and of warnings.
+const YELLOW: u8 = 33;
+
 /// Green, red and yellow of the terminal's palette, which suits any background.
 const fn color(outcome: Outcome) -> u8 {
     match outcome {
         Outcome::Up => 32,
         Outcome::Down => 31,
-        Outcome::Unknown => 33,
+        Outcome::Unknown => YELLOW,
     }
 }
 
@@ -296,10 +324,12 @@ fn surroundings<W: io::Write>(out: &mut Wrapping<'_, W>, zone: &TimeZone, one: &
     if let Some(http) = observation.http.name() {
         facts.push(format!("HTTP/{http}"));
         facts.push(figures::bytes(observation.bytes));
-        facts.push(match observation.hops.len() {
-            0 => "no redirect".to_owned(),
-            hops => wording::plural(u64::try_from(hops).expect("redirects are bounded"), "redirect"),
-        });
+        match observation.hops.len() {
+            // The head says which redirect was not followed.
+            0 if one.sample.cause == Cause::Redirect => {}
+            0 => facts.push("no redirect".to_owned()),
+            hops => facts.push(wording::plural(u64::try_from(hops).expect("redirects are bounded"), "redirect")),
+        }
     }
     if !facts.is_empty() {
         out.line(&format!("  {}", facts.join(" · ")))?;
@@ -316,7 +346,7 @@ fn certificate(shown: &Certificate, sample: Sample, zone: &TimeZone) -> String {
         days @ 0.. => format!("{}, until {until}", wording::plural(days.unsigned_abs(), "day")),
         _ => format!("expired on {until}"),
     };
-    let mut line = format!("  certificate {} · {} · {validity}", shown.subject, shown.issuer);
+    let mut line = format!("  certificate {} · issued by {} · {validity}", shown.subject, shown.issuer);
     if !shown.faults.is_empty() {
         let faults: Vec<&str> = shown.faults.iter().map(|fault| fault.name()).collect();
         line.push_str(" · ");
@@ -425,7 +455,7 @@ mod tests {
   processing   8.20 ms                         ████████
   transfer     0.09 ms                                ▏
   203.0.113.7:443 · HTTP/1.1 · 12 B · no redirect
-  certificate api.example.com · R11 · 61 days, until 2027-01-22
+  certificate api.example.com · issued by R11 · 61 days, until 2027-01-22
 ● docs  up    200   18.1 ms   https://docs.example.com/
   resolve      9.00 ms ░░░░░░░░░░░░░░░░
   connect      9.10 ms                 ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
@@ -438,6 +468,32 @@ mod tests {
 1 of 2 sites is down
 "
         );
+    }
+
+    #[test]
+    fn in_a_terminal_a_list_has_a_line_a_site_and_no_url_twice() {
+        let (down, up) = (api(), Observation { status: Some(status(200)), ..Observation::failed(Cause::Ok, "") });
+        let url = "https://api.example.com/health";
+        let sites = [("api", &down), ("my.site", &up), ("https://my.site", &up), ("b", &up)];
+        let text = |width| {
+            let checked: Vec<Checked<'_>> = sites
+                .iter()
+                .map(|&(site, observation)| Checked {
+                    site,
+                    url: if site.contains("my") { "https://my.site/" } else { url },
+                    sample: observation.sample(at("2026-11-22T09:00:00Z"), Micros::ZERO, 0),
+                    observation,
+                })
+                .collect();
+            printed(|out| check(out, &zone(), &checked, CheckStyle { width, ..CheckStyle::default() }))
+        };
+        assert_eq!(text(None).matches("https://my.site").count(), 3);
+        let wide = text(Some(120));
+        assert!(wide.matches("https://my.site").count() == 1 && wide.matches(url).count() == 2, "{wide}");
+        let narrow = text(Some(50));
+        assert_eq!(narrow.lines().count(), sites.len() + 1, "{narrow}");
+        assert!(narrow.lines().all(|line| wording::cells(line) <= 50) && narrow.contains('…'), "{narrow}");
+        assert!(!narrow.contains(url), "{narrow}");
     }
 
     #[test]
@@ -462,7 +518,7 @@ mod tests {
   tls          3.00 s          ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓ timed out here
   processing      –
   transfer        –
-  certificate a · b · expired on 2026-11-20 · expired, wrong_host
+  certificate a · issued by b · expired on 2026-11-20 · expired, wrong_host
 1 site is down
 "
         );

@@ -144,7 +144,7 @@ pub fn check(out: &mut impl io::Write, checked: &Checked<'_>) -> io::Result<()> 
         out,
         &CheckObject {
             sample: SampleObject::of(&record),
-            certificate: certificate.map(|shown| CertificateObject::of(shown, checked.sample.at)),
+            certificate: certificate.map(|shown| CertificateObject::of(shown, &checked.sample)),
             hops: observation.hops.iter().map(HopObject::of).collect(),
         },
     )

@@ -25,7 +25,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A new file was to be made, and there is one.
-    #[error("{} exists already and was left alone: name another file, or replace an older backup with --replace", .path.display())]
+    #[error("{} exists already and was not changed: name another file, or replace an older backup with --replace", .path.display())]
     Exists {
         /// The file.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum StoreError {
         what: &'static str,
     },
     /// The file of another user, which is not written to.
-    #[error("{} belongs to another user and was left alone: run webmon as that user, or name another file with --store FILE", .path.display())]
+    #[error("{} belongs to another user and was not changed: run webmon as that user, or name another file with --store FILE", .path.display())]
     Strange {
         /// The file.
         path: PathBuf,
@@ -79,7 +79,7 @@ pub enum StoreError {
         what: String,
     },
     /// Something that is not a store of webmon. It was not touched.
-    #[error("{} is not a webmon store and was left alone: name another file with --store", .path.display())]
+    #[error("{} is not a webmon store and was not changed: name another file with --store", .path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -168,14 +168,14 @@ impl StoreError {
     /// The same error about the target of a copy, which `--store` does not name.
     pub(super) fn of_target(self) -> Self {
         let what = match self {
-            Self::Symlink { path } => format!("{} is a symbolic link and was left alone", path.display()),
+            Self::Symlink { path } => format!("{} is a symbolic link and was not changed", path.display()),
             Self::NotAFile { path, what } => format!("{} is {what}, not a file", path.display()),
-            Self::Strange { path } => format!("{} belongs to another user and was left alone", path.display()),
-            Self::Empty { path } => format!("{} is empty, not an older backup, and was left alone", path.display()),
-            Self::Foreign { path } => format!("{} is not a webmon store and was left alone", path.display()),
-            Self::Newer { path, .. } => format!("{} is of a newer webmon and was left alone", path.display()),
+            Self::Strange { path } => format!("{} belongs to another user and was not changed", path.display()),
+            Self::Empty { path } => format!("{} is empty, not an older backup, and was not changed", path.display()),
+            Self::Foreign { path } => format!("{} is not a webmon store and was not changed", path.display()),
+            Self::Newer { path, .. } => format!("{} is of a newer webmon and was not changed", path.display()),
             Self::Damaged { path, reason } => {
-                format!("{} is damaged ({reason}), so it may be no older backup, and was left alone", path.display())
+                format!("{} is damaged ({reason}), so it may be no older backup, and was not changed", path.display())
             }
             Self::Locked { path } => format!("{} is in use by another webmon", path.display()),
             Self::Io { path, doing, source } => {

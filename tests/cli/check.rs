@@ -96,13 +96,17 @@ fn a_certificate_that_soon_expires_is_a_warning_that_can_fail_a_script() {
     folder.write("sites.yaml", &yaml(21));
     for (arguments, code) in [("check", 0), ("check --fail-on-warning", 1)] {
         let said = folder.run(arguments).with(code).stdout;
+        assert!(said.starts_with("● "), "{said}");
         assert!(said.contains("\n  warning: the certificate of shop expires in 9 days\n"), "{said}");
         assert!(said.ends_with("\n1 site is up, 1 warning\n"), "{said}");
     }
     for (arguments, code) in [("check --format json", 0), ("check --format json --fail-on-warning", 1)] {
         let json = folder.run(arguments).with(code).json();
         assert_eq!((json.len(), json[0]["certificate"]["days_left"].as_i64()), (1, Some(9)));
+        assert_eq!(json[0]["certificate"]["faults"], serde_json::json!(["expires_soon"]));
     }
+    let colored = folder.run("check --color always").with(0).stdout;
+    assert!(colored.starts_with("\x1b[33m● ") && colored.contains("\n\x1b[33m  warning: "), "{colored}");
     folder.write("sites.yaml", &yaml(3));
     let said = folder.run("check --fail-on-warning").with(0).stdout;
     assert!(!said.contains("warning"), "{said}");
@@ -121,6 +125,23 @@ mod terminal {
 
     /// What webmon prints in a terminal of so many columns.
     fn printed(folder: &Folder, arguments: &str, columns: u16, variable: Option<&str>) -> String {
+        let variables: Vec<(&str, &str)> = variable.map(|columns| ("COLUMNS", columns)).into_iter().collect();
+        shown(folder, arguments, columns, &[&[("NO_COLOR", "1"), ("LC_ALL", "C.UTF-8")][..], &variables].concat(), 1)
+    }
+
+    /// What webmon prints in a terminal of so many columns with these variables, before it ends with `code`.
+    fn shown(folder: &Folder, arguments: &str, columns: u16, variables: &[(&str, &str)], code: i32) -> String {
+        shown_with_errors(folder, arguments, columns, variables, code).0
+    }
+
+    /// The same, and what it prints on stderr, which is no terminal.
+    fn shown_with_errors(
+        folder: &Folder,
+        arguments: &str,
+        columns: u16,
+        variables: &[(&str, &str)],
+        code: i32,
+    ) -> (String, String) {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
@@ -128,13 +149,75 @@ mod terminal {
         let path = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
         let theirs = OpenOptions::new().read(true).write(true).open(path).unwrap();
         let mut command = folder.command(arguments);
-        command.env("NO_COLOR", "1").envs(variable.map(|columns| ("COLUMNS", columns)));
+        command.envs(variables.iter().copied());
         let running = Running::start_into(command, theirs);
         // It ends with an error once the last one has closed the other side.
         let (mut ours, mut text) = (File::from(ours), Vec::new());
         let _hung_up = ours.read_to_end(&mut text);
-        running.end().with(1);
-        String::from_utf8(text).unwrap().replace("\r\n", "\n")
+        let stderr = running.end().with(code).stderr;
+        (String::from_utf8(text).unwrap().replace("\r\n", "\n"), stderr)
+    }
+
+    /// Tables drop and cut columns; what is piped is the same whatever the terminal is.
+    #[test]
+    fn tables_fit_the_terminal_and_stay_whole_in_a_pipe() {
+        let server = super::talkative();
+        let folder = Folder::with(&format!(
+            "defaults: {{ interval: 500ms, timeout: 500ms, alert: {{ window: 1s }} }}\nsites:\n\
+             - {{ name: 監視対象のとても長い名前のサイトです, url: '{}' }}\n- {{ name: b, url: 'http://127.0.0.1:1/' }}\n",
+            server.url("/wrong")
+        ));
+        folder.run("--headless --for 2500ms").with(0);
+        folder.run("silence b 2h -m a-rather-long-reason-for-a-silence-that-is-cut").with(0);
+        let variables = [("NO_COLOR", "1"), ("LC_ALL", "C.UTF-8")];
+        for command in ["stats", "samples", "alerts", "stats --slo", "ack", "silence", "backtest"] {
+            let until =
+                if ["stats", "samples", "alerts"].contains(&command) { " --until 9999-01-01 --since 1d" } else { "" };
+            let arguments = format!("{command}{until}");
+            let piped = folder.run(&arguments).with(0).stdout;
+            for columns in [24, 60, 80, 200] {
+                let text = shown(&folder, &arguments, columns, &variables, 0);
+                for line in text.lines().filter(|line| !line.contains('\r')) {
+                    assert!(line.width() <= usize::from(columns), "{command} at {columns}: {line:?}");
+                }
+            }
+            let narrow = folder.command(&arguments).env("COLUMNS", "24").output().unwrap();
+            let heads = |text: &str| text.lines().find(|line| line.contains("SITE")).map(str::to_owned);
+            assert_eq!(heads(&String::from_utf8(narrow.stdout).unwrap()), heads(&piped), "{command}");
+        }
+        let text = shown(&folder, "stats", 80, &variables, 0);
+        assert!(text.contains("P95") && text.contains("AVAIL") && !text.contains("TTFB"), "{text}");
+    }
+
+    #[test]
+    fn a_terminal_without_unicode_or_without_colours_gets_neither() {
+        let server = super::talkative();
+        let folder = Folder::with(&format!("sites:\n- {{ name: a, url: '{}' }}\n", server.url("/")));
+        let plain = shown(&folder, "check", 80, &[("TERM", "xterm"), ("LC_ALL", "C")], 0);
+        assert!(plain.is_ascii() && plain.contains("\x1b[32m+ a  up") && plain.contains("pppp"), "{plain:?}");
+        let dumb = shown(&folder, "check", 80, &[("TERM", "dumb"), ("LC_ALL", "C.UTF-8")], 0);
+        assert!(dumb.contains("● a  up") && !dumb.contains('\x1b'), "{dumb:?}");
+        // A dashboard needs a terminal that moves its cursor.
+        for arguments in ["--no-store --for 300ms", "demo --for 300ms"] {
+            let lines = shown(&folder, arguments, 80, &[("TERM", "dumb"), ("LC_ALL", "C")], 0);
+            assert!(lines.starts_with("watching ") && lines.is_ascii() && !lines.contains('\x1b'), "{lines:?}");
+        }
+        let piped = folder.command("check").env("LC_ALL", "C").output().unwrap().stdout;
+        assert!(String::from_utf8(piped).unwrap().starts_with("● a  up"), "scripts read the same everywhere");
+    }
+
+    #[test]
+    fn a_second_dashboard_is_told_who_has_the_store_and_what_shows_it() {
+        let server = super::talkative();
+        let folder = Folder::with(&format!("sites:\n- {{ name: a, url: '{}' }}\n", server.url("/")));
+        let mut monitor = folder.start("--headless");
+        monitor.until(|lines| !lines.is_empty());
+        let (_, stderr) = shown_with_errors(&folder, "", 80, &[("TERM", "xterm")], 3);
+        let process = monitor.pid().as_raw_nonzero().to_string();
+        for part in ["webmon.redb is in use by another webmon", &format!("(process {process})"), "`webmon watch`"] {
+            assert!(stderr.contains(part), "{part}: {stderr}");
+        }
+        monitor.end_by(rustix::process::Signal::TERM).with(143);
     }
 
     #[test]

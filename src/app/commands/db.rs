@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use crate::app::cli::args::CommonArgs;
 use crate::app::cli::progress::{self, ProgressLine};
 use crate::app::cli::selection::unknown_site;
-use crate::app::cli::stdout::print;
+use crate::app::cli::stdout::print_text;
 use crate::app::cli::stored::db::DbCommand;
 use crate::app::cli::zone;
 use crate::app::clock;
@@ -241,7 +241,7 @@ fn judged(path: &Path, verdict: &Verification) -> String {
 }
 
 fn say(text: &str) -> Result<(), CommandError> {
-    print(|out| out.write_all(text.as_bytes()))
+    print_text(|out| out.write_all(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use jiff::tz::TimeZone;
 
 use crate::app::cli::args::{CommonArgs, DemoArgs, LineFormat};
+use crate::app::cli::terminal;
 use crate::app::clock::{self, Clock};
 use crate::app::exit::{CommandError, Ending, print_in_time};
 use crate::app::monitor::MonitorHandle;
@@ -69,15 +70,20 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, CommandError
     };
     drop(serving);
     folder.close().context("cannot remove the demo's folder")?;
-    if args.picture.is_none() && (!is_headless(&args.output) || args.output.format == LineFormat::Text) {
+    // A terminal that hung up reads nothing more.
+    if args.picture.is_none()
+        && ending != Ending::Signal(signals::HANGUP)
+        && (!is_headless(&args.output) || args.output.format == LineFormat::Text)
+    {
         last_words()?;
     }
     Ok(ending)
 }
 
 fn last_words() -> Result<(), CommandError> {
-    let mut out = Vec::new();
-    summary::demo(&mut out).and_then(|()| print_in_time(out)).context("cannot write to stdout")?;
+    let mut bytes = Vec::new();
+    let written = summary::demo(&mut terminal::text(&mut bytes));
+    written.and_then(|()| print_in_time(bytes)).context("cannot write to stdout")?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 
 use crate::app::cli::args::{CommonArgs, InitArgs};
-use crate::app::cli::stdout::print;
+use crate::app::cli::stdout::print_text;
 use crate::app::exit::{CommandError, Ending};
 use crate::config;
 use crate::model::text::shown_path;
@@ -29,6 +29,6 @@ pub fn init(args: &InitArgs, common: &CommonArgs) -> Result<Ending, CommandError
         return Err(refused(error));
     }
     let next = if args.file.is_some() { format!("webmon -c {shown}") } else { "webmon".to_owned() };
-    print(|out| writeln!(out, "wrote {shown}: five public sites to try; next: {next}"))?;
+    print_text(|out| writeln!(out, "wrote {shown}: five public sites to try; next: {next}"))?;
     Ok(Ending::Done)
 }

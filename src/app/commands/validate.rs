@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use crate::app::cli::args::{CommonArgs, ValidateArgs};
 use crate::app::cli::selection::load;
-use crate::app::cli::stdout::print;
+use crate::app::cli::stdout::print_text;
 use crate::app::cli::zone;
 use crate::app::exit::{CommandError, Ending, complain};
 use crate::app::storage::restore::fits;
@@ -38,7 +38,7 @@ pub fn validate(args: &ValidateArgs, common: &CommonArgs) -> Result<Ending, Comm
         complain(format_args!("warning: {warning}"));
     }
     let unchecked = if args.no_env { " · values with ${…} were not checked" } else { "" };
-    print(|out| writeln!(out, "{}: {}{unchecked}", shown_path(path), amount(&config)))?;
+    print_text(|out| writeln!(out, "{}: {}{unchecked}", shown_path(path), amount(&config)))?;
     Ok(Ending::Done)
 }
 

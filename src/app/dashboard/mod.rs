@@ -29,6 +29,7 @@ use crate::tui::{
 };
 
 use super::cli::args::ColorChoice;
+use super::cli::terminal;
 use super::clock::Clock;
 use super::exit::{Ending, print_in_time};
 use super::monitor::MonitorHandle;
@@ -256,7 +257,8 @@ pub fn farewell(
     left: DashboardExit,
     notices: &[String],
 ) -> io::Result<()> {
-    let mut out = Vec::new();
+    let mut bytes = Vec::new();
+    let mut out = terminal::text(&mut bytes);
     match left {
         DashboardExit::Nothing => {}
         DashboardExit::Screen(screen) => writeln!(out, "{screen}")?,
@@ -292,5 +294,5 @@ pub fn farewell(
     for notice in notices {
         writeln!(out, "warning: {notice}")?;
     }
-    print_in_time(out)
+    print_in_time(bytes)
 }

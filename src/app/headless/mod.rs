@@ -21,11 +21,13 @@ use crate::report::{SampleRecord, incidents, json, network, text};
 use crate::ring::{Reader, Ring};
 
 use super::cli::args::{Event, LineFormat, OutputArgs};
+use super::cli::terminal;
 use super::clock::Clock;
 use super::log::events;
 use super::scheduler::CheckTexts;
 use super::status::counters::SchedulerCounters;
 use super::status::warnings::Warning;
+use crate::model::text::ascii::to_ascii;
 use line_writer::{Lines, Note};
 
 /// The format of the lines.
@@ -35,11 +37,13 @@ pub struct Style {
     pub format: LineFormat,
     /// The events to print as JSON.
     pub events: Vec<Event>,
+    /// Whether text is ASCII, for a terminal that shows nothing else.
+    pub is_ascii: bool,
 }
 
 impl From<&OutputArgs> for Style {
     fn from(args: &OutputArgs) -> Self {
-        Self { format: args.format, events: args.events.clone() }
+        Self { format: args.format, events: args.events.clone(), is_ascii: terminal::of_stdout().is_ascii }
     }
 }
 
@@ -236,6 +240,9 @@ impl Headless {
     fn send(&mut self, write: impl FnOnce(&Self, &mut Vec<u8>) -> std::io::Result<()>) {
         let mut chunk = Vec::new();
         write(self, &mut chunk).expect("writing to a Vec cannot fail");
+        if self.style.is_ascii && self.style.format == LineFormat::Text {
+            chunk = to_ascii(&String::from_utf8_lossy(&chunk)).into_bytes();
+        }
         self.lines.send(chunk);
     }
 }

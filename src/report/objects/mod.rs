@@ -11,7 +11,9 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::engine::snapshot::SiteSnapshot;
-use crate::model::{Cause, Certificate, ExportHealth, Hop, Micros, Outcome, Phase, Phases, Status, Timestamp, figures};
+use crate::model::{
+    Cause, Certificate, ExportHealth, Flags, Hop, Micros, Outcome, Phase, Phases, Sample, Status, Timestamp, figures,
+};
 use crate::stats::{Latency, Summary};
 
 use super::{Period, SampleRecord, StatsRecord, time};
@@ -100,13 +102,17 @@ pub(in crate::report) struct CertificateObject<'a> {
 }
 
 impl<'a> CertificateObject<'a> {
-    pub(in crate::report) fn of(certificate: &'a Certificate, now: Timestamp) -> Self {
+    /// `certificate` as of `sample`, which knows whether it ends within the warning time of its site.
+    pub(in crate::report) fn of(certificate: &'a Certificate, sample: &Sample) -> Self {
+        let now = sample.at;
+        let ends_soon = certificate.faults.is_empty() && sample.flags.has(Flags::CERTIFICATE);
+        let faults = certificate.faults.iter().map(|fault| fault.name());
         Self {
             subject: &certificate.subject,
             issuer: &certificate.issuer,
             not_after: time::utc(certificate.not_after),
             days_left: certificate.days_left(now),
-            faults: certificate.faults.iter().map(|fault| fault.name()).collect(),
+            faults: faults.chain(ends_soon.then_some("expires_soon")).collect(),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::alert::{Alert, AlertRecord, AlertState, News, NewsContext, NewsKind, 
 use crate::app::alerts::program::{LIMIT, call};
 use crate::app::cli::args::{AlertsArgs, CommonArgs, TableFormat};
 use crate::app::cli::selection::load;
-use crate::app::cli::stdout::print;
+use crate::app::cli::stdout::{print, print_text};
 use crate::app::cli::zone;
 use crate::app::clock;
 use crate::app::exit::{CommandError, Ending};
@@ -51,7 +51,7 @@ pub fn test(args: &AlertsArgs, common: &CommonArgs) -> Result<Ending, CommandErr
     for outlet in &outlets {
         let (line, is_sent) = runtime.block_on(send(outlet, &zone));
         is_well &= is_sent;
-        print(|out| writeln!(out, "{line}"))?;
+        print_text(|out| writeln!(out, "{line}"))?;
     }
     // A program that cannot be reaped must not keep the process.
     runtime.shutdown_background();
@@ -87,7 +87,7 @@ fn run(runtime: &Runtime, exec: &Exec, zone: &TimeZone) -> Result<(), CommandErr
     let said = runtime
         .block_on(call(exec, (std::slice::from_ref(&news), 1), LIMIT))
         .map_err(|failure| anyhow::Error::msg(failure.reason))?;
-    print(|out| {
+    print_text(|out| {
         writeln!(out, "sent to {}: {}", exec.shown, news.alert.message)?;
         said.iter().try_for_each(|said| writeln!(out, "output: {said}"))
     })?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::alert::incident::past::{PastIncident, past_incidents};
 use crate::app::cli::args::{CommonArgs, PeriodArgs};
-use crate::app::cli::stdout::print;
+use crate::app::cli::stdout::{print, print_text};
 use crate::app::cli::stored::incident::{IncidentArgs, IncidentFormat};
 use crate::app::exit::{CommandError, Ending};
 use crate::app::postmortem::{Known, postmortem};
@@ -22,17 +22,16 @@ use super::stored_period::StoredPeriod;
 /// # Errors
 /// [`CommandError`]: there is none of that number or site, or the store.
 pub fn incident(args: &IncidentArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
-    let all = PeriodArgs { sites: Vec::new(), since: None, until: None };
-    let past = StoredPeriod::open(&all, common, None)?;
+    let past = StoredPeriod::open(&PeriodArgs::default(), common, None)?;
     let incidents = past_incidents(past.archive.alerts(&Query::ALL)?);
     let chosen = chosen(incidents, args.incident.as_deref()).ok_or_else(|| missing(args, &past))?;
     let known = past.config().map(known).unwrap_or_default();
     let report = postmortem(&past.archive, (&past.sites, &known), chosen, past.now)?;
-    print(|out| match args.format {
-        IncidentFormat::Text => postmortem::text(out, &report, &past.zone),
-        IncidentFormat::Md => postmortem::markdown(out, &report, &past.zone),
-        IncidentFormat::Json => postmortem::json(out, &report),
-    })?;
+    match args.format {
+        IncidentFormat::Text => print_text(|out| postmortem::text(out, &report, &past.zone)),
+        IncidentFormat::Md => print(|out| postmortem::markdown(out, &report, &past.zone)),
+        IncidentFormat::Json => print(|out| postmortem::json(out, &report)),
+    }?;
     Ok(Ending::Done)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::app::cli::args::{CommonArgs, PeriodArgs};
-use crate::app::cli::stdout::print;
+use crate::app::cli::stdout::print_text;
 use crate::app::cli::stored::report::ReportArgs;
 use crate::app::exit::{CommandError, Ending};
 use crate::app::pages::{Past, Setting, judged};
@@ -49,7 +49,7 @@ pub fn report(args: &ReportArgs, common: &CommonArgs) -> Result<Ending, CommandE
         Err(ReportError::Files(error)) => Err(error).with_context(|| format!("cannot write {}", shown_path(&out)))?,
         Err(ReportError::Stopped) => unreachable!("nothing stops it"),
     }
-    print(|to| {
+    print_text(|to| {
         use std::io::Write as _;
         writeln!(to, "wrote {}", shown_path(&out))
     })?;

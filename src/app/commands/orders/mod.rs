@@ -14,7 +14,7 @@ use crate::alert::incident::list::IncidentList;
 use crate::alert::incident::order::{OrderedBy, TEXT_MAX, UserOrder};
 use crate::app::cli::args::CommonArgs;
 use crate::app::cli::selection::unknown_site;
-use crate::app::cli::stdout::print;
+use crate::app::cli::stdout::print_text;
 use crate::app::cli::zone;
 use crate::app::clock;
 use crate::app::commands::history::stored_period::{configuration, store_path};
@@ -85,14 +85,14 @@ impl OrderDesk {
                     complain("warning: the monitor cannot save now: it obeys, and keeps the order until it can");
                 }
                 let lines = say(&answer);
-                print(|out| {
+                print_text(|out| {
                     use std::io::Write as _;
                     lines.iter().try_for_each(|line| writeln!(out, "{}", clean_line(line, 4 * TEXT_MAX)))
                 })
             }
             Fate::Waits => {
                 let line = format!("no monitor writes {store} now: the order waits in {folder} for its next start");
-                print(|out| {
+                print_text(|out| {
                     use std::io::Write as _;
                     writeln!(out, "{line}")
                 })

@@ -152,7 +152,11 @@ impl TestMonitor {
         let monitor = Monitor::new(parts, Ok).unwrap_or_else(|failure| panic!("{failure}"));
         let (face, book) = (monitor.handle(), monitor.book());
         let (lines, read) = Lines::channel();
-        let style = Style { format: LineFormat::Json, events: vec![Event::Sample, Event::Stats, Event::Alert] };
+        let style = Style {
+            format: LineFormat::Json,
+            events: vec![Event::Sample, Event::Stats, Event::Alert],
+            is_ascii: false,
+        };
         let monitor = monitor.with_headless(|feed| Headless::new(style, lines, TimeZone::UTC, feed));
         let stop = CancellationToken::new();
         let prober = Arc::new(Scripted { clock: clock.clone(), scripts: self.scripts.clone() });
