@@ -8,7 +8,7 @@ use crate::model::time::duration;
 use crate::model::{Timestamp, figures};
 use crate::report::{time, wording};
 
-use super::{Check, Postmortem, Stretch};
+use super::{Check, Companion, Postmortem, Stretch};
 
 /// Longest text of a server or a file, bytes.
 const TEXT_MAX: usize = 300;
@@ -126,13 +126,12 @@ fn company(report: &Postmortem) -> Section {
             facts.push(("Of these", common.join(", ")));
         }
         if count > 0 {
-            let named = company.iter().take(NAMED_MAX);
-            let named = named.map(|other| format!("{} ({})", clean_line(&other.site, TEXT_MAX), word(&other.check)));
-            let mut names = named.collect::<Vec<String>>().join(", ");
+            let one = |other: &Companion| format!("{} ({})", clean_line(&other.site, TEXT_MAX), word(&other.check));
+            let mut sites: Vec<String> = company.iter().take(NAMED_MAX).map(one).collect();
             if count > NAMED_MAX {
-                names = format!("{names}, and {} more", count - NAMED_MAX);
+                sites.push(format!("and {} more", count - NAMED_MAX));
             }
-            facts.push(("Sites", names));
+            facts.push(("Sites", sites.join(", ")));
         }
     }
     Section { heading: "Who else failed", facts, table: None }

@@ -24,7 +24,7 @@ use super::stored_period::StoredPeriod;
 pub fn incident(args: &IncidentArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
     let past = StoredPeriod::open(&PeriodArgs::default(), common, None)?;
     let incidents = past_incidents(past.archive.alerts(&Query::ALL)?);
-    let chosen = chosen(incidents, args.incident.as_deref()).ok_or_else(|| missing(args, &past))?;
+    let chosen = chosen(&incidents, args.incident.as_deref()).ok_or_else(|| missing(args, &past))?;
     let known = past.config().map(known).unwrap_or_default();
     let report = postmortem(&past.archive, (&past.sites, &known), chosen, past.now)?;
     match args.format {
@@ -36,7 +36,7 @@ pub fn incident(args: &IncidentArgs, common: &CommonArgs) -> Result<Ending, Comm
 }
 
 /// The incident of this number, or else the newest of the site of this name; the newest of all without either.
-fn chosen(incidents: Vec<PastIncident>, wanted: Option<&str>) -> Option<PastIncident> {
+fn chosen(incidents: &[PastIncident], wanted: Option<&str>) -> Option<PastIncident> {
     let newest = |is: &dyn Fn(&PastIncident) -> bool| {
         incidents.iter().filter(|one| is(one)).max_by_key(|one| one.opening.at).cloned()
     };
