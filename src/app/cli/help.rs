@@ -30,6 +30,7 @@ pub fn specific(command: Command, name: &str) -> Command {
         ("verbose", "check") => {
             arg.help("Show the phases of all sites, the response headers, and the start of an unexpected body")
         }
+        ("verbose", "run" | "demo") => arg.help("Log more, up to -vvv (or set `WEBMON_LOG`)"),
         ("verbose", "backtest") => arg.help("List all incidents"),
         ("since", "backtest") => since(arg, "30d"),
         ("since", "stats") => since(arg, "24h"),

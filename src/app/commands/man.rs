@@ -58,7 +58,7 @@ fn page<W: Write>(out: &mut W) -> io::Result<()> {
     man.render_description_section(out)?;
     man.render_options_section(out)?;
     writeln!(out, ".SH COMMANDS")?;
-    for command in grammar.get_subcommands() {
+    for command in documented(&grammar) {
         describe(out, command, command.get_name())?;
     }
     for (heading, entries) in PLACES {
@@ -83,10 +83,15 @@ fn describe(out: &mut impl Write, command: &Command, name: &str) -> io::Result<(
         writeln!(out, "{line}")?;
     }
     examples(out, command)?;
-    for below in command.get_subcommands() {
+    for below in documented(command) {
         describe(out, below, &format!("{name} {}", below.get_name()))?;
     }
     Ok(())
+}
+
+/// The subcommands of `command`, without the one that prints their help.
+fn documented(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|below| below.get_name() != "help")
 }
 
 fn examples(out: &mut impl Write, command: &Command) -> io::Result<()> {
@@ -131,7 +136,8 @@ mod tests {
         let page = printed();
         let mut grammar = Cli::grammar();
         grammar.build();
-        for command in grammar.get_subcommands() {
+        assert!(!page.contains(".SS \"help"), "the commands are described once");
+        for command in documented(&grammar) {
             assert!(page.contains(&format!(".SS \"{}\"\n", escaped(command.get_name()))), "{}", command.get_name());
             for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
                 let Some(long) = arg.get_long() else { continue };

@@ -242,7 +242,7 @@ impl SiteEntryDraft {
         reader: &ConfigReader<'_>,
         id: NodeId,
         defaults: &SiteSettings,
-        (names, notes): (&mut SiteNames, &mut Notes),
+        (seen, notes): (&mut SiteNames, &mut Notes),
     ) -> Option<Self> {
         if reader.is_null(id) || matches!(reader.kind(id), Kind::List(_)) {
             reader.fault_at(id, "a site is a URL, or a mapping with a `url`");
@@ -264,7 +264,7 @@ impl SiteEntryDraft {
         let named = name.map(|id| (reader.parsed(id, value::name), reader.span(id)));
         // A site whose URL is wrong has its name, too.
         if let Some((Some(name), span)) = &named {
-            names.claim(reader, name, span);
+            seen.claim(reader, name, span);
         }
         let url = url?;
         let text = reader.text(url)?;
@@ -288,7 +288,7 @@ impl SiteEntryDraft {
                 reader.fault(Fault::new(text.span, "this site needs a `name`: its URL cannot serve as one"));
                 return None;
             };
-            names.claim(reader, &name, &text.span);
+            seen.claim(reader, &name, &text.span);
             (name, text.span)
         };
         let shown = shown(&address, text.masked.as_deref());

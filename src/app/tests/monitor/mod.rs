@@ -94,6 +94,11 @@ struct TestMonitor {
     suspend: Option<(Duration, Duration)>,
 }
 
+fn every_event() -> Style {
+    let events = vec![Event::Sample, Event::Stats, Event::Alert];
+    Style { format: LineFormat::Json, events, is_ascii: false }
+}
+
 struct TestRun {
     face: MonitorHandle,
     events: Vec<Value>,
@@ -152,12 +157,7 @@ impl TestMonitor {
         let monitor = Monitor::new(parts, Ok).unwrap_or_else(|failure| panic!("{failure}"));
         let (face, book) = (monitor.handle(), monitor.book());
         let (lines, read) = Lines::channel();
-        let style = Style {
-            format: LineFormat::Json,
-            events: vec![Event::Sample, Event::Stats, Event::Alert],
-            is_ascii: false,
-        };
-        let monitor = monitor.with_headless(|feed| Headless::new(style, lines, TimeZone::UTC, feed));
+        let monitor = monitor.with_headless(|feed| Headless::new(every_event(), lines, TimeZone::UTC, feed));
         let stop = CancellationToken::new();
         let prober = Arc::new(Scripted { clock: clock.clone(), scripts: self.scripts.clone() });
         let changes = async |mut reviser: Reconciler<Scripted>| {
