@@ -401,13 +401,15 @@ mod tests {
 
         drop(hanging);
         let flushed = disk_thread.returned().await;
-        assert_eq!(flushed.committed, 10);
+        // The thread of the flush may have begun after further collections.
+        let first = flushed.committed;
+        assert!(first >= 10 && first.is_multiple_of(10), "{first}");
         front.note(flushed, &mut disk_thread);
         assert!(matches!(kept.borrow().store, StoreHealth::Ok { .. }));
         assert_eq!(kept.borrow().stuck, None);
         assert!(kept.borrow().notices.iter().any(|notice| notice.contains("nothing was lost")));
         let last = front.end(disk_thread, Duration::from_mins(10)).await;
-        assert_eq!((last.committed, last.notices), (990, Vec::new()));
+        assert_eq!((last.committed, last.notices), (1_000 - first, Vec::new()));
         assert_eq!(kept.borrow().lost_samples, 0);
         assert_eq!(stored(&disk.store().unwrap()), 1_000);
     }

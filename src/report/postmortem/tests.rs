@@ -25,9 +25,9 @@ fn check(secs: u64, status: u16, detail: Option<&str>) -> Check {
     }
 }
 
-fn stretch(since: u64, until: u64, answers: &[(u16, u64)]) -> Option<Stretch> {
+fn stretch(since: u64, until: u64, answers: &[(u16, u64)]) -> Stretch {
     let answers = answers.iter().map(|(status, count)| (Answer::Code(Status::new(*status).unwrap()), *count)).collect();
-    Some(Stretch { since: at(since), until: at(until), answers, p50: Some(41_000) })
+    Stretch { since: at(since), until: at(until), answers, p50: Some(41_000) }
 }
 
 fn report(site: &str, detail: &str) -> Postmortem {
@@ -52,7 +52,8 @@ fn report(site: &str, detail: &str) -> Postmortem {
             stretch(0, 40, &[(200, 60)]),
             stretch(40, 1_380, &[(503, 118), (200, 3)]),
             stretch(1_380, 1_980, &[(200, 60)]),
-        ],
+        ]
+        .map(Some),
         first: Some(check(40, 503, Some(detail))),
         last: Some(check(1_370, 503, None)),
         around: [vec![check(30, 200, None), check(40, 503, Some(detail))], vec![check(1_380, 200, None)]],
