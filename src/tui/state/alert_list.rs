@@ -86,12 +86,20 @@ impl AlertIndex {
 
 /// The burst of each alert.
 fn bursts(alerts: &[Arc<AlertRecord>]) -> Vec<AlertBurst> {
-    let mut running: [Option<AlertBurst>; 3] = [None; 3];
+    // The last burst of each state.
+    let mut running: Vec<AlertBurst> = Vec::new();
     let burst = |alert: &Arc<AlertRecord>| {
-        let run = &mut running[alert.state as usize];
-        match *run {
-            Some(burst) if alert.at.since(burst.0) <= BURST => burst,
-            _ => *run.insert((alert.at, alert.state)),
+        let new = (alert.at, alert.state);
+        match running.iter_mut().find(|burst| burst.1 == alert.state) {
+            Some(burst) if alert.at.since(burst.0) <= BURST => *burst,
+            Some(burst) => {
+                *burst = new;
+                new
+            }
+            None => {
+                running.push(new);
+                new
+            }
         }
     };
     alerts.iter().map(burst).collect()
@@ -158,6 +166,17 @@ mod tests {
         alerts.push(Arc::new(new));
         let index = AlertIndex::of(&alerts, "", &HashSet::new());
         assert_eq!((listed(&alerts, ""), index.open, index.count), (vec![2, 3, 1, 0], 1, 4));
+    }
+
+    #[test]
+    fn alerts_of_every_rule_are_listed() {
+        let mut alerts = fixtures::five_sites().alerts;
+        for state in [AlertState::Ended, AlertState::Breached, AlertState::Cleared] {
+            let mut alert = (*alerts[0]).clone();
+            (alert.facts.at, alert.facts.state) = (fixtures::now(), state);
+            alerts.push(Arc::new(alert));
+        }
+        assert_eq!(listed(&alerts, ""), [2, 5, 4, 3, 1, 0]);
     }
 
     #[test]
