@@ -68,6 +68,7 @@ impl Fleet {
             group: None,
             interval,
             timeout: interval,
+            max_response_time: None,
             policies,
             ring: Arc::clone(producer.ring()),
             open: Vec::new(),

@@ -104,6 +104,8 @@ pub struct SiteFacts {
     pub interval: Duration,
     /// The limit for a whole probe.
     pub timeout: Duration,
+    /// A successful check that takes longer counts as down.
+    pub max_response_time: Option<Duration>,
     /// Its alert rules.
     pub policies: Policies,
     /// Its windows of maintenance in sites.yaml.

@@ -33,6 +33,7 @@ fn track(slot: u32, producer: &Producer, name: &str) -> SiteInput {
         group: None,
         interval: INTERVAL,
         timeout: TIMEOUT,
+        max_response_time: None,
         policies: Policies::default(),
         ring: Arc::clone(producer.ring()),
         open: Vec::new(),

@@ -266,6 +266,7 @@ mod tests {
                 url: "https://api.example.com/".into(),
                 interval: Duration::from_secs(10),
                 timeout: Duration::from_secs(10),
+                max_response_time: None,
                 policies: Policies::default(),
                 group: None,
                 maintenance: Arc::default(),

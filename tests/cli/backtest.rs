@@ -41,6 +41,7 @@ fn recorded(folder: &Folder) -> Vec<Alert> {
         group: None,
         interval: INTERVAL,
         timeout: INTERVAL / 2,
+        max_response_time: None,
         policies: Policies::default(),
         ring: Arc::clone(producer.ring()),
         open: Vec::new(),

@@ -98,6 +98,7 @@ mod tests {
             group: None,
             interval: INTERVAL,
             timeout: INTERVAL / 2,
+            max_response_time: None,
             policies: Policies { slo: (name != "blog").then_some(rule), ..Policies::default() },
             maintenance: Arc::default(),
             ring: Arc::clone(producer.ring()),

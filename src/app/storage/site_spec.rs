@@ -25,6 +25,7 @@ pub struct SiteSpec {
     pub interval: Duration,
     /// For a whole check.
     pub timeout: Duration,
+    max_response_time: Option<Duration>,
     /// How it is judged.
     pub policies: Policies,
     maintenance: Arc<[Maintenance]>,
@@ -38,6 +39,7 @@ impl From<&ConfiguredSite> for SiteSpec {
             group: watched.group.clone(),
             interval: watched.site.interval,
             timeout: watched.site.timeout,
+            max_response_time: watched.site.expect.max_response_time,
             policies: watched.policies,
             maintenance: Arc::clone(&watched.maintenance),
         }
@@ -56,19 +58,29 @@ impl SiteSpec {
         let interval = Duration::from_millis(tenths.saturating_mul(100));
         let (name, policies) = (Arc::clone(name), Policies::default());
         let maintenance = Arc::default();
-        Self { url: Arc::clone(&name), name, group: None, interval, timeout: INTERVAL, policies, maintenance }
+        Self {
+            url: Arc::clone(&name),
+            name,
+            group: None,
+            interval,
+            timeout: INTERVAL,
+            max_response_time: None,
+            policies,
+            maintenance,
+        }
     }
 
     /// The track for the engine of this site, whose samples come through `ring`, with its open incidents.
     #[must_use]
     pub fn track(self, slot: SiteSlot, ring: Arc<Ring>, open: Vec<StandingIncident>) -> SiteInput {
-        let Self { name, url, group, interval, timeout, policies, maintenance } = self;
+        let Self { name, url, group, interval, timeout, max_response_time, policies, maintenance } = self;
         SiteInput {
             slot,
             name,
             url,
             interval,
             timeout,
+            max_response_time,
             group,
             policies,
             maintenance,

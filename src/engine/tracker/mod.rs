@@ -44,6 +44,8 @@ pub struct SiteInput {
     pub interval: Duration,
     /// The limit for a whole probe.
     pub timeout: Duration,
+    /// A successful check that takes longer counts as down.
+    pub max_response_time: Option<Duration>,
     /// Its group in sites.yaml.
     pub group: Option<Arc<str>>,
     /// Its alert rules.
@@ -58,6 +60,23 @@ pub struct SiteInput {
     pub minutes: Option<Minutes>,
     /// Which of its checks say nothing about it.
     pub mask: Mask,
+}
+
+impl SiteInput {
+    /// What lasts about it.
+    fn facts(&self) -> Arc<SiteFacts> {
+        Arc::new(SiteFacts {
+            slot: self.slot,
+            name: Arc::clone(&self.name),
+            url: Arc::clone(&self.url),
+            group: self.group.clone(),
+            interval: self.interval,
+            timeout: self.timeout,
+            max_response_time: self.max_response_time,
+            policies: self.policies,
+            maintenance: Arc::clone(&self.maintenance),
+        })
+    }
 }
 
 /// Texts per site that may wait for their samples; they arrive at most a few steps early.
@@ -113,8 +132,8 @@ pub(super) struct Observed {
 impl SiteTracker {
     /// A tracker that has replayed the ring up to `now` as history.
     pub(super) fn new(track: SiteInput, views: &[View], now: Timestamp, scratch: &mut Scratch) -> Self {
-        let SiteInput { slot, name, url, group, interval, timeout, policies, maintenance, ring, open, minutes, mask } =
-            track;
+        let facts = track.facts();
+        let SiteInput { interval, timeout, policies, ring, open, minutes, mask, .. } = track;
         let cadence = Cadence { interval, timeout };
         let head = ring.reader_at_oldest();
         let mut lane = Self {
@@ -134,7 +153,7 @@ impl SiteTracker {
             left_out: Vec::new(),
             texts: TextJoin::default(),
             shown: SiteSnapshot {
-                facts: Arc::new(SiteFacts { slot, name, url, group, interval, timeout, policies, maintenance }),
+                facts,
                 state: super::SiteState::New,
                 since: now,
                 is_older: false,

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use crate::engine::SiteFacts;
 use crate::model::{Timestamp, View};
 use crate::stats::{Cadence, Windows};
 
@@ -24,20 +23,8 @@ impl SiteTracker {
         to: Timestamp,
         (scratch, met): (&mut Scratch, &mut Observed),
     ) -> bool {
-        let SiteInput {
-            slot,
-            name,
-            url,
-            group,
-            interval,
-            timeout,
-            policies,
-            maintenance,
-            ring,
-            open: _,
-            minutes: _,
-            mask: _,
-        } = track;
+        let facts = track.facts();
+        let SiteInput { interval, timeout, policies, maintenance, ring, .. } = track;
         let cadence = Cadence { interval, timeout };
         let same_rules = policies == self.shown.policies && cadence == self.cadence;
         let timeframes = || views.iter().map(|view| view.timeframe);
@@ -48,7 +35,7 @@ impl SiteTracker {
         if self.shown.maintenance != maintenance {
             self.judge.leave_out(&maintenance);
         }
-        self.shown.facts = Arc::new(SiteFacts { slot, name, url, group, interval, timeout, policies, maintenance });
+        self.shown.facts = facts;
         if same_rules && same_windows && same_ring {
             return false;
         }
