@@ -1,6 +1,6 @@
-//! Measures a frame of the overview at 200×60: `settle`, `view` and `render`.
+//! Measures a frame of the overview, and of the page of a site, at 200×60: `settle`, `view` and `render`.
 //!
-//! Budget: 2 ms for a frame of 1,000 sites; a frame of 10,000 costs only its visible rows. `frame` happens at most ten
+//! Budget: 2 ms for a frame of 1,000 sites, and for a site with an hour of checks every second; a frame of 10,000 costs only its visible rows. `frame` happens at most ten
 //! times a second; `tick` is a frame after new figures, which sorts the rows again; `key` moves the selection.
 
 use std::hint::black_box;
@@ -14,7 +14,9 @@ use ratatui::layout::{Rect, Size};
 use webmon::alert::Policies;
 use webmon::alert::incident::list::IncidentList;
 use webmon::engine::{Row, SiteFacts, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
-use webmon::model::{Health, SiteSlot, SortKey, Status, Timeframe, Timestamp};
+use webmon::model::{
+    Cause, Health, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status, Timeframe, Timestamp,
+};
 use webmon::stats::{Answer, Beat, Beats, Counts, Latency, Summary};
 use webmon::tui::{About, Inputs, Key, Scheme, Settings, Symbols, Theme, UiState, render, view};
 
@@ -69,6 +71,7 @@ fn snapshot(sites: usize) -> Snapshot {
                 url: format!("https://service-{i}.example.com/").into(),
                 interval: Duration::from_secs(10),
                 timeout: Duration::from_secs(10),
+                max_response_time: None,
                 policies: Policies::default(),
                 group: None,
                 maintenance: Arc::default(),
@@ -100,6 +103,7 @@ fn inputs<'a>(
         manual_checks: &[],
         samples: &[],
         has_history: false,
+        usual: None,
         objectives: &[],
         trial: None,
         history: None,
@@ -148,5 +152,38 @@ fn frames(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, frames);
+/// An hour of a site that is checked every second.
+fn samples() -> Vec<Sample> {
+    let made = |second: u32| {
+        let mut observation = Observation::failed(if second % 50 == 7 { Cause::Reset } else { Cause::Ok }, "");
+        observation.phases = Phases::NONE.with(Phase::Processing, Micros::new(40_000 + second * 7_919 % 20_000));
+        observation.sample(now().before(Duration::from_secs(u64::from(3_600 - second))), Micros::ZERO, 0)
+    };
+    (0..3_600).map(made).collect()
+}
+
+fn site(c: &mut Criterion) {
+    let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
+    let settings = Settings { theme, bell: true, desktop: None, sort: SortKey::State };
+    let shared = (Health::default(), IncidentList::default(), TimeZone::UTC, About::default());
+    let (world, samples) = (snapshot(1_000), samples());
+    let inputs = Inputs { samples: &samples, ..inputs(&world, &shared) };
+    let mut state = UiState::new(&settings);
+    let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.width, SIZE.height));
+    state.settle(&inputs, SIZE);
+    for key in [Key::Enter, Key::Enter, Key::Char('c')] {
+        assert!(state.act(&key, &inputs, SIZE).is_none(), "no key leaves");
+    }
+    c.bench_function("site/frame", |b| {
+        b.iter(|| {
+            buffer.reset();
+            state.settle(&inputs, SIZE);
+            let screen = view(&inputs, &state, SIZE);
+            render(&screen, &state.theme, buffer.area, &mut buffer);
+            black_box(&buffer);
+        });
+    });
+}
+
+criterion_group!(benches, frames, site);
 criterion_main!(benches);

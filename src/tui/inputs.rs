@@ -12,6 +12,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::model::command::ManualCheck;
 use crate::model::{Health, Sample, Timestamp};
 use crate::stats::series::site_history::SiteHistory;
+use crate::stats::series::usual::Usual;
 
 /// Facts about this run that never change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Inputs<'a> {
     pub has_history: bool,
     /// What was read last for [`UiState::history_request`](super::UiState::history_request).
     pub history: Option<&'a SiteHistory>,
+    /// What was read last for [`UiState::usual_request`](super::UiState::usual_request).
+    pub usual: Option<&'a Usual>,
     /// Where objectives stand, as last read.
     pub objectives: &'a [SiteObjective],
     /// The last trial of a rule.

@@ -21,6 +21,8 @@ pub enum Action {
     Earlier,
     Later,
     Now,
+    /// Read one cell of the chart.
+    ToggleCursor,
     PreviousIncident,
     ToggleLogScale,
     ZoomIn,
@@ -141,6 +143,7 @@ pub const TABLE: &[KeyBinding] = &[
     row(Action::Earlier, &[Key::Left], SITE).hint("← →", "in time", 3).help("Look", "← → End", "earlier, later, now"),
     row(Action::Later, &[Key::Right], SITE),
     row(Action::Now, &[Key::End], SITE),
+    row(Action::ToggleCursor, &[Char('c')], SITE).hint("c", "cell", 5).help("Look", "c", "read a cell: ← → Esc"),
     row(Action::PreviousIncident, &[Key::Enter], SITE).hint("Enter", "incident", 4).help(
         "Look",
         "Enter",

@@ -12,6 +12,7 @@ use crate::engine::snapshot::{SiteSnapshot, Snapshot};
 use crate::model::command::{ManualCheck, SiteCommand};
 use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
+use crate::stats::series::usual::{Usual, UsualRequest};
 
 use super::inputs::About;
 
@@ -37,6 +38,12 @@ pub trait Source {
     fn request_history(&self, _request: HistoryRequest) {}
     /// The last history read; the same `Arc` until the next one.
     fn history(&self) -> Option<Arc<SiteHistory>> {
+        None
+    }
+    /// Starts to read what is usual at a site, in place of what was requested before.
+    fn request_usual(&self, _request: UsualRequest) {}
+    /// What is usual, as last read; the same `Arc` until the next read.
+    fn usual(&self) -> Option<Arc<Usual>> {
         None
     }
     /// Starts to read where the objectives of `sites` stand as of `until`, in place of what was requested before.

@@ -15,6 +15,7 @@ use crate::engine::snapshot::{SiteSnapshot, Snapshot};
 use crate::model::command::ManualCheck;
 use crate::model::{Health, Sample, SiteIndex, Timestamp};
 use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
+use crate::stats::series::usual::{Usual, UsualRequest};
 
 use super::inputs::Inputs;
 use super::source::{Fixed, Source};
@@ -34,6 +35,8 @@ pub struct SourceCache {
     has_history: bool,
     requested: Option<HistoryRequest>,
     history: Option<Arc<SiteHistory>>,
+    usual: Option<Arc<Usual>>,
+    usual_asked: Option<UsualRequest>,
     trial: Option<Arc<TrialAnswer>>,
     trial_asked: Option<TrialRequest>,
     objectives: Arc<[SiteObjective]>,
@@ -62,6 +65,8 @@ impl SourceCache {
             has_history: source.has_history(),
             requested: None,
             history: source.history(),
+            usual: source.usual(),
+            usual_asked: None,
             trial: source.trial(),
             trial_asked: None,
             objectives: source.objectives(),
@@ -92,6 +97,9 @@ impl SourceCache {
             self.snapshot = fresh;
             self.opened = None;
         }
+        let usual = source.usual();
+        is_urgent |= usual.as_ref().map(Arc::as_ptr) != self.usual.as_ref().map(Arc::as_ptr);
+        self.usual = usual;
         let trial = source.trial();
         is_urgent |= trial.as_ref().map(Arc::as_ptr) != self.trial.as_ref().map(Arc::as_ptr);
         self.trial = trial;
@@ -103,6 +111,16 @@ impl SourceCache {
         (self.version, self.alerts, self.manual_checks) = (version, alerts, manual_checks);
         (self.history, self.now) = (history, now);
         is_urgent
+    }
+
+    /// Requests what is usual, unless that was the last request.
+    pub fn ask_for_usual(&mut self, source: &impl Source, request: Option<UsualRequest>) {
+        if request != self.usual_asked
+            && let Some(request) = request
+        {
+            self.usual_asked = Some(request.clone());
+            source.request_usual(request);
+        }
     }
 
     /// Requests a trial, unless it was the last one.
@@ -169,6 +187,7 @@ impl SourceCache {
             samples: &self.samples,
             has_history: self.has_history,
             history: self.history.as_deref(),
+            usual: self.usual.as_deref(),
             objectives: &self.objectives,
             trial: self.trial.as_deref(),
             alerts: &self.alerts,

@@ -94,6 +94,7 @@ fn picture(file: &Path, face: &MonitorHandle, zone: &TimeZone) -> Result<(), Com
     let (alerts, health) = (face.alerts.list(), Arc::clone(&face.health.borrow()));
     let inputs = tui::Inputs {
         snapshot: &snapshot,
+        usual: None,
         objectives: &[],
         trial: None,
         alerts: &alerts,

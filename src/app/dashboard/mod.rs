@@ -4,6 +4,7 @@ pub(crate) mod history_reader;
 pub(crate) mod objective_reader;
 pub(crate) mod reader_thread;
 pub(crate) mod trial_reader;
+pub(crate) mod usual_reader;
 use std::env;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::report::run::summary::{RunSummary, SiteRun, ending};
 use crate::tui::{
     self, About, DesktopProtocol, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, Scheme, Settings, SiteCommand,
-    SiteHistory, Source, Symbols, Theme,
+    SiteHistory, Source, Symbols, Theme, Usual, UsualRequest,
 };
 
 use super::cli::args::ColorChoice;
@@ -37,6 +38,7 @@ use super::system::signals::{HANGUP, INTERRUPT, Listening};
 use history_reader::HistoryReader;
 use objective_reader::ObjectiveReader;
 use trial_reader::{TrialParent, TrialReader, TrialTerms};
+use usual_reader::UsualReader;
 
 /// A dashboard on its own thread.
 pub struct Dashboard {
@@ -64,6 +66,7 @@ struct MonitorSource {
     face: MonitorHandle,
     clock: Clock,
     library: Option<HistoryReader>,
+    usual: Option<UsualReader>,
     objectives: Option<ObjectiveReader>,
     trials: Option<TrialReader>,
 }
@@ -106,6 +109,14 @@ impl Source for MonitorSource {
 
     fn history(&self) -> Option<Arc<SiteHistory>> {
         self.library.as_ref()?.read()
+    }
+
+    fn request_usual(&self, request: UsualRequest) {
+        self.usual.iter().for_each(|reader| reader.request(request.clone()));
+    }
+
+    fn usual(&self) -> Option<Arc<Usual>> {
+        self.usual.as_ref()?.read()
     }
 
     fn request_objectives(&self, sites: &[Arc<SiteSnapshot>], until: Timestamp) {
@@ -166,11 +177,12 @@ impl Dashboard {
         let (told, ended) = oneshot::channel();
         let objectives = store.clone().map(objective_reader::open).transpose()?;
         let trials = store.clone().map(trial_reader::open).transpose()?;
+        let usual = store.clone().map(usual_reader::open).transpose()?;
         let library = store.map(history_reader::open).transpose()?;
         let orders = Arc::new(JobControl::default());
         let ordered = Arc::clone(&orders);
         let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
-            let watched = MonitorSource { face, clock, library, objectives, trials };
+            let watched = MonitorSource { face, clock, library, usual, objectives, trials };
             let ended = tui::run(&watched, settings, &fixed, &ordered);
             let ending = match &ended {
                 Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),

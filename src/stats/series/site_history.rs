@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Flags, Outcome, Sample, Timeframe, Timestamp};
-use crate::stats::{Beat, Cadence, Histogram, PeriodFigures, Rollup, Summary};
+use crate::stats::{Answer, Beat, Cadence, Histogram, PeriodFigures, Rollup, Summary};
 
-use super::{CellTimes, HOUR, Series, SeriesCell, SeriesRange, edge_of};
+use super::{CellTimes, HOUR, Series, SeriesCell, SeriesRange, edge_of, failures};
 
 /// Gaps that are listed: the longest ones.
 const HOLES: usize = 3;
@@ -124,6 +124,7 @@ impl SiteHistory {
         for (highest, count) in whole.rollup.response.buckets() {
             series.spread[edge_of(highest)] += u64::from(count);
         }
+        series.failed = most_frequent_first(&whole.rollup);
         series.speak(&scope, cadence.interval);
         whole.end(until, cadence);
         let summary = whole.summary((scope.from, until), Some(cadence), begins);
@@ -148,11 +149,17 @@ fn explain(holes: &mut [HistoryGap], cadence: Cadence, mut others: impl FnMut(Ti
     }
 }
 
+fn most_frequent_first(rollup: &Rollup) -> Vec<(Answer, u32)> {
+    let mut failed = failures(&rollup.totals.tally);
+    failed.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    failed
+}
+
 fn summed(stretch: &PeriodFigures) -> SeriesCell {
     let Rollup { totals, response, response_max, .. } = &stretch.rollup;
     let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     let beat = Beat { up: count(totals.counts.up), down: count(totals.counts.down) };
-    SeriesCell { beat, times: cell_times(response, *response_max) }
+    SeriesCell { beat, times: cell_times(response, *response_max), failed: failures(&totals.tally) }
 }
 
 /// Makes a [`SiteHistory`] of samples.
@@ -212,6 +219,7 @@ impl HistoryBuilder {
             Outcome::Down => cell.beat.down += 1,
             Outcome::Unknown => {}
         }
+        cell.note_failure(sample);
         if sample.cause.is_timed() {
             let total = sample.total().get();
             times.record_all(&[total]);
@@ -240,13 +248,14 @@ impl HistoryBuilder {
         explain(&mut self.holes, cadence, others);
         let cells: Vec<SeriesCell> = self
             .cells
-            .iter()
-            .map(|(cell, times, max)| SeriesCell { times: cell_times(times, *max), ..*cell })
+            .into_iter()
+            .map(|(cell, times, max)| SeriesCell { times: cell_times(&times, max), ..cell })
             .collect();
         let mut series = Series::empty(0);
         series.cells = cells;
         series.all = cell_times(&self.rollup.response, self.rollup.response_max);
         series.spread.copy_from_slice(&self.spread);
+        series.failed = most_frequent_first(&self.rollup);
         series.speak(&self.scope, cadence.interval);
         let oldest = self.oldest.as_ref().map(Into::into);
         let mut unmade = cadence.unmade((self.scope.from, until), oldest, self.newest_due);

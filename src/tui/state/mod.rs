@@ -24,7 +24,9 @@ use crate::alert::trial::TrialRequest;
 use crate::engine::snapshot::Snapshot;
 use crate::model::command::SiteCommand;
 use crate::model::{SiteIndex, Timestamp};
+use crate::stats::series::HOUR;
 use crate::stats::series::site_history::HistoryRequest;
+use crate::stats::series::usual::UsualRequest;
 use crate::tui::page::Page;
 
 use super::desktop::protocol::DesktopProtocol;
@@ -126,6 +128,22 @@ impl UiState {
         let tables = self.tables(inputs);
         let opened = tables.sites.get(self.opened(inputs)?)?;
         self.chart.request(opened, inputs, tables, usize::from(size.width))
+    }
+
+    /// What the phases on the page of a site are compared with; none without a store.
+    #[must_use]
+    pub fn usual_request(&self, inputs: &Inputs) -> Option<UsualRequest> {
+        let tables = self.tables(inputs);
+        let opened = tables.sites.get(self.opened(inputs)?)?;
+        let (span, until) = if let Some(until) = self.chart.until() {
+            (self.chart.span(inputs, tables), until)
+        } else {
+            let view = tables.views.get(self.sites.view()).or(tables.views.first())?;
+            (view.timeframe.length(), view.as_of)
+        };
+        // An hour says nothing about a longer period.
+        let is_comparable = inputs.has_history && span <= HOUR;
+        is_comparable.then(|| UsualRequest::new(opened.name.clone(), until.before(span / 2), inputs.zone))
     }
 
     /// What the page of a trial needs from the store.

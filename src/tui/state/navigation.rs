@@ -22,6 +22,12 @@ impl Navigation {
         self.open.iter().rev().map(|(page, _)| *page).find(|page| *page != Page::Help).unwrap_or_default()
     }
 
+    /// The page that Esc leads to from `page`.
+    pub fn below(&self, page: Page) -> Page {
+        let place = self.open.iter().position(|(open, _)| *open == page).and_then(|place| place.checked_sub(1));
+        place.map_or(Page::Overview, |place| self.open[place].0)
+    }
+
     pub fn is_split(&self) -> bool {
         self.split && self.page() == Page::Site
     }

@@ -19,6 +19,7 @@ use crate::model::{
     StoreHealth, Timeframe, Timestamp, Watching,
 };
 use crate::stats::series::site_history::{HistoryBuilder, HistoryRequest, SiteHistory};
+use crate::stats::series::usual::{Usual, UsualRequest, UsualTimes};
 use crate::stats::{Answer, Availability, Beat, Beats, Cadence, Counts, Latency, PeriodFigures, Summary};
 use crate::tui::inputs::{About, Inputs};
 use crate::tui::settings::Settings;
@@ -36,6 +37,7 @@ pub struct World {
     pub samples: Vec<Sample>,
     pub has_history: bool,
     pub history: Option<SiteHistory>,
+    pub usual: Option<Usual>,
     pub objectives: Vec<SiteObjective>,
     pub trial: Option<TrialAnswer>,
     pub alerts: Vec<Arc<AlertRecord>>,
@@ -54,6 +56,7 @@ impl World {
             samples: &self.samples,
             has_history: self.has_history,
             history: self.history.as_ref(),
+            usual: self.usual.as_ref(),
             objectives: &self.objectives,
             trial: self.trial.as_ref(),
             alerts: &self.alerts,
@@ -349,6 +352,43 @@ pub fn with_history(width: u16) -> World {
     world
 }
 
+/// Five sites of which the first one, with a limit for its response time, was never up in the last hour.
+pub fn never_up() -> World {
+    let mut world = five_sites();
+    for (number, sample) in world.samples.iter_mut().enumerate() {
+        let cause = if number % 5 == 2 { Cause::ResponseTimeout } else { Cause::Status };
+        sample.cause = cause;
+        sample.status = Status::new(503).filter(|_| cause == Cause::Status);
+    }
+    world
+}
+
+/// Five sites of which the first one has a limit of 300 ms, and alerts that opened and closed within the hour.
+pub fn limited() -> World {
+    let mut world = five_sites();
+    Arc::make_mut(&mut Arc::make_mut(&mut world.snapshot.sites[0]).facts).max_response_time =
+        Some(Duration::from_millis(300));
+    let alert = |state, ago: u64| {
+        let mut alert = (*world.alerts[2]).clone();
+        alert.facts.at = world.now.before(Duration::from_secs(ago));
+        (alert.facts.state, alert.facts.since) = (state, alert.facts.at);
+        alert.message = format!("Website api is {}.", if state == AlertState::Up { "up" } else { "down" });
+        Arc::new(alert)
+    };
+    let alerts = [alert(AlertState::Down, 2_600), alert(AlertState::Up, 2_400)];
+    world.alerts.splice(2..2, alerts);
+    world
+}
+
+/// Five sites with a store that knows what is usual at the first one: TLS takes longer now, the rest is as always.
+pub fn with_usual() -> World {
+    let mut world = with_history(120);
+    let wanted = UsualRequest::new("api".into(), world.now.before(Duration::from_mins(5)), &world.zone);
+    let phases = [Some(300.0), Some(12_400.0), Some(4_100.0), Some(33_100.0), Some(90.0)];
+    world.usual = Some(Usual { wanted, times: Some(UsualTimes { days: 6, phases, avg: 49_990.0, p95: 51_000 }) });
+    world
+}
+
 /// The same with a period that has only hourly totals: a week until now, or an hour until half an hour ago (as if that were
 /// long ago).
 pub fn with_hours(width: u16, week: bool) -> World {
@@ -453,6 +493,7 @@ pub fn world(made: &[Made]) -> World {
         samples: hour(now),
         has_history: false,
         history: None,
+        usual: None,
         objectives: Vec::new(),
         trial: None,
         alerts: alerts(),
@@ -554,6 +595,7 @@ fn site(index: usize, made: &Made) -> SiteSnapshot {
             },
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(10),
+            max_response_time: None,
             policies: Policies::default(),
             maintenance: Arc::default(),
         }),

@@ -97,6 +97,14 @@ pictures! {
     offline_80x24: fixtures::offline(), "jj", 80 x 24;
     first_seconds_80x24: fixtures::first_seconds(), "j", 80 x 24;
     no_alerts_yet_100x30: fixtures::first_seconds(), "", 100 x 30;
+    site_never_up_80x24: fixtures::never_up(), "\n", 80 x 24;
+    site_with_limit_120x40: fixtures::limited(), "\n", 120 x 40;
+    site_with_cursor_80x24: fixtures::limited(), "\nc←←←←←←", 80 x 24;
+    site_with_cursor_200x60: fixtures::limited(), "\n\nc←←←←←←←←←←←←←←←←←←", 200 x 60;
+    site_at_an_incident_120x40: fixtures::limited(), "\n\n\n", 120 x 40;
+    site_opened_from_alerts_100x30: fixtures::five_sites(), "a\n", 100 x 30;
+    site_with_usual_120x40: fixtures::with_usual(), "\n", 120 x 40;
+    site_with_usual_80x24: fixtures::with_usual(), "\n", 80 x 24;
     site_past_80x24: fixtures::with_history(80), "\n←", 80 x 24;
     site_past_120x40: fixtures::with_history(120), "\n←l", 120 x 40;
     site_past_being_read_80x24: fixtures::with_history(100), "\n←", 80 x 24;
@@ -128,6 +136,17 @@ fn ascii_only_and_nothing_moves() {
     let world = fixtures::nine_sites();
     let mut state = fixtures::state();
     press(&world, &mut state, Size { width: 120, height: 40 }, "");
+    state.theme.symbols = Symbols::Ascii;
+    let backend = draw(&world, &state, 120, 40);
+    assert!(backend.buffer().content().iter().all(|cell| cell.symbol().is_ascii()));
+    insta::assert_snapshot!(backend);
+}
+
+#[test]
+fn a_site_in_ascii() {
+    let world = fixtures::limited();
+    let mut state = fixtures::state();
+    press(&world, &mut state, Size { width: 120, height: 40 }, "\n");
     state.theme.symbols = Symbols::Ascii;
     let backend = draw(&world, &state, 120, 40);
     assert!(backend.buffer().content().iter().all(|cell| cell.symbol().is_ascii()));
@@ -168,7 +187,7 @@ mod behaviour {
 
     use super::*;
     use crate::engine::snapshot::SiteState;
-    use crate::model::{Health, OutletHealth, StoreHealth};
+    use crate::model::{Cause, Health, OutletHealth, Sample, StoreHealth};
     use crate::tui::page::ExitRequest;
     use crate::tui::{DesktopProtocol, Settings};
 
@@ -229,6 +248,72 @@ mod behaviour {
         assert!(frozen.lines().nth(7).unwrap().starts_with("● blog"), "{frozen}");
         press(&world, &mut state, SIZE, "f");
         assert!(!text(&world, &state).contains("FROZEN"));
+    }
+
+    /// The chart of a site too: neither new checks nor the clock move it.
+    #[test]
+    fn a_frozen_chart_stands_still() {
+        let body = |world: &World, state: &UiState| {
+            let shown = view(&world.inputs(), state, Size { width: 120, height: 40 }).text();
+            shown.lines().take(25).skip(1).collect::<Vec<_>>().join("\n")
+        };
+        let mut world = fixtures::five_sites();
+        let mut state = fixtures::state();
+        press(&world, &mut state, SIZE, "\nf");
+        let before = body(&world, &state);
+        assert!(before.contains("1 cell = 35 s · frozen"), "{before}");
+        let newest = *world.samples.last().unwrap();
+        world.samples.extend((1..20).map(|n| Sample { at: newest.at.after(Duration::from_secs(5 * n)), ..newest }));
+        world = world.later(100);
+        state.settle(&world.inputs(), SIZE);
+        assert_eq!(body(&world, &state), before);
+        press(&world, &mut state, SIZE, "f");
+        assert_ne!(body(&world, &state), before);
+    }
+
+    #[test]
+    fn beside_the_past_stand_the_alerts_of_that_time() {
+        let world = fixtures::with_history(120);
+        let shown = |keys: &str| {
+            let mut state = fixtures::state();
+            let size = Size { width: 120, height: 60 };
+            press(&world, &mut state, size, keys);
+            view(&world.inputs(), &state, size).text()
+        };
+        let at_incident = shown("ajj\n");
+        let alerts = at_incident.split("Alerts of this site · in this period").nth(1).unwrap();
+        assert!(alerts.contains("09:12:25  ") && alerts.contains("Website blog is up"), "{at_incident}");
+        assert!(at_incident.contains("Last check · now") && at_incident.contains("[10 min]"), "{at_incident}");
+        let earlier = shown("\n\n\n\n←");
+        assert!(earlier.contains("Alerts of this site · in this period"), "{earlier}");
+        assert!(earlier.split("in this period").nth(1).unwrap().contains("\n none"), "{earlier}");
+    }
+
+    #[test]
+    fn a_recovering_site_says_once_that_it_is_up_again() {
+        let mut world = fixtures::five_sites();
+        let site = Arc::make_mut(&mut world.snapshot.sites[0]);
+        site.state = SiteState::Recovering;
+        site.last.as_mut().unwrap().sample.cause = Cause::Ok;
+        let mut state = fixtures::state();
+        let wide = Size { width: 120, height: 40 };
+        press(&world, &mut state, wide, "\n");
+        let shown = view(&world.inputs(), &state, wide).text();
+        assert!(shown.contains("recovered: 503 in 35.3 ms") && !shown.contains("last up"), "{shown}");
+    }
+
+    #[test]
+    fn a_click_on_the_chart_puts_the_cursor_there() {
+        let world = fixtures::five_sites();
+        let mut state = fixtures::state();
+        press(&world, &mut state, SIZE, "\n");
+        state.act(&Key::Mouse(Mouse::Click, 40, 8), &world.inputs(), SIZE);
+        let scope = state.chart.scope(&world.inputs(), &world.snapshot, 80);
+        assert_eq!(state.chart.cursor(&scope), Some(30));
+        state.act(&Key::Mouse(Mouse::Click, 3, 8), &world.inputs(), SIZE);
+        assert_eq!(state.chart.cursor(&scope), Some(30), "the scale is no cell");
+        state.act(&Key::Mouse(Mouse::Click, 0, 0), &world.inputs(), SIZE);
+        assert!(!state.chart.has_cursor());
     }
 
     #[test]
@@ -423,7 +508,7 @@ mod properties {
         #[test]
         fn nothing_panics_or_leaves_the_screen(
             width in 0u16..260, height in 0u16..80, sites in prop::sample::select(vec![0usize, 1, 5, 9, 60]),
-            keys in "[jkgGJK/dsnavm9tfa!?brpoo/+\\-l←→↘1-9\t\x1b\nxq \\[\\]]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
+            keys in "[jkgGJKcc/dsnavm9tfa!?brpoo/+\\-l←→↘1-9\t\x1b\nxq \\[\\]]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
             later in 0u64..5_000, ascii: bool, mouse in prop::collection::vec((0u8..3, 0u16..270, 0u16..90), 0..6),
         ) {
             let world = match sites {

@@ -67,14 +67,19 @@ impl UiState {
             }
             Action::ZoomIn => self.chart.zoom(true, inputs, tables),
             Action::ZoomOut => self.chart.zoom(false, inputs, tables),
+            Action::Earlier | Action::Later if self.chart.has_cursor() => {
+                self.chart.move_cursor(action == Action::Earlier, inputs, tables, usize::from(size.width));
+            }
             Action::Earlier => self.chart.earlier(inputs, tables),
             Action::Later => self.chart.later(inputs, tables),
+            Action::ToggleCursor => self.chart.toggle_cursor(),
             Action::Now => self.chart.go_live(),
             // A site below the table fills the screen first.
             Action::PreviousIncident if plan.below > 0 => self.nav.open_site(false),
             Action::PreviousIncident => {
-                if let Some(site) = self.focus(inputs).and_then(|site| tables.sites.get(site)) {
-                    self.chart.previous_incident(site, inputs, tables);
+                let opened = self.focus(inputs).and_then(|site| tables.sites.get(site));
+                if opened.is_some_and(|site| !self.chart.previous_incident(site, inputs, tables)) {
+                    self.timers.refuse("no incident of this site is known", inputs.now);
                 }
             }
             Action::ToggleLogScale => self.chart.log = !self.chart.log,
@@ -173,8 +178,9 @@ impl UiState {
                 return;
             }
             let Some(site) = self.focus(inputs) else { return };
-            if let Some(alert) = self.alerts.selected(inputs.alerts) {
-                self.chart.jump(alert.at, inputs, self.sites.tables(inputs.snapshot));
+            let tables = self.sites.tables(inputs.snapshot);
+            if let (Some(alert), Some(known)) = (self.alerts.selected(inputs.alerts), tables.sites.get(site)) {
+                self.chart.jump(alert, known.interval, inputs, tables);
             }
             self.sites.follow(site, inputs.snapshot);
             self.nav.open_site(false);
@@ -183,6 +189,7 @@ impl UiState {
         } else if self.sites.selected().is_some() {
             self.sites.move_cursor(0, inputs.snapshot);
             self.chart.go_live();
+            self.chart.leave_cursor();
             self.nav.open_site(true);
         }
     }
@@ -204,6 +211,7 @@ impl UiState {
         match self.nav.page() {
             Page::Overview => self.sites.clear_filter(),
             Page::Alerts if self.alerts.clear_filter() => {}
+            Page::Site if self.chart.leave_cursor() => {}
             Page::Alerts | Page::Site | Page::Tuning | Page::Help => self.nav.back(),
         }
     }

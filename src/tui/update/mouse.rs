@@ -2,7 +2,7 @@
 //!
 //! On the overview a click selects the site of its row, and opens it when it was selected already; on the head of a
 //! column it sorts, on a tab it turns to that view, on the title of the alerts it opens them. Elsewhere a click on the
-//! first line goes back. The wheel scrolls what is under the pointer, three lines per notch; over the chart of a site it
+//! first line goes back, and one on the chart of a site puts its cursor there. The wheel scrolls what is under the pointer, three lines per notch; over the chart of a site it
 //! zooms one span per notch, inwards when it turns away from the user.
 
 use ratatui::layout::Size;
@@ -43,7 +43,7 @@ impl UiState {
         let by = match mouse {
             Mouse::Click if is_overview => return self.click(at, inputs, size),
             Mouse::Click if row == 0 => return self.back(),
-            Mouse::Click => return,
+            Mouse::Click => return self.point_at_chart(at, inputs, size),
             Mouse::WheelUp => -NOTCH,
             Mouse::WheelDown => NOTCH,
         };
@@ -54,6 +54,17 @@ impl UiState {
             self.alerts.scroll_region(by.signum());
         } else {
             self.scroll(by, inputs);
+        }
+    }
+
+    /// Puts the cursor of the chart on the cell under the pointer.
+    fn point_at_chart(&mut self, (column, row): (u16, u16), inputs: &Inputs, size: Size) {
+        let plan = self.plan(inputs, size);
+        if self.nav.page() != Page::Site || !self.is_over_chart(&plan, usize::from(row), inputs, size) {
+            return;
+        }
+        if let Some(at) = site::cell_at(&Frame::of(inputs, self, size, &plan), usize::from(column)) {
+            self.chart.point(at);
         }
     }
 

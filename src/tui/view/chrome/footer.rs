@@ -19,6 +19,7 @@ pub fn footer(frame: &Frame, more: bool) -> Line {
 
 fn keys(frame: &Frame, more: bool) -> Line {
     let page = frame.state.nav.page();
+    let is_reading = page == Page::Site && frame.state.chart.has_cursor();
     let mut hints: Vec<Hint> = keymap::at(page)
         .filter(|binding| page != Page::Help && !(binding.action.is_command() && frame.is_read_only()))
         .filter_map(|binding| binding.hint)
@@ -27,9 +28,13 @@ fn keys(frame: &Frame, more: bool) -> Line {
     if let Some(enter) = hints.iter_mut().find(|hint| hint.label == "Enter" && frame.plan.below > 0) {
         enter.word = "whole screen";
     }
+    if let Some(arrows) = hints.iter_mut().find(|hint| hint.label == "← →" && is_reading) {
+        arrows.word = "cells";
+    }
     let back = match page {
         Page::Overview if frame.state.sites.filter().is_blank() => None,
         Page::Overview => Some(Hint { label: "Esc", word: "clear", rank: 0 }),
+        Page::Site if is_reading => Some(Hint { label: "Esc", word: "cursor off", rank: 0 }),
         Page::Alerts | Page::Site | Page::Tuning | Page::Help => Some(Hint { label: "Esc", word: "back", rank: 0 }),
     };
     let below = more.then_some(Hint { label: "j", word: "more", rank: 0 });

@@ -82,7 +82,8 @@ fn parts(frame: &Frame, site: &SiteSnapshot) -> Vec<(Role, String)> {
     if let Some(from) = site.judged_from.filter(|from| failing && *from > now) {
         parts.push((Role::Plain, format!("alert decision in {}", time_text::running(from.since(now)))));
     }
-    if wide && !matches!(site.state, SiteState::Up | SiteState::New) {
+    // A recovering site was last up at its last check, which the headline tells.
+    if wide && !matches!(site.state, SiteState::Up | SiteState::New | SiteState::Recovering) {
         parts.extend(site.last_up.map(|at| (Role::Plain, format!("last up {}", frame.moment(at)))));
     }
     if let Some(last) = &site.last {

@@ -1,37 +1,49 @@
 //! The page of a site: the figures of every view, the chart, the phases and answers of one view, the distribution of
 //! response times, the last check and the alerts.
 //!
-//! Phases are averages, because averages add up to the total and medians do not; they are drawn as a waterfall, each
-//! with its own fill. From 100 columns on, two regions stand side by side. The body is a list of lines that scrolls.
+//! From 100 columns on, two regions stand side by side. The body is a list of lines that scrolls; the chart takes the height
+//! that the others leave.
 
 pub(crate) mod chart;
+mod last_check;
 mod objective;
+mod phases;
+mod plot;
+mod reading;
+mod ticks;
 use std::ops::Range;
 
-use crate::alert::AlertState;
 use crate::engine::snapshot::SiteSnapshot;
-use crate::model::{Cause, Phase, figures};
+use crate::model::{Timestamp, figures};
 use crate::stats::Summary;
-use crate::tui::state::site_list::{certificate_days, warned_days};
+use crate::tui::page::Page;
+use crate::tui::state::chart_range::SCALE;
 use crate::tui::style::line::{Line, cut, right, safe, short_name, width};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 
-use super::alerts;
 use super::chrome::selection::selected;
 use super::frame::Frame;
-use super::table::rows::{NO_TIME, coverage, marked, note, partition, trouble_since};
+use super::table::rows::{NO_TIME, coverage, marked, trouble_since};
+use chart::Chart;
 
 /// No body is longer than this.
 pub const LINES_MAX: usize = 200;
-const ALERTS_MAX: usize = 40;
+/// The tallest drawing of a chart.
+const ROWS_MAX: usize = 40;
+/// Lines of alerts that the chart leaves room for.
+const ALERTS_SEEN: usize = 5;
 const TWO_COLUMNS: usize = 100;
 const LABEL: usize = 10;
 
 /// The first line: the site and its state.
 pub fn header(frame: &Frame) -> Line {
     let clock = frame.clock(frame.inputs.now);
-    let back = if frame.width() < 60 { " ‹ " } else { " ‹ overview  " };
+    let back = match frame.state.nav.below(Page::Site) {
+        _ if frame.width() < 60 => " ‹ ",
+        Page::Alerts => " ‹ alerts  ",
+        _ => " ‹ overview  ",
+    };
     let mut line = Line::of(Role::Plain, back);
     let Some(site) = selected(frame) else { return line };
     let (role, mark) = frame.mark(site.state);
@@ -60,7 +72,7 @@ pub fn header(frame: &Frame) -> Line {
 
 /// The body: `height` lines of it, and whether there are more below.
 pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
-    let (body, _) = body(frame);
+    let (body, _) = body(frame, height);
     let top = first(frame, &body, height);
     let more = body.len() > top + height;
     let mut lines: Vec<Line> = body.into_iter().skip(top).take(height).collect();
@@ -70,7 +82,7 @@ pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
 
 /// Whether line `row` of a body of `height` lines belongs to the chart.
 pub fn is_chart(frame: &Frame, height: usize, row: usize) -> bool {
-    let (body, chart) = body(frame);
+    let (body, chart) = body(frame, height);
     row < height && chart.contains(&(first(frame, &body, height) + row))
 }
 
@@ -79,8 +91,8 @@ fn first(frame: &Frame, body: &[Line], height: usize) -> usize {
     frame.state.nav.top().min(body.len().saturating_sub(height))
 }
 
-/// All lines, and which of them are the chart.
-fn body(frame: &Frame) -> (Vec<Line>, Range<usize>) {
+/// All lines on a screen that shows `height` of them, and which are the chart.
+fn body(frame: &Frame, height: usize) -> (Vec<Line>, Range<usize>) {
     let Some(site) = selected(frame) else {
         return (vec![Line::of(Role::Plain, " this site is no longer monitored")], 0..0);
     };
@@ -97,19 +109,38 @@ fn body(frame: &Frame) -> (Vec<Line>, Range<usize>) {
     }
     let mut body = figures_of_views(frame, site, &rows);
     body.extend(objective::lines(frame, site));
-    let (chart, series) = chart::lines(frame, site);
-    let charted = body.len()..body.len() + chart.len();
-    body.extend(chart);
+    let chart = Chart::of(frame, site);
+    let mut below = Vec::new();
     if let Some(summary) = shown {
-        body.extend(beside(frame, |cells| phases(frame, summary, cells), |cells| answers(frame, summary, cells)));
+        let (phases, answers) = (phases::phases, phases::answers);
+        below.extend(beside(frame, |cells| phases(frame, summary, cells), |cells| answers(frame, summary, cells)));
     }
-    body.extend(beside(
+    below.extend(beside(
         frame,
-        |cells| chart::distribution(frame, &series, cells),
-        |cells| last_check(frame, site, cells),
+        |cells| chart::distribution(frame, &chart.series, cells),
+        |cells| last_check::last_check(frame, site, cells),
     ));
-    body.extend(alerts_of(frame, site));
-    (body, charted)
+    let alerts = last_check::alerts_of(frame, site, &chart);
+    let others = body.len() + chart.height(frame, site) + below.len() + alerts.len().min(ALERTS_SEEN);
+    let charted = chart.lines(frame, site, least_rows(frame).max(height.saturating_sub(others)).min(ROWS_MAX));
+    let place = body.len()..body.len() + charted.len();
+    body.extend(charted);
+    body.extend(below);
+    body.extend(alerts);
+    (body, place)
+}
+
+/// The rows of a drawing where the other regions leave none.
+fn least_rows(frame: &Frame) -> usize {
+    let height = if frame.plan.below > 0 { frame.plan.below } else { usize::from(frame.size.height) };
+    (height.saturating_sub(24) / 2 + 5).min(10)
+}
+
+/// Where the cell of the chart in column `column` of the screen begins.
+pub fn cell_at(frame: &Frame, column: usize) -> Option<Timestamp> {
+    let scope = Chart::of(frame, selected(frame)?).scope;
+    let cell = column.checked_sub(SCALE).filter(|cell| *cell < scope.cells)?;
+    Some(scope.start(cell))
 }
 
 /// The first line of a region: `left`, a rule, and `right` if there is room.
@@ -138,6 +169,8 @@ fn figures_of_views(frame: &Frame, site: &SiteSnapshot, rows: &[(&Summary, bool)
         ("TTFB", 4, |summary| summary.ttfb.map(|latency| latency.avg)),
         ("TTFB MX", 5, |summary| summary.ttfb.map(|latency| f64::from(latency.max))),
     ];
+    let has_coverage = rows.iter().any(|(summary, _)| !coverage(summary).is_empty());
+    let coverage_cell = |text: &str| if has_coverage { format!(" {}", right(text, 4)) } else { String::new() };
     let fixed = LABEL + 8 + 1 + 4 + 1 + 6;
     let room = frame.width().saturating_sub(fixed) / 8;
     let shown: Vec<&Pick> = picks.iter().filter(|(_, rank, _)| *rank < room).collect();
@@ -147,7 +180,8 @@ fn figures_of_views(frame: &Frame, site: &SiteSnapshot, rows: &[(&Summary, bool)
         title.push(Role::Plain, " · ");
         title.push(Role::Mode, "FROZEN (f)");
     }
-    let mut head = Line::of(Role::Plain, format!("{:LABEL$}{:>8} {:>4} {:>6}", "", "AVAIL", "COV", "CHECKS"));
+    let mut head =
+        Line::of(Role::Plain, format!("{:LABEL$}{:>8}{} {:>6}", "", "AVAIL", coverage_cell("COV"), "CHECKS"));
     for (name, ..) in &shown {
         head.push(Role::Plain, format!(" {name:>7}"));
     }
@@ -159,7 +193,7 @@ fn figures_of_views(frame: &Frame, site: &SiteSnapshot, rows: &[(&Summary, bool)
         line.pad_to(LABEL);
         line.push(
             Role::Plain,
-            format!("{} {} {checks:>6}", right(&marked(summary, is_exact), 8), right(&coverage(summary), 4)),
+            format!("{}{} {checks:>6}", right(&marked(summary, is_exact), 8), coverage_cell(&coverage(summary))),
         );
         for (.., pick) in &shown {
             line.push(
@@ -189,174 +223,4 @@ fn beside(frame: &Frame, left: impl Fn(usize) -> Vec<Line>, right: impl Fn(usize
             line
         })
         .collect()
-}
-
-fn tabs(frame: &Frame, name: &'static str, summary: &Summary) -> Line {
-    let mut line = Line::of(Role::Strong, name);
-    line.push(Role::Plain, " ·");
-    if frame.state.chart.until().is_some() {
-        line.push(Role::Plain, format!(" {}", time_text::span(summary.timeframe.length())));
-        return line;
-    }
-    let shown = frame.state.sites.view().min(frame.tables.views.len().saturating_sub(1));
-    for (i, view) in frame.tables.views.iter().enumerate() {
-        line.push(Role::Plain, " ");
-        let span = time_text::span(view.timeframe.length());
-        if i == shown {
-            line.push(Role::Cursor, format!("[{span}]"));
-        } else {
-            line.push(Role::Plain, format!(" {span} "));
-        }
-    }
-    line
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "cells are few"
-)]
-fn phases(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
-    let count = summary.response.map_or(0, |latency| latency.count);
-    let averages = match count {
-        0 => "no data".to_owned(),
-        _ => format!("averages of {}", time_text::counted(count, "successful check")),
-    };
-    let mut lines = vec![rule(tabs(frame, "Phases", summary), &averages, cells)];
-    let total: f64 = summary.phase_means.iter().flatten().sum();
-    let room = cells.saturating_sub(23) as f64;
-    let mut before = 0.0;
-    for (phase, mean) in Phase::ALL.into_iter().zip(summary.phase_means) {
-        let mut line = Line::of(Role::Plain, format!(" {:<12}", phase.name()));
-        let Some(mean) = mean else {
-            line.push(Role::Plain, NO_TIME);
-            lines.push(line);
-            continue;
-        };
-        line.push(Role::Plain, format!("{} ", figures::time_cell(mean)));
-        let (from, to) = (before / total * room, (before + mean) / total * room);
-        before += mean;
-        line.pad_to(line.width() + from.floor() as usize);
-        let length = ((to - from.floor()).round() as usize).max(1);
-        line.push(Role::Phase(phase), frame.symbols().phase(phase).repeat(length));
-        lines.push(line);
-    }
-    let mut line = Line::of(Role::Plain, format!(" {:<12}", "total"));
-    let text = summary.response.map_or_else(
-        || NO_TIME.to_owned(),
-        |latency| {
-            let mut text = figures::time_cell(latency.avg);
-            for (name, us) in [("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99)] {
-                let more = format!("  {name} {}", figures::time(f64::from(us)));
-                if line.width() + text.len() + more.len() <= cells {
-                    text.push_str(&more);
-                }
-            }
-            text
-        },
-    );
-    line.push(Role::Plain, text);
-    lines.push(line);
-    lines
-}
-
-fn answers(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
-    let checks = summary.counts.checks();
-    let count = time_text::counted(checks, "check");
-    let mut lines = vec![rule(Line::of(Role::Strong, "Answers"), &count, cells)];
-    let parts = partition(summary);
-    if parts.is_empty() {
-        lines.push(Line::of(Role::Plain, " none yet"));
-    }
-    let room = u64::try_from(cells.saturating_sub(28)).unwrap_or(0);
-    for part in &parts {
-        let role = if part.failed { Role::Fault } else { Role::Plain };
-        let mut line = Line::of(role, format!(" {:<9} ", part.name));
-        line.push(
-            Role::Plain,
-            format!("{:>6} {:>7}  ", figures::count(part.count), figures::percent(part.count, checks)),
-        );
-        let length = usize::try_from((part.count * room).div_ceil(checks.max(1))).unwrap_or(0);
-        line.push(role, frame.symbols().pick("█", "#").repeat(length));
-        lines.push(line);
-    }
-    lines
-}
-
-fn last_check(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Vec<Line> {
-    let Some(last) = &site.last else {
-        return vec![rule(Line::of(Role::Strong, "Last check"), "", cells), Line::of(Role::Plain, " none yet")];
-    };
-    let sample = &last.sample;
-    let mut title = Line::of(Role::Strong, "Last check");
-    title.push(Role::Plain, format!(" · {}", frame.moment(sample.at)));
-    if sample.cause != Cause::Ok {
-        title.push(Role::Fault, format!(" · {}", sample.cause.name()));
-    }
-    let check = format!("check #{}", figures::count(last.seq));
-    let mut lines = vec![rule(title, &check, cells)];
-    let mut first = Vec::new();
-    if sample.cause != Cause::Ok {
-        first.push(note(frame, site));
-    }
-    if sample.cause != Cause::Status {
-        first.extend(sample.status.map(|status| format!("status {}", status.get())));
-    }
-    first.push(figures::time(f64::from(sample.total().get())));
-    first.push(figures::bytes(u64::from(sample.bytes)));
-    if sample.redirects > 0 {
-        first.push(format!("{} redirects", sample.redirects));
-    }
-    lines.push(Line::of(Role::Plain, cut(&format!(" {}", first.join(" · ")), cells)));
-    let mut second = Vec::new();
-    if let Some(address) = last.observation.as_ref().and_then(|observation| observation.address) {
-        second.push(address.to_string());
-    }
-    second.extend(sample.http.name().map(|http| format!("HTTP/{http}")));
-    second.extend(site.last_up.map(|at| format!("last up {}", frame.moment(at))));
-    if !second.is_empty() {
-        lines.push(Line::of(Role::Plain, cut(&format!(" {}", second.join(" · ")), cells)));
-    }
-    lines.extend(certificate(frame, site, cells));
-    lines
-}
-
-fn certificate(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Option<Line> {
-    let certificate = site.last.as_ref()?.observation.as_ref()?.certificate.as_ref()?;
-    let days = certificate_days(site, frame.inputs.now)?;
-    let until = time_text::date(certificate.not_after, frame.inputs.zone);
-    let faults: Vec<&str> = certificate.faults.iter().map(|fault| fault.name()).collect();
-    let left = if days < 0 { "expired".to_owned() } else { format!("{days} days") };
-    let mut text =
-        format!(" certificate {} · {} · {left} ({until})", safe(&certificate.subject), safe(&certificate.issuer));
-    if !faults.is_empty() {
-        text = format!("{text} · {}", faults.join(", ").replace('_', " "));
-    }
-    let warned = warned_days(site, frame.inputs.now).is_some() || !faults.is_empty();
-    let role = if warned { Role::Warning } else { Role::Plain };
-    Some(Line::of(role, cut(&text, cells)))
-}
-
-fn alerts_of(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let mut count = 0;
-    for alert in frame.inputs.alerts.iter().rev().filter(|alert| alert.site == site.name) {
-        count += 1;
-        if count <= ALERTS_MAX {
-            let mut entry = alerts::entry(frame, alert, count == 1 && alert.state == AlertState::Down);
-            if frame.state.chart.jumped() == Some(alert.at)
-                && let Some(first) = entry.first_mut()
-            {
-                *first = std::mem::take(first).with_cursor();
-            }
-            lines.extend(entry);
-        }
-    }
-    let shown = if count > ALERTS_MAX { format!("the newest {ALERTS_MAX} of {count}") } else { String::new() };
-    lines.insert(0, rule(Line::of(Role::Strong, "Alerts of this site"), &shown, frame.width()));
-    if count == 0 {
-        lines.push(Line::of(Role::Plain, " none yet"));
-    }
-    lines
 }
