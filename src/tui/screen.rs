@@ -27,12 +27,14 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
     let end = lines.len() + body;
     let mut bottom = selection::line(&frame);
     let mut more = false;
+    // What a key just refused goes before the newest alert.
+    let toast = || alerts::toast(&frame).filter(|_| state.timers.refusal(inputs.now).is_none());
     match state.nav.page() {
         Page::Overview => {
             lines.extend(overview::lines(&frame));
             lines.extend(alerts::region(&frame, plan.alerts));
             if plan.alerts == 0 {
-                bottom = alerts::toast(&frame).unwrap_or(bottom);
+                bottom = toast().unwrap_or(bottom);
             }
         }
         Page::Alerts => lines.extend(alerts::page(&frame, body)),
@@ -46,20 +48,20 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
             let (seen, below) = site::lines(&frame, end - lines.len());
             more = below;
             lines.extend(seen);
-            bottom = alerts::toast(&frame).unwrap_or(bottom);
+            bottom = toast().unwrap_or(bottom);
         }
         Page::Tuning => {
             let (seen, below) = tuning::lines(&frame, body);
             more = below;
             lines.extend(seen);
-            bottom = alerts::toast(&frame).unwrap_or(bottom);
+            bottom = toast().unwrap_or(bottom);
         }
         Page::Help => {
             // No site is in focus, so its line is room for the help.
             let mut help = help::lines(&frame, body + 1);
             let last = help.pop().unwrap_or_default();
             lines.extend(help);
-            bottom = alerts::toast(&frame).unwrap_or(last);
+            bottom = toast().unwrap_or(last);
         }
     }
     lines.resize(end, Line::default());

@@ -303,6 +303,22 @@ mod behaviour {
     }
 
     #[test]
+    fn what_a_key_refused_goes_before_a_new_alert() {
+        let world = fixtures::five_sites();
+        let mut state = fixtures::state();
+        press(&world, &mut state, SIZE, "j\n");
+        let mut world = world.later(2);
+        let mut alert = (*world.alerts[2]).clone();
+        alert.facts.at = world.now;
+        world.alerts.push(Arc::new(alert));
+        press(&world, &mut state, SIZE, "");
+        assert!(text(&world, &state).contains("▼ Website api is down"));
+        press(&world, &mut state, SIZE, "\n");
+        let shown = text(&world, &state);
+        assert!(shown.contains("shop-checkout  no incident of this site is known"), "{shown}");
+    }
+
+    #[test]
     fn a_click_on_the_chart_puts_the_cursor_there() {
         let world = fixtures::five_sites();
         let mut state = fixtures::state();
