@@ -11,7 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use super::key::{Key, Parser};
+use super::key::Key;
+use super::parser::Parser;
 
 const CHUNKS: usize = 64;
 const CHUNK: usize = 1024;
