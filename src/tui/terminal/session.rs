@@ -19,7 +19,6 @@ use std::time::Duration;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, queue};
-use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Rect, Size};
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
@@ -30,9 +29,11 @@ use crate::tui::input::reader::{Input, is_foreground};
 use crate::tui::render::{Screen, render};
 use crate::tui::style::theme::Theme;
 
+use super::ansi::AnsiBackend;
 use super::console::{Console, TerminalEffects};
 use super::job_control::{JobControl, can_suspend};
 use super::output::TerminalOutput;
+use super::size::measure;
 
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
@@ -55,7 +56,7 @@ static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal of this process; restored on drop.
 pub struct TerminalSession {
-    terminal: Terminal<CrosstermBackend<FrameWriter>>,
+    terminal: Terminal<AnsiBackend<FrameWriter>>,
     size: Size,
     title: String,
     input: Input,
@@ -83,8 +84,7 @@ impl TerminalSession {
         take()?;
         let built = Input::open().and_then(|input| {
             let viewport = Viewport::Fixed(area(size));
-            let terminal =
-                Terminal::with_options(CrosstermBackend::new(FrameWriter::default()), TerminalOptions { viewport })?;
+            let terminal = Terminal::with_options(AnsiBackend(FrameWriter::default()), TerminalOptions { viewport })?;
             Ok(Self { terminal, size, title: String::new(), input, mouse: false })
         });
         if built.is_err() {
@@ -110,18 +110,18 @@ impl Console for TerminalSession {
             self.terminal.resize(area(size))?;
         }
         if effects.bell {
-            self.terminal.backend_mut().write_all(b"\x07")?;
+            self.terminal.backend_mut().0.write_all(b"\x07")?;
         }
         if let Some(notification) = &effects.notification {
-            self.terminal.backend_mut().write_all(notification.as_bytes())?;
+            self.terminal.backend_mut().0.write_all(notification.as_bytes())?;
         }
         if self.mouse != effects.mouse {
             self.mouse = effects.mouse;
-            self.terminal.backend_mut().write_all(if effects.mouse { MOUSE_ON } else { MOUSE_OFF })?;
+            self.terminal.backend_mut().0.write_all(if effects.mouse { MOUSE_ON } else { MOUSE_OFF })?;
         }
         if self.title != screen.title {
             self.title.clone_from(&screen.title);
-            write!(self.terminal.backend_mut(), "\x1b]0;{}\x07", screen.title)?;
+            write!(self.terminal.backend_mut().0, "\x1b]0;{}\x07", screen.title)?;
         }
         self.terminal.draw(|frame| render(screen, &theme, frame.area(), frame.buffer_mut()))?;
         if lock(&TERMINAL).is_owned { Ok(()) } else { Err(io::Error::other("the terminal was restored")) }
@@ -238,20 +238,6 @@ fn can_write_in_background() -> bool {
 #[cfg(not(unix))]
 const fn can_write_in_background() -> bool {
     true
-}
-
-/// One system call, because this runs ten times per second: crossterm opens the terminal for it, and starts the program tput
-/// when the terminal is gone.
-#[cfg(unix)]
-fn measure() -> io::Result<Size> {
-    let size = rustix::termios::tcgetwinsize(io::stdout())?;
-    Ok(Size { width: size.ws_col, height: size.ws_row })
-}
-
-#[cfg(not(unix))]
-fn measure() -> io::Result<Size> {
-    let size = crossterm::terminal::window_size()?;
-    Ok(Size { width: size.columns, height: size.rows })
 }
 
 const fn area(size: Size) -> Rect {
