@@ -24,7 +24,7 @@ pub enum AlertEntry {
     One {
         /// Index into the alerts.
         alert: usize,
-        /// It is the newest alert of its site, and down.
+        /// It is the newest alert of its site and rule, and opened an incident.
         open: bool,
     },
     Burst {
@@ -71,7 +71,7 @@ impl AlertIndex {
         let mut seen = HashSet::new();
         let (mut opened, mut closed) = (Vec::new(), Vec::new());
         for (i, alert) in alerts.iter().enumerate().rev() {
-            let open = seen.insert(&alert.site) && alert.state == AlertState::Down;
+            let open = seen.insert((&alert.site, alert.rule)) && alert.state.is_opening();
             if passes(alert, open, filter) {
                 if open { opened.push(i) } else { closed.push(i) }
             }
@@ -86,21 +86,13 @@ impl AlertIndex {
 
 /// The burst of each alert.
 fn bursts(alerts: &[Arc<AlertRecord>]) -> Vec<AlertBurst> {
-    // The last burst of each state.
-    let mut running: Vec<AlertBurst> = Vec::new();
+    let mut running = HashMap::<AlertState, Timestamp>::new();
     let burst = |alert: &Arc<AlertRecord>| {
-        let new = (alert.at, alert.state);
-        match running.iter_mut().find(|burst| burst.1 == alert.state) {
-            Some(burst) if alert.at.since(burst.0) <= BURST => *burst,
-            Some(burst) => {
-                *burst = new;
-                new
-            }
-            None => {
-                running.push(new);
-                new
-            }
+        let began = running.entry(alert.state).or_insert(alert.at);
+        if alert.at.since(*began) > BURST {
+            *began = alert.at;
         }
+        (*began, alert.state)
     };
     alerts.iter().map(burst).collect()
 }
@@ -132,11 +124,11 @@ fn fold(
     }
 }
 
-/// A word is `open`, `down`, `up`, or part of the name or the message; `!` negates it.
+/// A word is `open`, `down`, `up` in any case, or part of the name or the message; `!` negates it.
 fn passes(alert: &AlertRecord, open: bool, filter: &str) -> bool {
     filter.split_whitespace().all(|word| {
         let (word, wanted) = word.strip_prefix('!').map_or((word, true), |rest| (rest, false));
-        let found = match word {
+        let found = match word.to_ascii_lowercase().as_str() {
             "" => return true,
             "open" => open,
             "down" => alert.state == AlertState::Down,
@@ -151,6 +143,7 @@ fn passes(alert: &AlertRecord, open: bool, filter: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::RuleKind;
     use crate::tui::tests::fixtures;
 
     fn listed(alerts: &[Arc<AlertRecord>], filter: &str) -> Vec<usize> {
@@ -169,17 +162,6 @@ mod tests {
     }
 
     #[test]
-    fn alerts_of_every_rule_are_listed() {
-        let mut alerts = fixtures::five_sites().alerts;
-        for state in [AlertState::Ended, AlertState::Breached, AlertState::Cleared] {
-            let mut alert = (*alerts[0]).clone();
-            (alert.facts.at, alert.facts.state) = (fixtures::now(), state);
-            alerts.push(Arc::new(alert));
-        }
-        assert_eq!(listed(&alerts, ""), [2, 5, 4, 3, 1, 0]);
-    }
-
-    #[test]
     fn words_find_names_messages_and_states() {
         let alerts = fixtures::five_sites().alerts;
         for (filter, found) in [
@@ -187,11 +169,27 @@ mod tests {
             ("down", vec![2, 0]),
             ("!open", vec![1, 0]),
             ("BLOG", vec![]),
+            ("DOWN", vec![2, 0]),
             ("83.33", vec![1]),
             ("blog !up", vec![0]),
         ] {
             assert_eq!(listed(&alerts, filter), found, "{filter}");
         }
+    }
+
+    #[test]
+    fn every_rule_of_a_site_has_an_incident_of_its_own() {
+        let mut alerts = fixtures::five_sites().alerts;
+        let of = |site: &str, state, secs| {
+            let mut alert = (*fixtures::five_sites().alerts[0]).clone();
+            (alert.facts.site, alert.facts.state, alert.facts.rule) = (site.into(), state, RuleKind::Latency);
+            alert.facts.at = fixtures::now().after(Duration::from_secs(secs));
+            Arc::new(alert)
+        };
+        alerts.extend([of("blog", AlertState::Breached, 1), of("docs", AlertState::Breached, 2)]);
+        alerts.push(of("docs", AlertState::Cleared, 3));
+        let index = AlertIndex::of(&alerts, "", &HashSet::new());
+        assert_eq!((listed(&alerts, ""), index.open), (vec![3, 2, 5, 4, 1, 0], 2));
     }
 
     #[test]
