@@ -2,7 +2,7 @@
 //!
 //! Header, selection line and footer are always there. The views are stacked when each has room for all its sites or for
 //! ten of them; else tabs show one view at a time, because two views of five rows each are of no use with a thousand
-//! sites. Alerts have at least two lines and take what the views leave. A terminal of fewer than 14 rows has no alerts
+//! sites, or the user wants one alone. Alerts have at least two lines and take what the views leave. A terminal of fewer than 14 rows has no alerts
 //! region, one below 40×8 only the summary. With 50 rows and more a site opens below one shortened table, in two thirds of
 //! the screen.
 
@@ -26,6 +26,8 @@ pub struct Demand {
     pub views: usize,
     /// Index of the view that tabs show.
     pub tab: usize,
+    /// The user wants this view alone.
+    pub alone: bool,
     pub banner: bool,
     /// Show a site below the table if there is room.
     pub below: bool,
@@ -74,7 +76,7 @@ impl OverviewLayout {
         let alerts = if height >= ALERTS_FROM_HEIGHT { ALERTS_MIN } else { 0 };
         let plan = Self { alerts, ..Self::default() };
         let least = demand.sites.clamp(1, STACK_ROWS);
-        if demand.views > 1 && demand.views * (1 + least) + 1 + alerts <= body {
+        if demand.views > 1 && !demand.alone && demand.views * (1 + least) + 1 + alerts <= body {
             plan.stacked(demand, body)
         } else {
             plan.tabbed(demand, body)
@@ -142,7 +144,16 @@ mod tests {
 
     fn plan(width: u16, height: u16, sites: usize) -> OverviewLayout {
         let size = Size { width, height };
-        OverviewLayout::new(&Demand { size, sites, listed: sites, views: 2, tab: 1, banner: false, below: false })
+        OverviewLayout::new(&Demand {
+            size,
+            sites,
+            listed: sites,
+            views: 2,
+            tab: 1,
+            alone: false,
+            banner: false,
+            below: false,
+        })
     }
 
     #[test]
@@ -167,11 +178,11 @@ mod tests {
         #[test]
         fn regions_fill_no_more_than_the_screen(
             width in 0u16..250, height in 0u16..120, sites in 0usize..2000, listed in 0usize..2000,
-            views in 0usize..9, tab in 0usize..9, banner: bool, below: bool,
+            views in 0usize..9, tab in 0usize..9, alone: bool, banner: bool, below: bool,
         ) {
             let size = Size { width, height };
             let listed = listed.min(sites);
-            let plan = OverviewLayout::new(&Demand { size, sites, listed, views, tab, banner, below });
+            let plan = OverviewLayout::new(&Demand { size, sites, listed, views, tab, alone, banner, below });
             if !plan.summary {
                 let tables: usize = plan.views.iter().map(|view| 1 + usize::from(view.head) + view.rows).sum();
                 let halved = below && height >= HALVED_FROM_HEIGHT;

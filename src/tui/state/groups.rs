@@ -31,6 +31,11 @@ impl GroupedList {
         }
     }
 
+    /// Whether sites are shown by group.
+    pub const fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     pub fn is_unfolded(&self, group: &Arc<str>) -> bool {
         self.unfolded.contains(group)
     }

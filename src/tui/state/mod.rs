@@ -76,16 +76,26 @@ impl UiState {
 
     /// The regions at this size.
     pub(crate) fn plan(&self, inputs: &Inputs, size: Size) -> OverviewLayout {
+        OverviewLayout::new(&self.demand(inputs, size))
+    }
+
+    /// Whether there is room for all views at once.
+    pub(crate) fn would_stack(&self, inputs: &Inputs, size: Size) -> bool {
+        !OverviewLayout::new(&Demand { alone: false, ..self.demand(inputs, size) }).tabs
+    }
+
+    fn demand(&self, inputs: &Inputs, size: Size) -> Demand {
         let tables = self.tables(inputs);
-        OverviewLayout::new(&Demand {
+        Demand {
             size,
             sites: tables.sites.len(),
             listed: self.sites.len(),
             views: tables.views.len(),
             tab: self.sites.view(),
+            alone: self.sites.is_alone(),
             banner: banner::is_shown(inputs, &self.timers),
             below: self.nav.is_split(),
-        })
+        }
     }
 
     /// The site that the user looks at, as an index into the tables: on its own page even if it is not listed, on the

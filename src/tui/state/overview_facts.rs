@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
-use crate::engine::snapshot::{Snapshot, ViewSnapshot};
+use crate::engine::snapshot::{SiteSnapshot, Snapshot, ViewSnapshot};
 use crate::model::Timestamp;
 use crate::stats::Summary;
+use crate::tui::style::line::{short_name, width};
+
+use super::site_list::warned_days;
 
 /// Coverage below this gets a mark.
 const FULL_COVERAGE: f64 = 0.995;
+/// The share by which times may differ and look the same.
+const SAME: f64 = 0.05;
+/// ` (cert 21d)`
+const CERTIFICATE_CELLS: usize = 11;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OverviewFacts {
@@ -15,6 +22,12 @@ pub struct OverviewFacts {
     about: Option<(usize, Vec<Timestamp>)>,
     /// Some site was not fully covered, now or before.
     pub incomplete: bool,
+    /// The cells of the longest name, with the days of a certificate where it has a warning.
+    pub longest_name: usize,
+    /// Some certificate ends soon, now or before.
+    pub certificates: bool,
+    /// Some time to first byte differs from the response time, now or before.
+    pub ttfb: bool,
     /// Some site has an objective.
     pub objectives: bool,
     /// How much of its timeframe each view has seen, until that is all of it.
@@ -32,9 +45,14 @@ impl OverviewFacts {
             return;
         }
         let mut rows = snapshot.views.iter().flat_map(|view| &view.rows);
+        let ttfb = rows.clone().any(|row| has_own_ttfb(&row.summary));
+        let certificates = snapshot.sites.iter().any(|site| warned_days(site, snapshot.at).is_some());
         let rule = snapshot.sites.first().map(|site| site.policies.availability);
         *self = Self {
             about,
+            longest_name: snapshot.sites.iter().map(|site| name_cells(site, snapshot.at)).max().unwrap_or(0),
+            certificates: self.certificates || certificates,
+            ttfb: self.ttfb || ttfb,
             incomplete: self.incomplete || rows.any(|row| is_incomplete(&row.summary)),
             objectives: snapshot.sites.iter().any(|site| site.policies.slo.is_some()),
             filled: snapshot.views.iter().map(|view| filled(snapshot, view)).collect(),
@@ -47,6 +65,19 @@ impl OverviewFacts {
 /// Whether some due checks were not made.
 pub fn is_incomplete(summary: &Summary) -> bool {
     summary.coverage.is_some_and(|coverage| coverage < FULL_COVERAGE)
+}
+
+fn name_cells(site: &SiteSnapshot, now: Timestamp) -> usize {
+    let suffix = warned_days(site, now).map_or(0, |_| CERTIFICATE_CELLS);
+    width(short_name(&site.name)) + suffix
+}
+
+/// Whether the averages differ by more than [`SAME`], so that a column of each says more than one.
+fn has_own_ttfb(summary: &Summary) -> bool {
+    match (&summary.ttfb, &summary.response) {
+        (Some(ttfb), Some(response)) => response.avg - ttfb.avg > response.avg * SAME,
+        _ => false,
+    }
 }
 
 /// The time since the oldest check; none once any site has seen the whole timeframe.

@@ -6,8 +6,11 @@
 use std::cmp::Ordering;
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
-use crate::model::{Flags, SortKey, Timestamp};
+use crate::model::{Cause, Flags, SortKey, Status, Timestamp};
 use crate::stats::{Latency, Summary};
+
+/// The shortest part of a cause that a filter takes.
+const CAUSE_MIN: usize = 3;
 
 /// The sort keys, each with the letter that chooses it and its word.
 pub const SORT_KEYS: [(SortKey, char, &str); 8] = [
@@ -49,31 +52,56 @@ impl SiteFilter {
         !self.not_up && self.text.trim().is_empty()
     }
 
-    /// Whether `site` passes. A word is a state (`down`, `failing`, `up`, …), `cert`, `group:` and part of a group, or part
-    /// of the name, URL or group; `!` negates it; a word without capitals matches both cases.
-    pub fn passes(&self, site: &SiteSnapshot, now: Timestamp) -> bool {
+    /// Whether `site` with these figures passes. A word is a state (`down`, `failing`, `up`, …) or `cert` in any case,
+    /// `group:` and part of a group, a status (`503`, `5xx`) or cause (`timeout`) among its checks, or part of the name, URL
+    /// or group; `!` negates it; part of a name without capitals matches both cases.
+    pub fn passes(&self, site: &SiteSnapshot, figures: Option<&Summary>, now: Timestamp) -> bool {
         if self.not_up && site.state == SiteState::Up {
             return false;
         }
         self.text.split_whitespace().all(|word| match word.strip_prefix('!') {
             Some("") => true,
-            Some(rest) => !matches(rest, site, now),
-            None => matches(word, site, now),
+            Some(rest) => !matches(rest, site, figures, now),
+            None => matches(word, site, figures, now),
         })
     }
 }
 
-fn matches(word: &str, site: &SiteSnapshot, now: Timestamp) -> bool {
-    match word {
+fn matches(word: &str, site: &SiteSnapshot, figures: Option<&Summary>, now: Timestamp) -> bool {
+    let lower = word.to_ascii_lowercase();
+    match lower.as_str() {
         "down" => super::state_counts::is_down(site),
         "cert" => warned_days(site, now).is_some(),
         _ if word.starts_with("group:") => {
             let wanted = &word["group:".len()..];
             site.group.as_deref().is_some_and(|group| contains(group, wanted))
         }
-        "recovering" | "failing" | "unknown" | "new" | "up" | "paused" => site.state.name() == word,
-        _ => [&site.name, &site.url].into_iter().chain(&site.group).any(|text| contains(text, word)),
+        "recovering" | "failing" | "unknown" | "new" | "up" | "paused" => site.state.name() == lower,
+        _ => {
+            [&site.name, &site.url].into_iter().chain(&site.group).any(|text| contains(text, word))
+                || answered(&lower, site, figures)
+        }
     }
+}
+
+/// Whether the last check or one in `figures` had the status or the cause `word`.
+fn answered(word: &str, site: &SiteSnapshot, figures: Option<&Summary>) -> bool {
+    let last = site.last.as_ref().map(|last| &last.sample);
+    let is_status = |status: Status| {
+        let code = status.get().to_string();
+        code == word || word.strip_suffix("xx").is_some_and(|class| class.len() == 1 && code.starts_with(class))
+    };
+    if word.starts_with(|c: char| c.is_ascii_digit()) {
+        let known = figures.into_iter().flat_map(|figures| figures.codes.iter().map(|(status, _)| *status));
+        return known.chain(last.and_then(|last| last.status)).any(is_status);
+    }
+    // Shorter words would find causes while a name is typed.
+    let is_cause = |cause: Cause| {
+        let is_failure = !matches!(cause, Cause::Ok | Cause::Local);
+        is_failure && word.len() >= CAUSE_MIN && (cause.word().contains(word) || cause.name().contains(word))
+    };
+    let known = figures.into_iter().flat_map(|figures| figures.causes.iter().map(|(cause, _)| *cause));
+    known.chain(last.map(|last| last.cause)).any(is_cause)
 }
 
 fn contains(text: &str, word: &str) -> bool {
@@ -97,11 +125,12 @@ pub fn warned_days(site: &SiteSnapshot, now: Timestamp) -> Option<i64> {
 /// The listed sites as indices into the snapshot, in order, by the figures of the view at index `view`.
 pub fn arrange(snapshot: &Snapshot, filter: &SiteFilter, sort: Sort, view: usize) -> Vec<usize> {
     let all = filter.is_blank();
+    let rows = snapshot.views.get(view).map_or(&[][..], |view| &view.rows);
     let passing = snapshot
         .sites
         .iter()
         .enumerate()
-        .filter(|(_, site)| all || filter.passes(site, snapshot.at))
+        .filter(|(i, site)| all || filter.passes(site, rows.get(*i).map(|row| &row.summary), snapshot.at))
         .map(|(i, site)| (i, site.as_ref()));
     match sort.key {
         SortKey::State => by_state(passing, sort.reversed),
@@ -111,7 +140,6 @@ pub fn arrange(snapshot: &Snapshot, filter: &SiteFilter, sort: Sort, view: usize
             listed.into_iter().map(|(i, _)| i).collect()
         }
         key => {
-            let rows = snapshot.views.get(view).map_or(&[][..], |view| &view.rows);
             let mut listed: Vec<_> = passing
                 .map(|(i, site)| (i, figure(key, site, rows.get(i).map(|row| &row.summary), snapshot.at)))
                 .collect();
@@ -166,6 +194,19 @@ mod tests {
             .into_iter()
             .map(|i| world.snapshot.sites[i].name.to_string())
             .collect()
+    }
+
+    #[test]
+    fn a_filter_knows_codes_causes_and_states_in_any_case() {
+        let found = |text: &str| listed(text, false, SortKey::State, false);
+        assert_eq!(found("503"), ["api"]);
+        assert_eq!(found("5xx"), ["api"]);
+        assert_eq!(found("slow"), ["shop-checkout"]);
+        assert_eq!(found("SLOW !503"), ["shop-checkout"]);
+        assert_eq!(found("DOWN"), found("down"));
+        assert_eq!(found("Cert"), ["docs"]);
+        assert!(found("!204").len() + found("204").len() == 9 && found("204") == ["status"], "{:?}", found("204"));
+        assert_eq!(found("5"), [""; 0], "a digit is part of no code");
     }
 
     #[test]

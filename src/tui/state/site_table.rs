@@ -18,6 +18,8 @@ pub struct SiteTable {
     sort: Sort,
     /// Index of the view that tabs, sorting and the page of a site show.
     view: usize,
+    /// The overview shows this view alone, also where there is room for all.
+    is_alone: bool,
     pub(crate) groups: GroupedList,
     pub(crate) facts: OverviewFacts,
     frozen: Option<Arc<Snapshot>>,
@@ -140,6 +142,10 @@ impl SiteTable {
         self.view
     }
 
+    pub const fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
     pub fn is_frozen(&self) -> bool {
         self.frozen.is_some()
     }
@@ -177,16 +183,33 @@ impl SiteTable {
         self.arranged = None;
     }
 
+    /// Shows the view at `index` alone, or all again if it was.
+    pub fn toggle_alone(&mut self, index: usize) {
+        self.is_alone = !(self.is_alone && self.view == index);
+        self.show_view(index);
+    }
+
+    /// Shows the next view alone, after the last one all, and so on; backwards if `by` is negative.
+    pub fn turn_alone(&mut self, by: isize, views: usize) {
+        // Place 0 is that of all views.
+        let places = views + 1;
+        let place = if self.is_alone { self.view + 1 } else { 0 };
+        let next = (place + places).saturating_add_signed(by) % places;
+        self.is_alone = next > 0;
+        self.show_view(next.saturating_sub(1));
+    }
+
     pub fn toggle_frozen(&mut self, snapshot: &Snapshot) {
         self.frozen = if self.frozen.is_some() { None } else { Some(Arc::new(snapshot.clone())) };
         self.arranged = None;
     }
 
-    /// Shows the sites by group, if any site has one, or each by itself.
-    pub fn toggle_groups(&mut self, snapshot: &Snapshot) {
+    /// Shows the sites by group, or each by itself. Returns whether any site has a group.
+    pub fn toggle_groups(&mut self, snapshot: &Snapshot) -> bool {
         let has_groups = self.tables(snapshot).sites.iter().any(|site| site.group.is_some());
         self.groups.is_on = has_groups && !self.groups.is_on;
         self.arranged = None;
+        has_groups
     }
 
     /// Lists the members of `group`, or no longer.

@@ -12,6 +12,8 @@ use crate::tui::inputs::Inputs;
 
 /// How long something new is marked as new, and the least time between two bells.
 const FRESH: Duration = Duration::from_secs(10);
+/// How long the reply to a key is shown.
+const REPLY: Duration = Duration::from_secs(5);
 /// How long the banner reports lost samples and new notices.
 const REPORTED: Duration = Duration::from_mins(1);
 
@@ -27,8 +29,8 @@ pub struct Timers {
     notification: PendingNotification,
     bell_rang: Option<Timestamp>,
     bell_due: bool,
-    refused: Option<Timestamp>,
-    refusal: &'static str,
+    replied: Option<Timestamp>,
+    reply: &'static str,
 }
 
 impl Timers {
@@ -52,7 +54,7 @@ impl Timers {
             return;
         }
         let counters = [&mut self.lost_samples.1, &mut self.notices.1];
-        let times = [&mut self.started, &mut self.bell_rang, &mut self.refused];
+        let times = [&mut self.started, &mut self.bell_rang, &mut self.replied];
         for at in times.into_iter().chain(counters).flatten() {
             *at = at.before(back);
         }
@@ -87,14 +89,14 @@ impl Timers {
         std::mem::take(&mut self.bell_due)
     }
 
-    /// Notes why what the user asked for cannot be done.
-    pub fn refuse(&mut self, reason: &'static str, now: Timestamp) {
-        (self.refused, self.refusal) = (Some(now), reason);
+    /// Notes what a key did, or why it did nothing.
+    pub fn say(&mut self, reply: &'static str, now: Timestamp) {
+        (self.replied, self.reply) = (Some(now), reply);
     }
 
-    /// Why not, while that is new.
-    pub fn refusal(&self, now: Timestamp) -> Option<&'static str> {
-        is_within(self.refused, now, FRESH).then_some(self.refusal)
+    /// The reply to a key, while that is new.
+    pub fn reply(&self, now: Timestamp) -> Option<&'static str> {
+        is_within(self.replied, now, REPLY).then_some(self.reply)
     }
 
     pub fn is_starting(&self, now: Timestamp) -> bool {

@@ -116,11 +116,14 @@ impl Line {
         self.spans.iter().map(|span| span.text.as_ref()).collect()
     }
 
-    /// The line with the cursor on it, but for its mark.
+    /// The line with the cursor on it, `cells` wide; marks of states and bars keep their colours.
     #[must_use]
-    pub fn with_cursor(mut self) -> Self {
-        for span in self.spans.iter_mut().skip(2) {
-            span.role = Role::Cursor;
+    pub fn with_cursor(mut self, cells: usize) -> Self {
+        self.pad_to(cells);
+        for span in self.spans.iter_mut() {
+            if !matches!(span.role, Role::State(_) | Role::Beat(_)) {
+                span.role = Role::Cursor;
+            }
         }
         self
     }

@@ -45,7 +45,9 @@ pub enum Cell {
     Good,
     /// Some failed.
     Some,
-    /// The availability is at or below the site's own threshold.
+    /// The availability is at or below the site's own threshold, but some were up.
+    Poor,
+    /// All failed.
     Bad,
 }
 

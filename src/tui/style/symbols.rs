@@ -50,6 +50,7 @@ impl Symbols {
             Cell::None => (" ", " "),
             Cell::Good => ("▇", "|"),
             Cell::Some => ("▄", "!"),
+            Cell::Poor => ("▂", "x"),
             Cell::Bad => ("×", "X"),
         };
         self.pick(unicode, ascii)
@@ -100,7 +101,7 @@ mod tests {
         use SiteState::{Down, Failing, New, Paused, Recovering, Unknown, Up};
         for symbols in [Symbols::Unicode, Symbols::Ascii] {
             let marks = [Down, Recovering, Failing, Unknown, New, Up, Paused].map(|state| symbols.mark(state));
-            let cells = [Cell::None, Cell::Good, Cell::Some, Cell::Bad].map(|cell| symbols.beat(cell));
+            let cells = [Cell::None, Cell::Good, Cell::Some, Cell::Poor, Cell::Bad].map(|cell| symbols.beat(cell));
             for shapes in [&marks[..], &cells[..]] {
                 for (i, shape) in shapes.iter().enumerate() {
                     assert!(!shapes[..i].contains(shape), "{shape} twice in {symbols:?}");

@@ -68,7 +68,10 @@ impl Theme {
             }
             Role::Plain | Role::Beat(Cell::None) => plain,
             Role::Beat(Cell::Good) => self.colored(plain, Color::Green),
-            Role::Beat(Cell::Some) | Role::Warning => self.yellow(plain),
+            // A block of colour is legible on any ground; on yellow it would be heavier than what is worse.
+            Role::Beat(Cell::Some) => self.colored(plain, Color::Yellow),
+            Role::Beat(Cell::Poor) => self.colored(plain, Color::Red),
+            Role::Warning => self.yellow(plain),
             Role::Beat(Cell::Bad) => self.colored(plain, Color::Red).add_modifier(Modifier::REVERSED),
             Role::Phase(phase) => self.colored(plain, phase_color(phase)),
             Role::Plot(plot) => self.colored(plain, plot_color(plot)),
@@ -142,7 +145,7 @@ mod tests {
 
     #[test]
     fn yellow_is_a_ground_and_never_a_letter_on_light_terminals() {
-        for role in [Role::State(SiteState::Failing), Role::Warning, Role::Beat(Cell::Some)] {
+        for role in [Role::State(SiteState::Failing), Role::Warning] {
             assert_eq!(theme(Scheme::Light, true).style(role).fg, Some(Color::Black));
             assert_eq!(theme(Scheme::Light, true).style(role).bg, Some(Color::Yellow));
             assert_eq!(theme(Scheme::Dark, true).style(role).fg, Some(Color::Yellow));
@@ -152,7 +155,10 @@ mod tests {
     #[test]
     fn no_bar_and_no_letter_has_the_colour_of_a_background() {
         let roles = Phase::ALL.map(Role::Phase).into_iter();
-        let plots = [Plot::Median, Plot::High, Plot::Max].map(Role::Plot);
+        let plots = [Cell::Good, Cell::Some, Cell::Poor]
+            .map(Role::Beat)
+            .into_iter()
+            .chain([Plot::Median, Plot::High, Plot::Max].map(Role::Plot));
         for role in roles.chain(plots).chain([Role::Plain, Role::Fault, Role::State(SiteState::Up)]) {
             for scheme in [Scheme::Light, Scheme::Dark] {
                 let style = theme(scheme, true).style(role);

@@ -90,6 +90,7 @@ pictures! {
     storm_120x40: fixtures::burst(20), "", 120 x 40;
     storm_found_100x30: fixtures::burst(12), "a/service up\n", 100 x 30;
     no_alert_found_80x24: fixtures::five_sites(), "a/foo\n", 80 x 24;
+    five_one_view_alone_80x24: fixtures::five_sites(), "2", 80 x 24;
     help_80x24: fixtures::five_sites(), "?", 80 x 24;
     help_120x40: fixtures::nine_sites(), "?", 120 x 40;
     help_of_alerts_60x20: fixtures::nine_sites(), "a?", 60 x 20;
@@ -452,7 +453,7 @@ mod behaviour {
         let mut state = fixtures::state();
         state.settle(&world.inputs(), SIZE);
         let narrow = text(&world, &state);
-        assert!(narrow.contains("docs cert exp ") && narrow.contains("cert expired"), "{narrow}");
+        assert!(narrow.contains("docs (cert exp) ") && narrow.contains("cert expired"), "{narrow}");
         assert!(!narrow.contains("-2 d"), "{narrow}");
         let size = Size { width: 200, height: 60 };
         let wide = view(&world.inputs(), &state, size).text();
@@ -468,6 +469,45 @@ mod behaviour {
         let screen = view(&world.inputs(), &state, SIZE);
         assert_eq!(screen.title, "webmon DEMO ▼1");
         assert!(screen.text().starts_with(" webmon DEMO  ▼ 1 DOWN"), "{}", screen.text());
+    }
+
+    #[test]
+    fn a_view_can_be_alone_and_tab_goes_round() {
+        let (world, size) = (fixtures::five_sites(), Size { width: 80, height: 24 });
+        let shown = |keys: &str| {
+            let mut state = fixtures::state();
+            press(&world, &mut state, size, keys);
+            let plan = state.plan(&world.inputs(), size);
+            plan.views.iter().map(|placed| placed.view).collect::<Vec<_>>()
+        };
+        for (keys, views) in [
+            ("", &[0, 1][..]),
+            ("1", &[0]),
+            ("11", &[0, 1]),
+            ("12", &[1]),
+            ("\t", &[0]),
+            ("\t\t", &[1]),
+            ("\t\t\t", &[0, 1]),
+            ("9", &[0, 1]),
+        ] {
+            assert_eq!(shown(keys), views, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn keys_say_what_they_did() {
+        let (world, size) = (fixtures::five_sites(), Size { width: 100, height: 24 });
+        for (keys, said) in [
+            ("t", "theme for a light background"),
+            ("m", "mouse off"),
+            ("b", "bell off"),
+            ("9", "there is no such view"),
+        ] {
+            let mut state = fixtures::state();
+            press(&world, &mut state, size, keys);
+            let text = view(&world.inputs(), &state, size).text();
+            assert!(text.contains(said), "{keys}: {text}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::tui::keymap::{self, Action};
 use crate::tui::page::{ExitRequest, InputMode, Page};
 use crate::tui::state::UiState;
 use crate::tui::state::site_list::SORT_KEYS;
+use crate::tui::style::theme::Scheme;
 use crate::tui::tuning::Tuning;
 use crate::tui::view::chrome::help;
 use crate::tui::view::{site, tuning};
@@ -83,15 +84,18 @@ impl UiState {
                 }
             }
             Action::ToggleLogScale => self.chart.log = !self.chart.log,
-            // The overview shows all views at once.
-            Action::OtherView(_) | Action::View(_) if self.nav.page() == Page::Overview && !plan.tabs => {}
-            Action::OtherView(by) => self.sites.turn_view(by, tables.views.len()),
-            Action::View(index) if index < tables.views.len() => self.sites.show_view(index),
-            Action::View(_) => {}
+            Action::OtherView(by) => self.turn_view(by, inputs, size),
+            Action::View(index) if index >= tables.views.len() => self.timers.say("there is no such view", inputs.now),
+            Action::View(index) if self.nav.page() == Page::Overview => self.sites.toggle_alone(index),
+            Action::View(index) => self.sites.show_view(index),
             Action::Filter => self.nav.mode = InputMode::Filter,
             Action::Sort => self.nav.mode = InputMode::Sort,
             Action::ToggleNotUp => self.sites.toggle_not_up(),
-            Action::ToggleGroups => self.sites.toggle_groups(inputs.snapshot),
+            Action::ToggleGroups => {
+                if !self.sites.toggle_groups(inputs.snapshot) {
+                    self.timers.say("no site has a group", inputs.now);
+                }
+            }
             Action::ToggleFreeze => self.sites.toggle_frozen(inputs.snapshot),
             Action::Tune => self.open_tuning(inputs),
             Action::TuneValue(by) => self.tuning.iter_mut().for_each(|it| it.turn(by)),
@@ -104,15 +108,45 @@ impl UiState {
                 self.alerts.select_newest();
                 self.nav.open(Page::Alerts);
             }
-            Action::ToggleTheme => self.theme.scheme = self.theme.scheme.toggled(),
-            Action::ToggleBell => self.muted = !self.muted,
-            Action::ToggleMouse => self.mouse = !self.mouse,
+            Action::ToggleTheme | Action::ToggleBell | Action::ToggleMouse => self.toggle(action, inputs),
             Action::ToggleHelp if self.nav.page() == Page::Help => self.nav.back(),
             Action::ToggleHelp => self.nav.open(Page::Help),
             Action::Back => self.back(),
             Action::Exit(exit) => return Some(exit),
         }
         None
+    }
+
+    /// Switches something about the screen, and says to what.
+    fn toggle(&mut self, action: Action, inputs: &Inputs) {
+        let said = match action {
+            Action::ToggleTheme => {
+                self.theme.scheme = self.theme.scheme.toggled();
+                match self.theme.scheme {
+                    Scheme::Dark => "theme for a dark background",
+                    Scheme::Light => "theme for a light background",
+                }
+            }
+            Action::ToggleBell => {
+                self.muted = !self.muted;
+                if self.muted { "bell off" } else { "bell on" }
+            }
+            _ => {
+                self.mouse = !self.mouse;
+                if self.mouse { "mouse on: clicks and the wheel work" } else { "mouse off: the terminal selects text" }
+            }
+        };
+        self.timers.say(said, inputs.now);
+    }
+
+    /// Shows the next view; where there is room for all of them, these come after the last one.
+    fn turn_view(&mut self, by: isize, inputs: &Inputs, size: Size) {
+        let views = self.tables(inputs).views.len();
+        if self.nav.page() == Page::Overview && self.would_stack(inputs, size) {
+            self.sites.turn_alone(by, views);
+        } else {
+            self.sites.turn_view(by, views);
+        }
     }
 
     /// The site that a command is for: one for one site must not reach a whole group.
@@ -133,7 +167,7 @@ impl UiState {
             (None, None) => &[],
         };
         if meant.is_empty() {
-            return self.timers.refuse("no incident is open", inputs.now);
+            return self.timers.say("no incident is open", inputs.now);
         }
         let is_withdrawn = meant.iter().all(|incident| incident.ack.is_some());
         let changed = meant.iter().filter(|incident| incident.ack.is_some() == is_withdrawn);
@@ -152,7 +186,7 @@ impl UiState {
     /// Gives the monitor a command for the site under the cursor.
     fn command(&mut self, action: Action, inputs: &Inputs) {
         if inputs.health.watching.is_some() {
-            return self.timers.refuse("r and p are not available in read-only mode", inputs.now);
+            return self.timers.say("r and p are not available in read-only mode", inputs.now);
         }
         let live = self.commanded(inputs);
         self.commands.extend(live.map(|site| match action {

@@ -125,11 +125,11 @@ impl UiState {
 
     /// What a click on the head at this column sorts by; the mark stands for the state.
     fn head_at(&self, column: usize, size: Size) -> Option<SortKey> {
-        let (mut left, facts) = (2, &self.sites.facts);
+        let mut left = 2;
         if column < left {
             return Some(SortKey::State);
         }
-        for (head, cells) in columns::choose(usize::from(size.width), facts.incomplete, facts.objectives) {
+        for (head, cells) in columns::choose(usize::from(size.width), &self.sites.facts, self.sites.groups.is_on()) {
             if column < left + cells {
                 return head.sort_key();
             }

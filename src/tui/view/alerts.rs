@@ -83,7 +83,7 @@ fn list(frame: &Frame, right: &'static str, shown: &ListWindow, height: usize) -
     let mut lines = vec![title(frame, right)];
     if shown.list.listed.is_empty() {
         let text = if frame.inputs.alerts.is_empty() {
-            nothing(frame)
+            nothing(frame, height.saturating_sub(1))
         } else {
             format!("no alert matches \"{}\" · Esc clears", frame.state.alerts.filter())
         };
@@ -108,7 +108,7 @@ fn list(frame: &Frame, right: &'static str, shown: &ListWindow, height: usize) -
             AlertEntry::Burst { members, open, unfolded, .. } => lines.push(burst(frame, members, *open, *unfolded)),
         }
         if shown.cursor == Some(at) {
-            lines[first] = std::mem::take(&mut lines[first]).with_cursor();
+            lines[first] = std::mem::take(&mut lines[first]).with_cursor(frame.width());
         }
     }
     lines.resize(height, Line::default());
@@ -190,8 +190,10 @@ fn is_new(frame: &Frame, alert: &AlertRecord) -> bool {
     frame.state.timers.is_new(alert.at, frame.inputs.now)
 }
 
-fn nothing(frame: &Frame) -> String {
-    let Some(first) = frame.inputs.snapshot.sites.first() else { return "No alerts yet.".to_owned() };
+/// Why there are no alerts, in at most `height` lines.
+fn nothing(frame: &Frame, height: usize) -> String {
+    const NONE: &str = "No alerts yet.";
+    let Some(first) = frame.inputs.snapshot.sites.first() else { return NONE.to_owned() };
     let facts = &frame.state.sites.facts;
     let rule = if facts.one_rule {
         let rule = first.policies.availability;
@@ -201,8 +203,10 @@ fn nothing(frame: &Frame) -> String {
         "availability falls to its threshold".to_owned()
     };
     let from = facts.judged_from.filter(|at| *at > frame.inputs.now);
-    let from = from.map_or_else(String::new, |at| format!("; first evaluation at {}", frame.clock(at)));
-    format!("No alerts yet. A site alerts when its {rule}{from}.")
+    let from = from.map_or_else(String::new, |at| format!(" First evaluation at {}.", frame.clock(at)));
+    let rule = format!("{NONE} A site alerts when its {rule}.");
+    let fits = |text: &String| wrap(text, frame.width(), 0).len() <= height.max(1);
+    [format!("{rule}{from}"), rule, format!("{NONE}{from}")].into_iter().find(fits).unwrap_or_else(|| NONE.to_owned())
 }
 
 #[cfg(test)]

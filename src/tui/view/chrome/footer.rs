@@ -23,7 +23,7 @@ fn keys(frame: &Frame, more: bool) -> Line {
     let mut hints: Vec<Hint> = keymap::at(page)
         .filter(|binding| page != Page::Help && !(binding.action.is_command() && frame.is_read_only()))
         .filter_map(|binding| binding.hint)
-        .filter(|hint| hint.label != "Tab" || frame.plan.tabs || page == Page::Site)
+        .filter(|hint| hint.label != "Tab" || frame.tables.views.len() > 1)
         .collect();
     if let Some(enter) = hints.iter_mut().find(|hint| hint.label == "Enter" && frame.plan.below > 0) {
         enter.word = "whole screen";

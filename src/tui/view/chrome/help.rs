@@ -109,7 +109,8 @@ fn marks(frame: &Frame) -> Vec<Line> {
     add("", &[mark(Up, "up"), mark(Paused, "paused")]);
     add("", &[mark(New, "new")]);
     add("Bar", &[beat(Cell::Good, "all up"), beat(Cell::Some, "some failed")]);
-    add("", &[beat(Cell::Bad, "down"), words("(blank) no check")]);
+    add("", &[beat(Cell::Poor, "most failed"), beat(Cell::Bad, "all failed")]);
+    add("", &[words("(blank) no check")]);
     let filter: &[_] = match frame.state.nav.content() {
         Page::Alerts => &[("Filter", "part of a name or message,"), ("", "open, down, up;"), ("", "!word excludes")],
         Page::Site | Page::Tuning => &[],

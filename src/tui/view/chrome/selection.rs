@@ -30,7 +30,7 @@ pub fn line(frame: &Frame) -> Line {
     line.push(Role::Plain, " ");
     line.push(Role::Strong, cut(short_name(&site.name), frame.width() / 3));
     line.push(Role::Plain, "  ");
-    let parts = refused(frame).into_iter().chain(manual_check(frame)).chain(parts(frame, site));
+    let parts = replied(frame).into_iter().chain(manual_check(frame)).chain(parts(frame, site));
     for (i, (role, text)) in parts.enumerate() {
         let dot = if i == 0 { "" } else { " · " };
         let room = frame.width().saturating_sub(line.width() + width(dot));
@@ -42,8 +42,8 @@ pub fn line(frame: &Frame) -> Line {
     line
 }
 
-fn refused(frame: &Frame) -> Option<(Role, String)> {
-    frame.state.timers.refusal(frame.inputs.now).map(|reason| (Role::Strong, reason.to_owned()))
+fn replied(frame: &Frame) -> Option<(Role, String)> {
+    frame.state.timers.reply(frame.inputs.now).map(|reason| (Role::Strong, reason.to_owned()))
 }
 
 /// The outcome of a manual check while it is new.

@@ -42,7 +42,8 @@ pub fn header(frame: &Frame) -> Line {
     let back = match frame.state.nav.below(Page::Site) {
         _ if frame.width() < 60 => " ‹ ",
         Page::Alerts => " ‹ alerts  ",
-        _ => " ‹ overview  ",
+        Page::Tuning => " ‹ rule  ",
+        Page::Overview | Page::Site | Page::Help => " ‹ overview  ",
     };
     let mut line = Line::of(Role::Plain, back);
     let Some(site) = selected(frame) else { return line };

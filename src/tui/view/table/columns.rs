@@ -1,9 +1,11 @@
 //! Which columns a width has room for.
 //!
-//! A column is shown whole or not at all. [`STEPS`] adds them by importance until one does not fit; what is left
-//! over widens the names, then the codes, then the note.
+//! A column is shown whole or not at all. [`STEPS`] adds them by importance until one does not fit. Names get what the
+//! longest needs before secondary columns come; columns that are empty, or repeat another one, never come. What is left
+//! over widens the codes, then the note, then the names.
 
 use crate::model::SortKey;
+use crate::tui::state::overview_facts::OverviewFacts;
 
 use super::heartbeat;
 
@@ -33,18 +35,22 @@ pub enum Column {
 pub type ColumnWidths = Vec<(Column, usize)>;
 
 const SITE_MIN: usize = 14;
-const SITE_MAX: usize = 24;
+const SITE_MAX: usize = 40;
 const CODES_MAX: usize = 24;
-const NOTE_MAX: usize = 36;
+const NOTE_MAX: usize = 80;
 const MARK: usize = 1;
+/// Before the name of a member of a group, and what the arrow of a group takes.
+pub const INDENT: usize = 2;
 
 enum LayoutStep {
     Add(Column, usize),
     /// Widen the bar by up to so many cells.
     Widen(usize),
+    /// Widen the names to what the longest needs.
+    Names,
 }
 
-const STEPS: [LayoutStep; 19] = [
+const STEPS: [LayoutStep; 20] = [
     LayoutStep::Add(Column::Site, SITE_MIN),
     LayoutStep::Add(Column::Availability, 7),
     LayoutStep::Add(Column::Codes, 17),
@@ -52,6 +58,7 @@ const STEPS: [LayoutStep; 19] = [
     LayoutStep::Add(Column::Max, 7),
     LayoutStep::Add(Column::P95, 7),
     LayoutStep::Add(Column::Bar, 10),
+    LayoutStep::Names,
     LayoutStep::Add(Column::Budget, 7),
     LayoutStep::Add(Column::P50, 7),
     LayoutStep::Add(Column::Ttfb, 7),
@@ -66,14 +73,17 @@ const STEPS: [LayoutStep; 19] = [
     LayoutStep::Add(Column::Note, 24),
 ];
 
-/// The columns for `width` cells; `coverage`: some site is not fully covered; `budget`: some site has an objective.
-pub fn choose(width: usize, coverage: bool, budget: bool) -> ColumnWidths {
+/// The columns for `width` cells, where the sites are such and shown by group or not.
+pub fn choose(width: usize, facts: &OverviewFacts, grouped: bool) -> ColumnWidths {
     let mut columns = ColumnWidths::new();
     let mut used = MARK;
+    let names = (facts.longest_name + if grouped { INDENT } else { 0 }).clamp(SITE_MIN, SITE_MAX);
     for step in STEPS {
         match step {
-            LayoutStep::Add(Column::Coverage, _) if !coverage => {}
-            LayoutStep::Add(Column::Budget, _) if !budget => {}
+            LayoutStep::Add(Column::Coverage, _) if !facts.incomplete => {}
+            LayoutStep::Add(Column::Budget, _) if !facts.objectives => {}
+            LayoutStep::Add(Column::Certificate, _) if !facts.certificates => {}
+            LayoutStep::Add(Column::Ttfb | Column::TtfbMax, _) if !facts.ttfb => {}
             LayoutStep::Add(column, cells) => {
                 if used + 1 + cells > width {
                     break;
@@ -81,6 +91,7 @@ pub fn choose(width: usize, coverage: bool, budget: bool) -> ColumnWidths {
                 used += 1 + cells;
                 columns.push((column, cells));
             }
+            LayoutStep::Names => grow(&mut columns, Column::Site, names, &mut used, width),
             LayoutStep::Widen(by) => {
                 if let Some((_, cells)) = columns.iter_mut().find(|(column, _)| *column == Column::Bar) {
                     let wider = heartbeat::fitting((*cells + by).min(*cells + width - used)).unwrap_or(*cells);
@@ -90,15 +101,20 @@ pub fn choose(width: usize, coverage: bool, budget: bool) -> ColumnWidths {
             }
         }
     }
-    for (grown, max) in [(Column::Site, SITE_MAX), (Column::Codes, CODES_MAX), (Column::Note, NOTE_MAX)] {
-        if let Some((_, cells)) = columns.iter_mut().find(|(column, _)| *column == grown) {
-            let more = (max - *cells).min(width - used);
-            *cells += more;
-            used += more;
-        }
+    for (grown, max) in [(Column::Codes, CODES_MAX), (Column::Note, NOTE_MAX), (Column::Site, names)] {
+        grow(&mut columns, grown, max, &mut used, width);
     }
     columns.sort_unstable_by_key(|(column, _)| *column);
     columns
+}
+
+/// Widens a column to at most `max` cells, as far as there is room.
+fn grow(columns: &mut ColumnWidths, grown: Column, max: usize, used: &mut usize, width: usize) {
+    if let Some((_, cells)) = columns.iter_mut().find(|(column, _)| *column == grown) {
+        let more = max.saturating_sub(*cells).min(width - *used);
+        *cells += more;
+        *used += more;
+    }
 }
 
 impl Column {
@@ -158,49 +174,69 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn chosen(width: usize, coverage: bool, budget: bool) -> String {
+    fn facts(longest_name: usize, coverage: bool, objectives: bool) -> OverviewFacts {
+        let mut facts = OverviewFacts::default();
+        (facts.longest_name, facts.incomplete, facts.objectives, facts.ttfb) =
+            (longest_name, coverage, objectives, true);
+        facts
+    }
+
+    fn chosen(width: usize, facts: &OverviewFacts) -> String {
         let text = |(column, cells): (Column, usize)| {
             let name = if column == Column::Bar { "bar" } else { column.head() };
             format!("{}{cells}", name.replace(' ', ""))
         };
-        choose(width, coverage, budget).into_iter().map(text).collect::<Vec<_>>().join(" ")
+        choose(width, facts, false).into_iter().map(text).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn columns_drop_by_priority() {
         for (width, coverage, columns) in [
-            (40, true, "SITE24 AVAIL7"),
-            (60, true, "SITE16 AVAIL7 AVG7 MAX7 CODES17"),
+            (40, true, "SITE17 AVAIL7"),
+            (60, true, "SITE14 AVAIL7 AVG7 MAX7 CODES19"),
             (80, true, "SITE17 AVAIL7 AVG7 P957 MAX7 CODES17 bar10"),
-            (100, true, "SITE16 AVAIL7 AVG7 P507 P957 MAX7 TTFB7 CODES17 bar15"),
-            (120, true, "SITE18 AVAIL7 COV4 AVG7 P507 P957 MAX7 TTFB7 TTFBMX7 CODES17 bar20"),
-            (120, false, "SITE16 SINCE6 AVAIL7 AVG7 P507 P957 MAX7 TTFB7 TTFBMX7 CODES17 bar20"),
-            (160, true, "SITE20 SINCE6 AVAIL7 COV4 AVG7 P507 P907 P957 P997 MAX7 TTFB7 TTFBMX7 CODES17 CERT4 bar30"),
-            (
-                200,
-                true,
-                "SITE24 SINCE6 AVAIL7 COV4 AVG7 P507 P907 P957 P997 MAX7 TTFB7 TTFBMX7 CODES24 CERT4 bar30 NOTE28",
-            ),
+            (100, true, "SITE17 AVAIL7 AVG7 P507 P957 MAX7 TTFB7 CODES19 bar12"),
+            (120, true, "SITE17 AVAIL7 COV4 AVG7 P507 P957 MAX7 TTFB7 TTFBMX7 CODES18 bar20"),
+            (120, false, "SITE17 AVAIL7 AVG7 P507 P957 MAX7 TTFB7 TTFBMX7 CODES23 bar20"),
         ] {
-            assert_eq!(chosen(width, coverage, false), columns, "{width}");
+            assert_eq!(chosen(width, &facts(17, coverage, false)), columns, "{width}");
         }
+        let mut all = facts(17, true, false);
+        all.certificates = true;
+        let wide = "SITE17 SINCE6 AVAIL7 COV4 AVG7 P507 P907 P957 P997 MAX7 TTFB7 TTFBMX7 CODES24 CERT4 bar30 NOTE35";
+        assert_eq!(chosen(200, &all), wide);
+        let none = "SITE17 SINCE6 AVAIL7 COV4 AVG7 P507 P907 P957 P997 MAX7 CODES24 bar30 NOTE56";
+        (all.ttfb, all.certificates) = (false, false);
+        assert_eq!(chosen(200, &all), none);
+    }
+
+    #[test]
+    fn long_names_come_before_secondary_columns() {
+        assert_eq!(chosen(120, &facts(60, false, false)), "SITE40 AVAIL7 AVG7 P507 P957 MAX7 TTFB7 CODES18 bar10");
     }
 
     #[test]
     fn budgets_take_room_after_the_bar() {
-        assert_eq!(chosen(80, true, true), chosen(80, true, false));
-        let wide = "SITE15 AVAIL7 AVG7 P507 P957 MAX7 TTFB7 TTFBMX7 CODES17 SLO7 bar20";
-        assert_eq!(chosen(120, true, true), wide);
+        assert_eq!(chosen(80, &facts(17, true, true)), chosen(80, &facts(17, true, false)));
+        assert!(chosen(120, &facts(17, true, true)).contains("SLO7"));
     }
 
     proptest! {
         #[test]
-        fn columns_never_exceed_the_width(width in 16usize..400, coverage: bool, budget: bool) {
-            let columns = choose(width, coverage, budget);
+        fn columns_never_exceed_the_width(
+            width in 16usize..400, name in 0usize..60, coverage: bool, budget: bool, grouped: bool,
+        ) {
+            let columns = choose(width, &facts(name, coverage, budget), grouped);
             prop_assert!(MARK + columns.iter().map(|(_, cells)| 1 + cells).sum::<usize>() <= width);
             for (column, cells) in columns {
                 prop_assert!(column != Column::Bar || heartbeat::WIDTHS.contains(&cells));
             }
+        }
+
+        #[test]
+        fn names_never_shrink_as_the_terminal_grows(width in 78usize..300, name in 0usize..60, coverage: bool) {
+            let site = |width| choose(width, &facts(name, coverage, false), false)[0].1;
+            prop_assert!(site(width) <= site(width + 1));
         }
     }
 }

@@ -14,13 +14,7 @@ use super::heartbeat;
 use super::rows::availability;
 
 /// The row of a group in a view: the states of its members and the figures of all their checks. `site` is the first one.
-pub fn row(
-    frame: &Frame,
-    columns: &ColumnWidths,
-    (group, view): (&Arc<str>, usize),
-    site: &SiteSnapshot,
-    selected: bool,
-) -> Line {
+pub fn row(frame: &Frame, columns: &ColumnWidths, (group, view): (&Arc<str>, usize), site: &SiteSnapshot) -> Line {
     let groups = &frame.state.sites.groups;
     let (Some(counts), Some(sum)) = (groups.counts(group), groups.figures(view, group)) else { return Line::default() };
     let (role, mark) = frame.mark(counts.worst);
@@ -32,9 +26,8 @@ pub fn row(
         end += 1 + cells;
         match column {
             Column::Site => {
-                let role = if selected { Role::Cursor } else { Role::Strong };
                 let arrow = if groups.is_unfolded(group) { "▾" } else { "▸" };
-                line.push(role, cut_middle(&format!("{arrow} {group}"), cells));
+                line.push(Role::Strong, cut_middle(&format!("{arrow} {group}"), cells));
             }
             Column::Availability => {
                 line.push(Role::Plain, right(&availability(sum.counts, sum.incomplete), cells));

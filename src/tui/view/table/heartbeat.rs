@@ -70,7 +70,8 @@ pub fn judge(beat: Beat, threshold: Threshold) -> Cell {
     match checks {
         0 => Cell::None,
         _ if beat.down == 0 => Cell::Good,
-        _ if (Availability { up, checks }).at_most_ppm(threshold.ppm()) => Cell::Bad,
+        _ if up == 0 => Cell::Bad,
+        _ if (Availability { up, checks }).at_most_ppm(threshold.ppm()) => Cell::Poor,
         _ => Cell::Some,
     }
 }
@@ -107,8 +108,8 @@ mod tests {
 
     #[test]
     fn a_cell_shows_its_failures() {
-        let beats = beats(&[(0, 6, 0), (6, 5, 1), (12, 4, 1), (18, 0, 1), (24, 1, 0)]);
-        assert_eq!(picture(&beats, 10, 10), "|!XX|     ");
+        let beats = beats(&[(0, 6, 0), (6, 5, 1), (12, 1, 1), (18, 0, 1), (24, 1, 0)]);
+        assert_eq!(picture(&beats, 10, 10), "|!xX|     ");
     }
 
     #[test]

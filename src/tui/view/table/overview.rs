@@ -18,8 +18,8 @@ use super::{columns, group_row, rows};
 /// All lines of the tables.
 pub fn lines(frame: &Frame) -> Vec<Line> {
     let mut lines = Vec::new();
-    let facts = &frame.state.sites.facts;
-    let columns = columns::choose(frame.width(), facts.incomplete, facts.objectives);
+    let sites = &frame.state.sites;
+    let columns = columns::choose(frame.width(), &sites.facts, sites.groups.is_on());
     for placed in &frame.plan.views {
         let Some(view) = frame.tables.views.get(placed.view) else { continue };
         lines.push(title(frame, placed.view, view));
@@ -38,12 +38,11 @@ fn body(frame: &Frame, placed: Placed, view: &ViewSnapshot, columns: &columns::C
     let sites = &frame.state.sites;
     let line = |(row, index, selected): (usize, usize, bool)| {
         let (site, figures) = (frame.tables.sites.get(index)?, view.rows.get(index)?);
-        Some(match &site.group {
-            Some(group) if sites.groups.is_head(row) => {
-                group_row::row(frame, columns, (group, placed.view), site, selected)
-            }
-            _ => rows::row(frame, columns, site, figures, selected),
-        })
+        let line = match &site.group {
+            Some(group) if sites.groups.is_head(row) => group_row::row(frame, columns, (group, placed.view), site),
+            _ => rows::row(frame, columns, site, figures),
+        };
+        Some(if selected { line.with_cursor(frame.width()) } else { line })
     };
     let mut lines: Vec<Line> = sites.shown(placed.rows).filter_map(line).collect();
     if sites.len() == 0 {

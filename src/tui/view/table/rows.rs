@@ -14,7 +14,7 @@ use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
 
-use super::columns::{Column, ColumnWidths};
+use super::columns::{Column, ColumnWidths, INDENT};
 use super::heartbeat;
 
 /// A dash under the decimal point of the times.
@@ -34,7 +34,7 @@ pub fn head(columns: &ColumnWidths, timeframe: &str) -> Line {
     line
 }
 
-pub fn row(frame: &Frame, columns: &ColumnWidths, site: &SiteSnapshot, row: &Row, selected: bool) -> Line {
+pub fn row(frame: &Frame, columns: &ColumnWidths, site: &SiteSnapshot, row: &Row) -> Line {
     let (role, mark) = frame.mark(site.state);
     let mut line = Line::of(role, mark);
     let counts = &row.summary.counts;
@@ -45,7 +45,7 @@ pub fn row(frame: &Frame, columns: &ColumnWidths, site: &SiteSnapshot, row: &Row
         line.push(Role::Plain, " ");
         end += 1 + cells;
         if column == Column::Site {
-            line.extend(name(frame, site, cells, columns, selected));
+            line.extend(name(frame, site, cells, columns));
         } else if blank {
             let text = format!("first result within {}", time_text::span(site.interval + site.timeout));
             line.push(Role::Dim, cut(&text, frame.width().saturating_sub(line.width())));
@@ -108,16 +108,17 @@ fn budget(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Line {
     Line::of(role, right(&text, cells))
 }
 
-fn name(frame: &Frame, site: &SiteSnapshot, cells: usize, columns: &ColumnWidths, selected: bool) -> Line {
+fn name(frame: &Frame, site: &SiteSnapshot, cells: usize, columns: &ColumnWidths) -> Line {
     let has_column = columns.iter().any(|(column, _)| *column == Column::Certificate);
     let suffix = match warned_days(site, frame.inputs.now) {
-        Some(days) if !has_column => format!(" cert {}", days_left(days)),
+        Some(days) if !has_column => format!(" (cert {})", days_left(days)),
         _ => String::new(),
     };
     let marks = incident_marks::marks(frame.inputs, site, frame.symbols());
-    let role = if selected { Role::Cursor } else { Role::Plain };
-    let room = cells.saturating_sub(width(&suffix) + width(&marks));
-    let mut line = Line::of(role, cut_middle(short_name(&site.name), room));
+    let indent = if frame.state.sites.groups.is_on() && site.group.is_some() { INDENT } else { 0 };
+    let room = cells.saturating_sub(indent + width(&suffix) + width(&marks));
+    let mut line = Line::of(Role::Plain, " ".repeat(indent));
+    line.push(Role::Plain, cut_middle(short_name(&site.name), room));
     line.push(Role::Strong, marks);
     line.push(Role::Warning, suffix);
     line
