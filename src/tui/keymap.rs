@@ -155,7 +155,11 @@ pub const TABLE: &[KeyBinding] = &[
     row(Action::ToggleNotUp, &[Char('d')], OVERVIEW).hint("d", "not up", 5).help("Look", "d", "only sites not up"),
     row(Action::Sort, &[Char('s')], OVERVIEW).hint("s", "sort", 2).help("Look", "s", "sort the sites"),
     row(Action::ToggleGroups, &[Char('o')], OVERVIEW).hint("o", "groups", 6).help("Look", "o", "fold by group"),
-    row(Action::OtherView(1), &[Key::Tab], TABLES).hint("Tab", "view", 6).help("Look", "Tab 1-9", "choose the view"),
+    row(Action::OtherView(1), &[Key::Tab], TABLES).hint("Tab", "view", 6).help(
+        "Look",
+        "Tab 1-9",
+        "next view, one alone",
+    ),
     row(Action::OtherView(-1), &[Key::BackTab], TABLES),
     row(Action::View(0), &[Char('1')], TABLES),
     row(Action::View(1), &[Char('2')], TABLES),

@@ -27,8 +27,8 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
     let end = lines.len() + body;
     let mut bottom = selection::line(&frame);
     let mut more = false;
-    // What a key just refused goes before the newest alert.
-    let toast = || alerts::toast(&frame).filter(|_| state.timers.refusal(inputs.now).is_none());
+    // What a key just did goes before the newest alert.
+    let toast = || alerts::toast(&frame).filter(|_| state.timers.reply(inputs.now).is_none());
     match state.nav.page() {
         Page::Overview => {
             lines.extend(overview::lines(&frame));

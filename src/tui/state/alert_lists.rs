@@ -83,6 +83,18 @@ impl AlertLists {
         self.row = self.row.saturating_add_signed(by).min(self.found.listed.len().saturating_sub(1));
     }
 
+    /// Puts the cursor of the page on the entry at `row`. Returns whether it was there already.
+    pub fn select(&mut self, row: usize) -> bool {
+        std::mem::replace(&mut self.row, row) == row
+    }
+
+    /// Puts the cursor of the page on the alert or burst at `row` of the region, if the filter lets it pass.
+    pub fn select_in_region(&mut self, row: usize) {
+        let newest = self.all.listed.get(row).map(AlertEntry::newest);
+        let found = self.found.listed.iter().position(|entry| Some(entry.newest()) == newest);
+        self.row = found.unwrap_or(0);
+    }
+
     pub fn select_newest(&mut self) {
         // Of a burst and its newest member, the burst stands first.
         let newest = self.found.listed.iter().enumerate().rev().max_by_key(|(_, entry)| entry.newest());

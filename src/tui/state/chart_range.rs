@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn a_site_without_an_incident_says_so() {
         let world = fixtures::with_history(100);
-        let said = |keys: &[Key]| pressed(&world, keys).timers.refusal(world.now).map(ToOwned::to_owned);
+        let said = |keys: &[Key]| pressed(&world, keys).timers.reply(world.now).map(ToOwned::to_owned);
         assert_eq!(said(&[Key::Enter, Key::Enter]), None);
         let down = [Key::Char('j'), Key::Enter, Key::Enter];
         assert_eq!(said(&down).as_deref(), Some("no incident of this site is known"));

@@ -1,9 +1,10 @@
 //! Sites shown by group: one row per group, and below it its members where it is unfolded.
 //!
-//! A group stands where its first member stood, so with the usual order the one with the worst site is first; a site without
-//! a group is a row of its own. Figures of a group are sums over its members, made when the rows are arranged; its
+//! A group stands where its first member stood. In the usual order the one with the most sites that are down comes first,
+//! then the one with the most that are not up; a site without a group counts as a group of one. Figures of a group are sums over its members, made when the rows are arranged; its
 //! state is counted at every frame. Both are one pass over the sites, and none while sites are shown one by one.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -52,14 +53,26 @@ impl GroupedList {
         self.figures.get(view)?.get(group)
     }
 
-    /// The rows in place of `order`, the indices of listed sites: a group has the index of its first member.
-    pub fn arrange(&mut self, order: Vec<usize>, snapshot: &Snapshot) -> Vec<usize> {
+    /// The rows in place of `order`, the indices of listed sites: a group has the index of its first member; `by_damage`:
+    /// the worst group first.
+    pub fn arrange(&mut self, mut order: Vec<usize>, snapshot: &Snapshot, by_damage: bool) -> Vec<usize> {
         self.heads.clear();
         if !self.is_on {
             return order;
         }
         self.figures = snapshot.views.iter().map(|view| figures(snapshot, view)).collect();
         let group = |site: usize| snapshot.sites.get(site)?.group.as_ref();
+        if by_damage {
+            let counts = counts(snapshot);
+            let damage = |site: usize| match group(site).and_then(|group| counts.get(group)) {
+                Some(counts) => (Reverse(counts.down), Reverse(counts.not_up)),
+                None => snapshot.sites.get(site).map_or((Reverse(0), Reverse(0)), |site| {
+                    (Reverse(usize::from(is_down(site))), Reverse(usize::from(site.state != SiteState::Up)))
+                }),
+            };
+            // Stable: members keep the order of their states.
+            order.sort_by_cached_key(|site| damage(*site));
+        }
         let mut members: HashMap<&Arc<str>, Vec<usize>> = HashMap::new();
         for &site in &order {
             if let Some(group) = group(site) {
@@ -158,14 +171,25 @@ mod tests {
         // api and shop-checkout are of shop, docs and blog of words, the third has none.
         let order = [0, 1, 2, 3, 4];
         let mut groups = GroupedList { is_on: true, ..GroupedList::default() };
-        assert_eq!(groups.arrange(order.to_vec(), &snapshot), [0, 2, 3]);
+        assert_eq!(groups.arrange(order.to_vec(), &snapshot, false), [0, 2, 3]);
         assert_eq!(groups.heads, [true, false, true]);
         groups.toggle_group("words".into());
-        assert_eq!(groups.arrange(order.to_vec(), &snapshot), [0, 2, 3, 3, 4]);
+        assert_eq!(groups.arrange(order.to_vec(), &snapshot, false), [0, 2, 3, 3, 4]);
         assert_eq!(groups.heads, [true, false, true, false, false]);
         groups.is_on = false;
-        assert_eq!(groups.arrange(order.to_vec(), &snapshot), order);
+        assert_eq!(groups.arrange(order.to_vec(), &snapshot, true), order);
         assert!(groups.heads.is_empty());
+    }
+
+    #[test]
+    fn the_group_with_the_most_sites_down_comes_first() {
+        let mut snapshot = fixtures::five_sites().snapshot;
+        for site in [3, 4] {
+            Arc::make_mut(&mut snapshot.sites[site]).state = SiteState::Down;
+        }
+        let mut groups = GroupedList { is_on: true, ..GroupedList::default() };
+        assert_eq!(groups.arrange(vec![0, 1, 2, 3, 4], &snapshot, true), [3, 0, 2]);
+        assert_eq!(groups.arrange(vec![0, 1, 2, 3, 4], &snapshot, false), [0, 2, 3]);
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl SiteTable {
 
     fn arrange(&mut self, tables: &Snapshot) {
         let order = arrange(tables, &self.filter, self.sort, self.view);
-        self.order = self.groups.arrange(order, tables);
+        self.order = self.groups.arrange(order, tables, self.sort == Sort::default());
         let Some(name) = &self.cursor else { return };
         let is_cursor = |&site: &usize| tables.sites.get(site).is_some_and(|site| site.name == *name);
         // A group and its first member have the same site: a cursor that is on one of them stays there.

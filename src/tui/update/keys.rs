@@ -80,7 +80,7 @@ impl UiState {
             Action::PreviousIncident => {
                 let opened = self.focus(inputs).and_then(|site| tables.sites.get(site));
                 if opened.is_some_and(|site| !self.chart.previous_incident(site, inputs, tables)) {
-                    self.timers.refuse("no incident of this site is known", inputs.now);
+                    self.timers.say("no incident of this site is known", inputs.now);
                 }
             }
             Action::ToggleLogScale => self.chart.log = !self.chart.log,

@@ -1,8 +1,9 @@
 //! Applies clicks and the wheel to the state.
 //!
 //! On the overview a click selects the site of its row, and opens it when it was selected already; on the head of a
-//! column it sorts, on a tab it turns to that view, on the title of the alerts it opens them. Elsewhere a click on the
-//! first line goes back, and one on the chart of a site puts its cursor there. The wheel scrolls what is under the pointer, three lines per notch; over the chart of a site it
+//! column it sorts, on a tab it turns to that view, on the alerts it opens them. On the page of alerts a click selects one,
+//! and opens it when it was selected already. Elsewhere a click on the first line goes back, and one on the chart of a site
+//! puts its cursor there. The wheel scrolls what is under the pointer, three lines per notch; over the chart of a site it
 //! zooms one span per notch, inwards when it turns away from the user.
 
 use ratatui::layout::Size;
@@ -16,8 +17,8 @@ use crate::tui::screen::view;
 use crate::tui::state::{UiState, banner};
 use crate::tui::style::line::width;
 use crate::tui::view::frame::Frame;
-use crate::tui::view::site;
 use crate::tui::view::table::columns;
+use crate::tui::view::{alerts, site};
 
 const NOTCH: isize = 3;
 
@@ -31,7 +32,8 @@ enum Target {
     /// So many rows below the first one shown.
     Row(usize),
     AlertsTitle,
-    Alerts,
+    /// This line of the alerts, below their title.
+    Alerts(usize),
     Nothing,
 }
 
@@ -43,6 +45,7 @@ impl UiState {
         let by = match mouse {
             Mouse::Click if is_overview => return self.click(at, inputs, size),
             Mouse::Click if row == 0 => return self.back(),
+            Mouse::Click if self.nav.page() == Page::Alerts => return self.click_alert(row, inputs, size),
             Mouse::Click => return self.point_at_chart(at, inputs, size),
             Mouse::WheelUp => -NOTCH,
             Mouse::WheelDown => NOTCH,
@@ -50,7 +53,7 @@ impl UiState {
         let plan = self.plan(inputs, size);
         if self.nav.page() == Page::Site && self.is_over_chart(&plan, row, inputs, size) {
             self.chart.zoom(mouse == Mouse::WheelUp, inputs, self.sites.tables(inputs.snapshot));
-        } else if is_overview && matches!(self.target(&plan, row, inputs), Target::Alerts | Target::AlertsTitle) {
+        } else if is_overview && matches!(self.target(&plan, row, inputs), Target::Alerts(_) | Target::AlertsTitle) {
             self.alerts.scroll_region(by.signum());
         } else {
             self.scroll(by, inputs);
@@ -99,7 +102,25 @@ impl UiState {
                 }
             }
             Target::AlertsTitle => self.open_alerts(),
-            Target::Title | Target::Alerts | Target::Nothing => {}
+            Target::Alerts(line) => {
+                let region =
+                    alerts::entry_at(&Frame::of(inputs, self, size, &plan), &self.alerts.region(), plan.alerts, line);
+                self.open_alerts();
+                region.into_iter().for_each(|entry| self.alerts.select_in_region(entry));
+            }
+            Target::Title | Target::Nothing => {}
+        }
+    }
+
+    /// On the page of alerts a click selects an alert; a second one opens it.
+    fn click_alert(&mut self, row: usize, inputs: &Inputs, size: Size) {
+        let above = 1 + usize::from(banner::is_shown(inputs, &self.timers));
+        let height = usize::from(size.height).saturating_sub(above + 2);
+        let plan = self.plan(inputs, size);
+        let Some(line) = row.checked_sub(above).filter(|line| *line < height && !plan.summary) else { return };
+        let entry = alerts::entry_at(&Frame::of(inputs, self, size, &plan), &self.alerts.page(), height, line);
+        if entry.is_some_and(|entry| self.alerts.select(entry)) {
+            self.open(inputs);
         }
     }
 
@@ -118,7 +139,7 @@ impl UiState {
         }
         match row.checked_sub(usize::from(plan.range)) {
             Some(0) if plan.alerts > 0 => Target::AlertsTitle,
-            Some(line) if line < plan.alerts => Target::Alerts,
+            Some(line) if line < plan.alerts => Target::Alerts(line),
             _ => Target::Nothing,
         }
     }
@@ -261,6 +282,30 @@ mod tests {
             } else {
                 assert_eq!((towards, away), ((shown, 3), (shown, 0)), "row {row}");
             }
+        }
+    }
+
+    #[test]
+    fn clicks_on_alerts_select_and_open_them() {
+        let world = fixtures::five_sites();
+        // Below the title of the region: the open alert of api with two lines, then those of blog.
+        let screen = view(&world.inputs(), &pointed(&world, &[]), SIZE);
+        let row = |screen: &crate::tui::Screen, text: &str| {
+            u16::try_from(screen.lines.iter().position(|line| line.text().contains(text)).unwrap()).unwrap()
+        };
+        let (api, blog) = (row(&screen, "api is down"), row(&screen, "blog is up"));
+        let selected = |state: &UiState| state.alerts.selected(world.inputs().alerts).unwrap().site.to_string();
+        for (line, site) in [(api, "api"), (api + 1, "api"), (blog, "blog")] {
+            let state = pointed(&world, &[(Mouse::Click, 5, line)]);
+            assert_eq!((state.nav.page(), selected(&state)), (Page::Alerts, site.to_owned()), "line {line}");
+        }
+        let mut state = pointed(&world, &[(Mouse::Click, 5, api)]);
+        let page = view(&world.inputs(), &state, SIZE);
+        for open in [false, true] {
+            let click = Key::Mouse(Mouse::Click, 5, row(&page, "blog is up"));
+            state.act(&click, &world.inputs(), SIZE);
+            assert_eq!(selected(&state), "blog");
+            assert_eq!(state.nav.page() == Page::Site, open);
         }
     }
 

@@ -79,8 +79,20 @@ fn title(frame: &Frame, right: &'static str) -> Line {
     line
 }
 
+/// The entry of the page, or of the region, in line `line` of its `height`.
+pub fn entry_at(frame: &Frame, shown: &ListWindow, height: usize, line: usize) -> Option<usize> {
+    let (_, firsts) = laid_out(frame, "", shown, height);
+    firsts.iter().rev().find(|(first, _)| *first <= line).map(|(_, entry)| *entry)
+}
+
 fn list(frame: &Frame, right: &'static str, shown: &ListWindow, height: usize) -> Vec<Line> {
+    laid_out(frame, right, shown, height).0
+}
+
+/// The lines, and the first line of each entry in them.
+fn laid_out(frame: &Frame, right: &'static str, shown: &ListWindow, height: usize) -> (Vec<Line>, Vec<(usize, usize)>) {
     let mut lines = vec![title(frame, right)];
+    let mut firsts = Vec::new();
     if shown.list.listed.is_empty() {
         let text = if frame.inputs.alerts.is_empty() {
             nothing(frame, height.saturating_sub(1))
@@ -103,6 +115,7 @@ fn list(frame: &Frame, right: &'static str, shown: &ListWindow, height: usize) -
             }
         }
         let first = lines.len();
+        firsts.push((first, at));
         match entry {
             AlertEntry::One { open, .. } => lines.extend(self::entry(frame, alert, *open)),
             AlertEntry::Burst { members, open, unfolded, .. } => lines.push(burst(frame, members, *open, *unfolded)),
@@ -112,7 +125,7 @@ fn list(frame: &Frame, right: &'static str, shown: &ListWindow, height: usize) -
         }
     }
     lines.resize(height, Line::default());
-    lines
+    (lines, firsts)
 }
 
 /// `▸ 198 websites went down within 8 s: …`
@@ -152,7 +165,7 @@ fn day_line(frame: &Frame, day: &str) -> Line {
 pub fn entry(frame: &Frame, alert: &AlertRecord, open: bool) -> Vec<Line> {
     let wide = frame.width() >= WIDE;
     let mut lines = Vec::new();
-    for (i, text) in texts(frame.inputs, alert, frame.width()).into_iter().enumerate() {
+    for (i, text) in texts(frame.inputs, alert, open, frame.width()).into_iter().enumerate() {
         let mut line = if i == 0 { mark(frame, alert) } else { Line::of(Role::Plain, " ") };
         line.push(Role::Plain, " ");
         if wide {

@@ -10,39 +10,51 @@ use crate::tui::view::frame::Frame;
 
 /// No help is longer than this.
 pub const LINES_MAX: usize = 60;
-const TWO_COLUMNS: usize = 76;
-/// Where the second column begins.
-const SECOND: usize = 43;
+/// Least cells between two columns of the page.
+const GAP: usize = 2;
 const LABEL: usize = 8;
-const KEYS: usize = 13;
-const MARK: usize = 12;
+const MARK: usize = 14;
+/// From this width on the words are whole sentences.
+const WIDE: usize = 110;
 
-const COLUMNS: [(&str, &str); 11] = [
-    ("AVAIL", "~ some checks are missing"),
-    ("", "≈ from hourly totals"),
-    ("COV", "share of due checks made"),
-    ("CODES", "count of each status or cause"),
-    ("Times", "successful checks, slow too"),
-    ("TTFB", "time to first byte; MX: max"),
-    ("p", "stops checks: 30 min, 2 h, …"),
-    ("z", "mutes only: 1 h, 4 h, 08:00"),
-    ("x", "acknowledges, or withdraws"),
-    ("Names", "✓ acked z muted ≋ relapses"),
-    ("Mouse", "off lets you select text"),
+/// What a sign or a key means: in few words, and in a sentence.
+const WORDS: [(&str, &str, &str); 13] = [
+    ("AVAIL", "~ some checks are missing", "share of successful checks; ~ some checks are missing"),
+    ("", "≈ from hourly totals", "≈ computed from hourly totals"),
+    ("COV", "share of due checks made", "coverage: the share of due checks that were made"),
+    ("CODES", "checks by status or cause", "how many checks had each status or cause, failures first"),
+    ("Times", "successful checks, slow too", "response times of successful checks, slow ones included"),
+    ("TTFB", "time to first byte; MX: max", "time to the first byte of the response; MX: its maximum"),
+    ("SINCE", "time in this state", "how long the site has been in this state"),
+    ("p", "stops checks: 30 min, 2 h …", "stops the checks of a site: 30 min, 2 h, until resumed, off"),
+    ("z", "no alerts: 1 h, 4 h, 08:00", "silences notifications only: 1 h, 4 h, until 08:00, off"),
+    ("x", "acknowledges, or withdraws", "acknowledges an incident; again withdraws it"),
+    ("Names", "✓ acked z silent ≋ relapses", "✓ acknowledged, z silenced, ≋3 three relapses"),
+    ("Mouse", "click: select; again: open", "click a row to select it, again to open it; a head to sort"),
+    ("", "off (m): select text", "off (m): the terminal selects text"),
 ];
 
 /// `height` lines with the title.
 pub fn lines(frame: &Frame, height: usize) -> Vec<Line> {
     let mut body = keys(frame);
     let marks = marks(frame);
-    if frame.width() >= TWO_COLUMNS {
+    let widest = |lines: &[Line]| lines.iter().map(Line::width).max().unwrap_or(0);
+    let (left, right) = (widest(&body), widest(&marks));
+    // Columns never touch: where there is no room for both, the second one follows below.
+    if left + GAP + right <= frame.width() {
+        let gap = (frame.width() - left - right).clamp(GAP, 2 * GAP);
         body.resize(body.len().max(marks.len()), Line::default());
         for (line, mark) in body.iter_mut().zip(marks) {
-            line.pad_to(SECOND);
+            line.pad_to(left + gap);
             line.extend(mark);
         }
     } else {
-        body.extend(marks);
+        body.push(Line::default());
+        body.extend(marks.into_iter().map(|mark| {
+            let mut line = Line::of(Role::Plain, " ");
+            line.extend(mark);
+            line
+        }));
     }
     body.extend(about(frame));
     let room = height.saturating_sub(1);
@@ -73,6 +85,8 @@ fn title(frame: &Frame, more: bool) -> Line {
 fn keys(frame: &Frame) -> Vec<Line> {
     let mut section = "";
     let mut lines = Vec::new();
+    let helps = || keymap::at(frame.state.nav.content()).filter_map(|binding| binding.help);
+    let label = helps().map(|help| width(help.label)).max().unwrap_or(0) + 1;
     for binding in keymap::at(frame.state.nav.content()) {
         let Some(help) = binding.help else { continue };
         let is_off = binding.action.is_command() && frame.is_read_only();
@@ -80,7 +94,7 @@ fn keys(frame: &Frame) -> Vec<Line> {
         line.push(Role::Strong, if help.section == section { "" } else { help.section });
         line.pad_to(1 + LABEL);
         line.push(Role::Key, help.label);
-        line.pad_to(1 + LABEL + KEYS);
+        line.pad_to(1 + LABEL + label);
         line.push(Role::Plain, if is_off { "disabled: read-only" } else { help.words });
         lines.push(line);
         section = help.section;
@@ -112,14 +126,19 @@ fn marks(frame: &Frame) -> Vec<Line> {
     add("", &[beat(Cell::Poor, "most failed"), beat(Cell::Bad, "all failed")]);
     add("", &[words("(blank) no check")]);
     let filter: &[_] = match frame.state.nav.content() {
-        Page::Alerts => &[("Filter", "part of a name or message,"), ("", "open, down, up;"), ("", "!word excludes")],
+        Page::Alerts => &[
+            ("Filter", "part of a name or message,", "all words must match: part of a name or message,"),
+            ("", "open, down, up; !word not", "open, down, up; !word excludes"),
+        ],
         Page::Site | Page::Tuning => &[],
-        Page::Overview | Page::Help => {
-            &[("Filter", "part of a name or URL,"), ("", "group:NAME, a state, cert;"), ("", "!word excludes")]
-        }
+        Page::Overview | Page::Help => &[
+            ("Filter", "part of a name, URL, group", "all words must match: part of a name, URL or group,"),
+            ("", "group:NAME, a state, cert,", "group:NAME, a state (down, failing …), cert,"),
+            ("", "503, 5xx, timeout; !word not", "a status (503, 5xx), a cause (timeout, slow …); !word excludes"),
+        ],
     };
-    for &(name, text) in COLUMNS.iter().chain(filter) {
-        add(name, &[words(text)]);
+    for &(name, short, long) in WORDS.iter().chain(filter) {
+        add(name, &[words(if frame.width() >= WIDE { long } else { short })]);
     }
     lines
 }

@@ -100,7 +100,7 @@ pub fn alerts_of(frame: &Frame, site: &SiteSnapshot, chart: &Chart) -> Vec<Line>
             if frame.state.chart.jumped() == Some(alert.at)
                 && let Some(first) = entry.first_mut()
             {
-                *first = std::mem::take(first).with_cursor();
+                *first = std::mem::take(first).with_cursor(frame.width());
             }
             lines.extend(entry);
         }
