@@ -1,5 +1,7 @@
 //! A postmortem in its three forms, also of hostile names and texts.
 
+use crate::report::lines::{TerminalKind, TerminalText};
+use crate::report::wording::cells;
 use jiff::tz::TimeZone;
 
 use super::*;
@@ -110,4 +112,16 @@ fn what_others_wrote_is_neither_markup_nor_obeyed_by_a_terminal() {
     }
     let object = printed(|out, report| json(out, report).unwrap(), &report);
     assert!(!object.contains(['\u{1b}', '\u{202e}']) && object.lines().count() == 1, "{object}");
+}
+
+#[test]
+fn in_a_terminal_no_line_is_wider_than_it() {
+    let report = report("api", HOSTILE);
+    for columns in [20, 60, 100] {
+        let mut bytes = Vec::new();
+        let kind = TerminalKind { columns: Some(columns), is_ascii: false };
+        text(&mut TerminalText::new(&mut bytes, kind), &report, &TimeZone::UTC).unwrap();
+        let shown = String::from_utf8(bytes).unwrap();
+        assert!(shown.contains("Ended") && shown.lines().all(|line| cells(line) <= columns), "{columns}: {shown}");
+    }
 }

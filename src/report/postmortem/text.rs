@@ -4,6 +4,8 @@ use std::io;
 
 use jiff::tz::TimeZone;
 
+use crate::report::lines::wrap::cut;
+use crate::report::lines::{Columns, folded_line};
 use crate::report::wording::{self, cells, left};
 
 use super::Postmortem;
@@ -16,15 +18,15 @@ const COLUMN_MAX: usize = 40;
 ///
 /// # Errors
 /// The writer's.
-pub fn text(out: &mut impl io::Write, report: &Postmortem, zone: &TimeZone) -> io::Result<()> {
+pub fn text(out: &mut impl Columns, report: &Postmortem, zone: &TimeZone) -> io::Result<()> {
     let (title, sections) = sections(report, zone);
-    wording::line(out, &title)?;
+    folded_line(out, &title)?;
     for Section { heading, facts, table } in sections {
         wording::line(out, "")?;
-        wording::line(out, heading)?;
+        folded_line(out, heading)?;
         let width = facts.iter().map(|(name, _)| cells(name)).max().unwrap_or(0);
         for (name, text) in facts {
-            wording::line(out, &format!("  {}  {text}", left(name, width)))?;
+            folded_line(out, &format!("  {}  {text}", left(name, width)))?;
         }
         if let Some(table) = table {
             print(out, &table)?;
@@ -33,7 +35,7 @@ pub fn text(out: &mut impl io::Write, report: &Postmortem, zone: &TimeZone) -> i
     Ok(())
 }
 
-fn print(out: &mut impl io::Write, table: &Table) -> io::Result<()> {
+fn print(out: &mut impl Columns, table: &Table) -> io::Result<()> {
     let heads: Vec<String> = table.heads.iter().map(|head| head.to_uppercase()).collect();
     let width = |column: usize| {
         let rows = table.rows.iter().map(|row| cells(&row[column]).min(COLUMN_MAX));
@@ -42,7 +44,12 @@ fn print(out: &mut impl io::Write, table: &Table) -> io::Result<()> {
     let widths: Vec<usize> = (0..heads.len()).map(width).collect();
     for row in std::iter::once(&heads).chain(&table.rows) {
         let padded: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| left(cell, *width)).collect();
-        wording::line(out, format!("  {}", padded.join("  ")).trim_end())?;
+        let line = format!("  {}", padded.join("  "));
+        let line = line.trim_end();
+        match out.columns() {
+            Some(columns) => wording::line(out, &cut(line, columns))?,
+            None => wording::line(out, line)?,
+        }
     }
     Ok(())
 }
