@@ -385,6 +385,29 @@ fn a_storm_of_sizes_is_followed_and_the_last_screen_can_stay() {
     assert!(left.contains("webmon watched 2 sites for "), "{left}");
 }
 
+#[test]
+fn a_terminal_without_a_size_is_drawn_and_late_answers_are_no_keys() {
+    let (_server, folder) = two_sites();
+    let mut terminal = Terminal::start(&folder, "");
+    terminal.until_drawn();
+    terminal.resize(0, 0);
+    terminal.forget();
+    // The whole screen is drawn again, for 80 columns and 24 rows.
+    terminal.until("q quit");
+    assert!(
+        terminal.recent().contains("\x1b[24;1H") && !terminal.recent().contains("\x1b[25;"),
+        "{}",
+        terminal.recent()
+    );
+    assert!(!terminal.printed().contains("38;5;"), "colours are 30 to 37");
+    terminal.forget();
+    terminal.press("\x1bP>|tmux 3.3a\x1b\\\x1b]11;rgb:0000/0000/0000\x07?");
+    terminal.until("Help");
+    assert!(terminal.recent().contains("overview"), "an answer opened a page: {}", terminal.recent());
+    terminal.press("\x1b[27;5;99~");
+    terminal.end(130);
+}
+
 /// Waits until the process of this number is stopped.
 #[track_caller]
 fn until_stopped(pid: Pid) {

@@ -147,9 +147,6 @@ fn read(bytes: &[u8]) -> Read {
         [0x1b, b']', b'0'..=b'9'] | [0x1b, b'P', b'0'..=b'9' | b'>' | b'!' | b'$' | b'+'] | [0x1b, b'_', b'G'] => {
             Read::AnswerBegins
         }
-        [0x1b, b']' | b'P' | b'_', _] => Read::Apart,
-        // ST, the end of an answer.
-        [0x1b, b'\\'] => Read::Nothing,
         // A mouse report of a terminal that does not know the SGR form: three raw bytes follow.
         [0x1b, b'[', b'M', report @ ..] => {
             if report.len() < 3 {
@@ -165,9 +162,10 @@ fn read(bytes: &[u8]) -> Read {
         },
         [0x1b, b'O', last @ 0x40..=0x7e] => csi::letter(*last).map_or(Read::Apart, Read::Key),
         // An escape, then another key: two keys, not Alt.
-        [0x1b, b'O', _] => Read::Apart,
+        [0x1b, b'O' | b']' | b'P' | b'_', _] => Read::Apart,
+        // ST, the end of an answer, and controls without a key.
+        [0x1b, b'\\'] | [0 | 0x1c..=0x1f] => Read::Nothing,
         [0x1b, _] => Read::Again(Some(Key::Esc)),
-        [0 | 0x1c..=0x1f] => Read::Nothing,
         [b'\r' | b'\n'] => Read::Key(Key::Enter),
         [b'\t'] => Read::Key(Key::Tab),
         [0x7f | 0x08] => Read::Key(Key::Backspace),

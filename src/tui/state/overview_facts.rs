@@ -16,6 +16,7 @@ const SAME: f64 = 0.05;
 /// ` (cert 21d)`
 const CERTIFICATE_CELLS: usize = 11;
 
+#[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OverviewFacts {
     /// The number of sites and the refreshes that the facts are about.

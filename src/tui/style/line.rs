@@ -120,7 +120,7 @@ impl Line {
     #[must_use]
     pub fn with_cursor(mut self, cells: usize) -> Self {
         self.pad_to(cells);
-        for span in self.spans.iter_mut() {
+        for span in &mut self.spans {
             if !matches!(span.role, Role::State(_) | Role::Beat(_)) {
                 span.role = Role::Cursor;
             }

@@ -70,12 +70,11 @@ impl Theme {
             Role::Beat(Cell::Good) => self.colored(plain, Color::Green),
             // A block of colour is legible on any ground; on yellow it would be heavier than what is worse.
             Role::Beat(Cell::Some) => self.colored(plain, Color::Yellow),
-            Role::Beat(Cell::Poor) => self.colored(plain, Color::Red),
             Role::Warning => self.yellow(plain),
             Role::Beat(Cell::Bad) => self.colored(plain, Color::Red).add_modifier(Modifier::REVERSED),
             Role::Phase(phase) => self.colored(plain, phase_color(phase)),
             Role::Plot(plot) => self.colored(plain, plot_color(plot)),
-            Role::Fault => self.colored(plain, Color::Red),
+            Role::Fault | Role::Beat(Cell::Poor) => self.colored(plain, Color::Red),
             Role::Cursor | Role::Fresh | Role::Mode => plain.add_modifier(Modifier::REVERSED),
         }
     }

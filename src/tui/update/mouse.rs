@@ -106,7 +106,9 @@ impl UiState {
                 let region =
                     alerts::entry_at(&Frame::of(inputs, self, size, &plan), &self.alerts.region(), plan.alerts, line);
                 self.open_alerts();
-                region.into_iter().for_each(|entry| self.alerts.select_in_region(entry));
+                if let Some(entry) = region {
+                    self.alerts.select_in_region(entry);
+                }
             }
             Target::Title | Target::Nothing => {}
         }
