@@ -47,7 +47,7 @@ pub use state::UiState;
 pub use state::site_list::Sort;
 pub use style::line::{Line, Span};
 pub use style::role::{Cell, Role};
-pub use style::symbols::{Symbols, to_ascii};
+pub use style::symbols::Symbols;
 pub use style::theme::{Scheme, Theme};
 pub use svg::picture;
 pub use terminal::job_control::JobControl;
