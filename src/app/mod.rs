@@ -89,6 +89,7 @@ fn dispatch(cli: &Cli) -> Result<Ending, CommandError> {
         Some(Command::Alerts(args)) if args.test.is_some() => commands::history::alerts_test::test(args, common),
         Some(Command::Alerts(args)) => commands::history::alerts::alerts(&args.history, common),
         Some(Command::Incident(args)) => commands::history::incident::incident(args, common),
+        Some(Command::Why(args)) => commands::history::why::why(args, common),
         Some(Command::Backtest(args)) => commands::history::backtest::backtest(args, common),
         Some(Command::Ack(args)) => commands::orders::ack::ack(args, common),
         Some(Command::Silence(args)) => commands::orders::silence::silence(args, common),

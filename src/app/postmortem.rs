@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::alert::incident::past::PastIncident;
 use crate::alert::kept::telling::Telling;
+use crate::config::{Config, ConfiguredSite};
 use crate::model::{Outcome, SiteId, Timestamp};
 use crate::report::postmortem::{Check, Companion, Postmortem, Stretch};
 use crate::stats::{Answer, Cadence};
@@ -32,6 +33,19 @@ pub struct Known {
     pub url: Option<Arc<str>>,
     /// How often it is checked.
     pub cadence: Option<Cadence>,
+}
+
+/// The sites of `config`.
+#[must_use]
+pub fn known(config: &Config) -> HashMap<Arc<str>, Known> {
+    let sites = config.sites.iter().chain(&config.disabled);
+    let known = |watched: &ConfiguredSite| {
+        let site = &watched.site;
+        let cadence = Some(Cadence { interval: site.interval, timeout: site.timeout });
+        let known = Known { group: watched.group.clone(), url: Some(Arc::clone(&site.shown)), cadence };
+        (Arc::clone(&site.name), known)
+    };
+    sites.map(known).collect()
 }
 
 /// What the store at `as_of` tells about `incident` of a site; `sites` are those of the store, `known` those of the file, by name.

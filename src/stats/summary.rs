@@ -29,6 +29,21 @@ pub struct Summary {
     pub answers: Vec<(Answer, u64)>,
 }
 
+impl Summary {
+    /// What failed checks answered, the most frequent first.
+    #[must_use]
+    pub fn failures(&self) -> Vec<(Answer, u64)> {
+        let mut left = self.counts.down;
+        // Failures come first.
+        let is_failed = |(_, count): &&(Answer, u64)| {
+            let failed = left > 0;
+            left = left.saturating_sub(*count);
+            failed
+        };
+        self.answers.iter().take_while(is_failed).copied().collect()
+    }
+}
+
 /// How one check shows in a list that counts each check once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Answer {

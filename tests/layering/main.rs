@@ -185,6 +185,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
     (
         "report",
         &[
+            &["why"],
             &["backtest", "incidents", "log_line", "postmortem", "slo"],
             &["json"],
             &["check", "csv", "notes", "table"],

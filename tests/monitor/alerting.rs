@@ -243,7 +243,25 @@ fn an_incident_is_told_with_its_causes_its_checks_and_who_else_failed() {
     assert!(page.starts_with("# api was down for ") && page.contains("| during |"), "{page}");
     let listed = folder.run("incident").quietly().stdout;
     assert!(listed.contains("Who else failed") && listed.contains("503×"), "{listed}");
+    let why = folder.run("why api").quietly().stdout;
+    assert!(why.starts_with("api fails now and then: ") && why.contains("Its newest incident lasted "), "{why}");
     let missing = folder.run("incident 4711");
     assert_eq!(missing.code, Some(2));
     assert!(missing.stderr.contains("`webmon alerts` lists them"), "{}", missing.stderr);
+}
+
+#[test]
+fn why_a_site_is_down_is_said_beside_a_running_monitor() {
+    let folder = refusing("true\n");
+    let mut monitor = folder.start("--headless --format json --events alert");
+    monitor.until(|lines| !lines.is_empty());
+    // The alert is stored by the next flush.
+    let why =
+        std::iter::repeat_with(|| folder.run("why").quietly().stdout).find(|said| said.contains(" is down since "));
+    let why = why.unwrap();
+    monitor.end_by(rustix::process::Signal::TERM).with(143);
+    assert!(why.starts_with("api is not up.\napi is down since "), "{why}");
+    assert!(why.contains("checks were answered refused×"), "{why}");
+    assert!(why.ends_with("No successful check shortly before that is stored.\n"), "{why}");
+    assert!(folder.run("why nobody").stderr.contains("nobody"), "an unknown site is an error");
 }

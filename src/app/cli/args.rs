@@ -25,7 +25,7 @@ use super::orders::{AckArgs, SilenceArgs};
 use super::stdout::print;
 use super::stored::db::DbCommand;
 pub use super::stored::history::{AlertsArgs, BacktestArgs, HistoryArgs, PeriodArgs, StatsArgs};
-use super::stored::incident::IncidentArgs;
+use super::stored::incident::{IncidentArgs, WhyArgs};
 use super::stored::report::ReportArgs;
 
 /// Watches websites from a terminal: exact rolling statistics, durable history, alerts.
@@ -153,6 +153,8 @@ pub enum Command {
     Alerts(AlertsArgs),
     /// Tell everything about an incident: causes, first and last error, checks around it, who else failed
     Incident(IncidentArgs),
+    /// Say in plain sentences why sites are not up
+    Why(WhyArgs),
     /// Show what these and other rules would have found in stored checks, and reported
     Backtest(BacktestArgs),
     /// Acknowledge open incidents: no reminders, no further outlets; or list them

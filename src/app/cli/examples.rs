@@ -75,6 +75,10 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "why",
+        &[("webmon why", "about every site that is not up"), ("webmon why api", "about one site, also if it is up")],
+    ),
+    (
         "backtest",
         &[
             ("webmon backtest", "what the rules of the file did in the past 30 days"),

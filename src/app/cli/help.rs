@@ -14,7 +14,9 @@ fn common_options(name: &str) -> &'static [&'static str] {
         "check" => &["config", "verbose", "color"],
         "demo" => &["verbose", "color"],
         "backtest" => &["config", "store", "verbose"],
-        "stats" | "samples" | "alerts" | "incident" | "report" | "ack" | "silence" | "db" => &["config", "store"],
+        "stats" | "samples" | "alerts" | "incident" | "why" | "report" | "ack" | "silence" | "db" => {
+            &["config", "store"]
+        }
         "validate" | "init" => &["config"],
         _ => &[],
     }

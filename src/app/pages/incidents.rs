@@ -11,7 +11,7 @@ use crate::stats::Cadence;
 use crate::store::{Query, StoreError};
 
 use super::Past;
-use super::periods::{failed, summed};
+use super::periods::summed;
 
 /// Incidents that a page lists.
 pub const LISTED_MAX: usize = 50;
@@ -46,7 +46,7 @@ pub fn incidents(
             // The checks that the rule judged are those of its window before.
             let span = (incident.since.before(alert.window), incident.until.unwrap_or(until));
             let figures = summed(past, *id, *cadence, &[span])?;
-            incident.answers = figures.first().map(|(_, summary)| failed(summary)).unwrap_or_default();
+            incident.answers = figures.first().map(|(_, summary)| summary.failures()).unwrap_or_default();
         }
     }
     Ok((found.into_iter().map(|(incident, _)| incident).collect(), more))

@@ -73,18 +73,6 @@ pub fn shown(summary: &Summary) -> Figures {
     Figures { availability: summary.counts.availability(), coverage: summary.coverage, response: summary.response }
 }
 
-/// The failed ones of the answers, the most frequent first.
-pub fn failed(summary: &Summary) -> Vec<(crate::stats::Answer, u64)> {
-    let mut left = summary.counts.down;
-    // Failures come first.
-    let is_failed = |(_, count): &&(crate::stats::Answer, u64)| {
-        let failed = left > 0;
-        left = left.saturating_sub(*count);
-        failed
-    };
-    summary.answers.iter().take_while(is_failed).copied().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

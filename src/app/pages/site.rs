@@ -12,7 +12,7 @@ use crate::stats::PeriodFigures;
 use crate::store::StoreError;
 
 use super::incidents::incidents;
-use super::periods::{columns, failed, shown, summed};
+use super::periods::{columns, shown, summed};
 use super::{PageSite, Past, Setting};
 
 /// The periods of the table.
@@ -62,7 +62,7 @@ pub fn site(past: &Past<'_>, setting: &Setting<'_>, site: &PageSite, span: Durat
     charted.extend(spans.first().map(|first| (first.0, as_of)));
     let mut sums = summed(past, id, site.cadence, &charted)?;
     let whole = sums.pop();
-    page.failures = whole.as_ref().map(|(_, summary)| failed(summary)).unwrap_or_default();
+    page.failures = whole.as_ref().map(|(_, summary)| summary.failures()).unwrap_or_default();
     page.bounds = bounds(whole.as_ref().map(|(sums, _)| sums));
     page.columns = spans
         .iter()

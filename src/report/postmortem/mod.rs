@@ -102,19 +102,8 @@ impl Postmortem {
         self.closing.as_ref().map_or(self.as_of, |closing| closing.at)
     }
 
-    /// What the rule watches, in words.
-    fn rule(&self) -> &'static str {
-        match self.opening.rule {
-            RuleKind::Availability => "availability",
-            RuleKind::Latency => "response time",
-            RuleKind::Certificate => "certificate",
-            RuleKind::SloFast | RuleKind::SloSlow => "error budget",
-            _ => "webmon itself",
-        }
-    }
-
     /// What the others have in common, each with how many.
-    fn in_common(&self) -> Vec<String> {
+    pub(super) fn in_common(&self) -> Vec<String> {
         let (company, _) = &self.company;
         if company.is_empty() {
             return Vec::new();
@@ -142,5 +131,16 @@ impl Postmortem {
     }
 }
 
+/// What a rule watches, in words.
+pub(super) const fn rule(rule: RuleKind) -> &'static str {
+    match rule {
+        RuleKind::Availability => "availability",
+        RuleKind::Latency => "response time",
+        RuleKind::Certificate => "certificate",
+        RuleKind::SloFast | RuleKind::SloSlow => "error budget",
+        _ => "webmon itself",
+    }
+}
+
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -8,7 +8,7 @@ use crate::model::time::duration;
 use crate::model::{Timestamp, figures};
 use crate::report::{time, wording};
 
-use super::{Check, Companion, Postmortem, Stretch};
+use super::{Check, Companion, Postmortem, Stretch, rule};
 
 /// Longest text of a server or a file, bytes.
 const TEXT_MAX: usize = 300;
@@ -47,8 +47,8 @@ fn title(report: &Postmortem) -> String {
     match (is_availability, &report.closing) {
         (true, Some(_)) => format!("{site} was down for {lasted}"),
         (true, None) => format!("{site} has been down for {lasted}"),
-        (false, Some(_)) => format!("{site}: {} incident of {lasted}", report.rule()),
-        (false, None) => format!("{site}: {} incident, open for {lasted}", report.rule()),
+        (false, Some(_)) => format!("{site}: {} incident of {lasted}", rule(report.opening.rule)),
+        (false, None) => format!("{site}: {} incident, open for {lasted}", rule(report.opening.rule)),
     }
 }
 
@@ -63,7 +63,7 @@ fn summary(report: &Postmortem, zone: &TimeZone) -> Section {
     if let Some(group) = &report.group {
         facts.push(("Group", clean_line(group, TEXT_MAX)));
     }
-    facts.push(("Rule", report.rule().to_owned()));
+    facts.push(("Rule", rule(report.opening.rule).to_owned()));
     facts.push(("Alert", time::with_offset(report.opening.at, zone)));
     match &report.closing {
         Some(closing) => facts.push(("Ended", time::with_offset(closing.at, zone))),

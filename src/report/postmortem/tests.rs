@@ -32,7 +32,8 @@ fn stretch(since: u64, until: u64, answers: &[(u16, u64)]) -> Stretch {
     Stretch { since: at(since), until: at(until), answers, p50: Some(41_000) }
 }
 
-fn report(site: &str, detail: &str) -> Postmortem {
+/// An incident of `site` that was over after 22 minutes.
+pub fn report(site: &str, detail: &str) -> Postmortem {
     let mut opening = record(site, AlertState::Down, OPENED);
     opening.facts.incident = Some(17);
     opening.message = format!("Website {site} is down.");

@@ -1,4 +1,4 @@
-//! Options of `incident`.
+//! Options of `incident` and `why`.
 
 use clap::{Args, ValueEnum};
 
@@ -11,6 +11,14 @@ pub enum IncidentFormat {
     Md,
     /// One JSON object
     Json,
+}
+
+/// Options of `why`.
+#[derive(Clone, Debug, Args)]
+pub struct WhyArgs {
+    /// Only these sites, also if they are up (default: all that are not)
+    #[arg(value_name = "SITE")]
+    pub sites: Vec<String>,
 }
 
 /// Options of `incident`.

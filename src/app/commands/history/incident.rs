@@ -1,18 +1,13 @@
 //! `webmon incident` tells everything about one incident.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use crate::alert::incident::past::{PastIncident, past_incidents};
 use crate::app::cli::args::{CommonArgs, PeriodArgs};
 use crate::app::cli::stdout::{print, print_text};
 use crate::app::cli::stored::incident::{IncidentArgs, IncidentFormat};
 use crate::app::exit::{CommandError, Ending};
-use crate::app::postmortem::{Known, postmortem};
-use crate::config::Config;
+use crate::app::postmortem::{known, postmortem};
 use crate::model::text::shown_path;
 use crate::report::postmortem;
-use crate::stats::Cadence;
 use crate::store::Query;
 
 use super::stored_period::StoredPeriod;
@@ -54,15 +49,4 @@ fn missing(args: &IncidentArgs, past: &StoredPeriod) -> CommandError {
             "there is no incident {wanted:?} in {store}: give a number or the name of a site; `webmon alerts` lists them"
         ),
     })
-}
-
-fn known(config: &Config) -> HashMap<Arc<str>, Known> {
-    let sites = config.sites.iter().chain(&config.disabled);
-    let known = |watched: &crate::config::ConfiguredSite| {
-        let site = &watched.site;
-        let cadence = Some(Cadence { interval: site.interval, timeout: site.timeout });
-        let known = Known { group: watched.group.clone(), url: Some(Arc::clone(&site.shown)), cadence };
-        (Arc::clone(&site.name), known)
-    };
-    sites.map(known).collect()
 }

@@ -1,4 +1,4 @@
-//! The commands that read a stored period: `stats`, `samples`, `alerts`, `incident`, `backtest` and `report`.
+//! The commands that read a stored period: `stats`, `samples`, `alerts`, `incident`, `why`, `backtest` and `report`.
 
 pub(crate) mod alerts;
 pub(crate) mod alerts_test;
@@ -9,3 +9,4 @@ pub(crate) mod samples;
 pub(crate) mod slo;
 pub(crate) mod stats;
 pub(crate) mod stored_period;
+pub(crate) mod why;

@@ -1,0 +1,81 @@
+//! `webmon why` says in plain sentences why sites are not up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::RuleKind;
+use crate::alert::incident::past::past_incidents;
+use crate::app::cli::args::{CommonArgs, PeriodArgs};
+use crate::app::cli::stdout::print_text;
+use crate::app::cli::stored::incident::WhyArgs;
+use crate::app::exit::{CommandError, Ending};
+use crate::app::pages::{PageSite, Past, judged, summed};
+use crate::app::postmortem::{known, postmortem};
+use crate::config::ConfiguredSite;
+use crate::engine::SiteState;
+use crate::report::why;
+use crate::stats::{PeriodFigures, Summary};
+use crate::store::Query;
+
+use super::stored_period::StoredPeriod;
+
+/// The checks that say how a site without an open incident is.
+const LATELY: Duration = Duration::from_mins(10);
+
+/// Sites that are told about, if none is named.
+const TOLD_MAX: usize = 20;
+
+/// Prints the sentences: about the named sites, or about all that are not up.
+///
+/// # Errors
+/// [`CommandError`]: an unknown site, the configuration, or the store.
+pub fn why(args: &WhyArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
+    let period = PeriodArgs { sites: args.sites.clone(), ..PeriodArgs::default() };
+    let past = StoredPeriod::open(&period, common, None)?;
+    let config = past.config_or_faults(common)?;
+    let is_wanted =
+        |site: &&ConfiguredSite| args.sites.is_empty() || args.sites.iter().any(|wanted| **wanted == *site.site.name);
+    let chosen: Vec<&ConfiguredSite> = config.sites.iter().filter(is_wanted).collect();
+    let sites = judged(&past.archive, &past.sites, &chosen, past.now)?;
+    let stored = past.archive.sites()?;
+    let (mut open, mut newest) = (HashMap::new(), HashMap::new());
+    for incident in past_incidents(past.archive.alerts(&Query::ALL)?) {
+        let site = Arc::clone(&incident.opening.site);
+        if incident.closing.is_none() && incident.opening.rule == RuleKind::Availability {
+            open.insert(Arc::clone(&site), incident.clone());
+        }
+        newest.insert(site, incident);
+    }
+    let not_up: Vec<&PageSite> = sites.iter().filter(|site| site.state != SiteState::Up).collect();
+    let mut paragraphs = Vec::new();
+    if args.sites.is_empty() {
+        let names: Vec<&str> = not_up.iter().map(|site| &*site.name).collect();
+        paragraphs.push(why::lead(sites.len(), &names));
+    }
+    let told: Vec<&PageSite> = if args.sites.is_empty() { not_up } else { sites.iter().collect() };
+    let known = known(config);
+    for site in told.into_iter().take(TOLD_MAX) {
+        let sentences = if let Some(incident) = open.remove(&site.name) {
+            let report = postmortem(&past.archive, (&stored, &known), incident, past.now)?;
+            why::down(&report, &past.zone)
+        } else {
+            why::others(&site.name, &lately(&past, site)?, newest.get(&site.name), past.now)
+        };
+        paragraphs.push(sentences.join(" "));
+    }
+    print_text(|out| {
+        use std::io::Write as _;
+        paragraphs.iter().try_for_each(|paragraph| writeln!(out, "{paragraph}"))
+    })?;
+    Ok(Ending::Done)
+}
+
+/// The figures of the last checks of `site`.
+fn lately(past: &StoredPeriod, site: &PageSite) -> Result<Summary, CommandError> {
+    let span = (past.now.before(LATELY), past.now);
+    let nothing = || PeriodFigures::default().summary(span, None, None);
+    let Some(id) = past.archive.named(&site.name)? else { return Ok(nothing()) };
+    let summary = summed(&Past::of(&past.archive)?, id, site.cadence, &[span])?.pop().map(|(_, summary)| summary);
+    Ok(summary.unwrap_or_else(nothing))
+}
