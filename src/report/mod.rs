@@ -25,7 +25,6 @@ pub mod postmortem;
 pub mod slo;
 pub mod table;
 pub mod text;
-pub mod why;
 
 use std::net::SocketAddr;
 use std::time::Duration;

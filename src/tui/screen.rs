@@ -22,7 +22,7 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
         return Screen { lines: fitted(compact::lines(&frame), size), title };
     }
     let mut lines = vec![header::header(&frame)];
-    lines.extend(banner::line(inputs, &state.timers, frame.width()));
+    lines.extend(banner::line(inputs, &state.timers, &state.sites.facts, frame.width()));
     let body = usize::from(size.height).saturating_sub(lines.len() + 2);
     let end = lines.len() + body;
     let mut bottom = selection::line(&frame);

@@ -185,7 +185,6 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
     (
         "report",
         &[
-            &["why"],
             &["backtest", "incidents", "log_line", "postmortem", "slo"],
             &["json"],
             &["check", "csv", "notes", "table"],

@@ -7,6 +7,7 @@ mod json;
 mod markdown;
 mod sections;
 mod text;
+pub mod why;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -103,7 +104,7 @@ impl Postmortem {
     }
 
     /// What the others have in common, each with how many.
-    pub(super) fn in_common(&self) -> Vec<String> {
+    fn in_common(&self) -> Vec<String> {
         let (company, _) = &self.company;
         if company.is_empty() {
             return Vec::new();
@@ -132,7 +133,7 @@ impl Postmortem {
 }
 
 /// What a rule watches, in words.
-pub(super) const fn rule(rule: RuleKind) -> &'static str {
+const fn rule(rule: RuleKind) -> &'static str {
     match rule {
         RuleKind::Availability => "availability",
         RuleKind::Latency => "response time",
@@ -143,4 +144,4 @@ pub(super) const fn rule(rule: RuleKind) -> &'static str {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

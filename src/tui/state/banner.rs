@@ -1,33 +1,38 @@
-//! One line under the header, shown only when webmon itself has a problem or something to report.
+//! One line under the header, shown only when webmon itself has a problem or there is something to report.
 //!
-//! The worst problem comes first, then the narration of a demonstration, then a new notice, then those of the start.
+//! The worst problem comes first, then the narration of a demonstration, then what the sites that are down have in common, then a new
+//! notice, then those of the start.
 
 use std::time::Duration;
 
 use crate::model::{ExportHealth, ExportState, OutletHealth, StoreHealth, Timestamp, Watching, figures};
+use crate::stats::Answer;
 use crate::tui::inputs::Inputs;
-use crate::tui::style::line::{Line, cut};
+use crate::tui::style::line::{Line, cut, safe};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 
+use super::overview_facts::OverviewFacts;
+use super::overview_facts::correlation::{Correlation, Trait};
 use super::timers::Timers;
 
 /// A tenth of the shortest interval that the configuration allows.
 const LATE_MIN: Duration = Duration::from_millis(10);
 
 /// The banner in at most `cells`, if there is one.
-pub fn line(inputs: &Inputs, timers: &Timers, cells: usize) -> Option<Line> {
+pub fn line(inputs: &Inputs, timers: &Timers, facts: &OverviewFacts, cells: usize) -> Option<Line> {
     let narration = inputs.health.narration.as_ref();
     let (role, text) = own_outage(inputs)
         .or_else(|| problem(inputs, timers).map(|text| format!("! {text}")))
         .map(|text| (Role::Warning, text))
         .or_else(|| Some((Role::Strong, format!(" demo: {}", narration?))))
+        .or_else(|| Some((Role::Fault, format!("▼ {}", common(inputs, facts.correlation.as_ref()?)))))
         .or_else(|| Some((Role::Warning, format!("! {}", notice(inputs, timers)?))))?;
     Some(Line::of(role, cut(&text, cells)))
 }
 
-pub fn is_shown(inputs: &Inputs, timers: &Timers) -> bool {
-    line(inputs, timers, 0).is_some()
+pub fn is_shown(inputs: &Inputs, timers: &Timers, facts: &OverviewFacts) -> bool {
+    line(inputs, timers, facts, 0).is_some()
 }
 
 /// This machine has a network, as far as the kernel knows, but no host answers.
@@ -74,6 +79,22 @@ fn problem(inputs: &Inputs, timers: &Timers) -> Option<String> {
         return Some(format!("checks start up to {late} late: this machine cannot keep up"));
     }
     None
+}
+
+/// `9 of 30 in sa-east, all refused, since 03:27:10`.
+fn common(inputs: &Inputs, common: &Correlation) -> String {
+    let Correlation { down, of, shared, answer, since } = common;
+    let which = match shared {
+        Trait::Group(group) => format!("{down} of {of} in {}", safe(group)),
+        Trait::Address(address) => format!("{down} of {of} at {address}"),
+        Trait::Answer => format!("{down} of {of} sites"),
+    };
+    let answer = match answer {
+        Some(Answer::Code(status)) => format!(", all {}", status.get()),
+        Some(Answer::Cause(cause)) => format!(", all {}", cause.word()),
+        None => String::new(),
+    };
+    format!("{which}{answer}, since {}", moment(inputs, *since))
 }
 
 /// Why a read-only dashboard gets nothing new.

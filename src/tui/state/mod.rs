@@ -93,7 +93,7 @@ impl UiState {
             views: tables.views.len(),
             tab: self.sites.view(),
             alone: self.sites.is_alone(),
-            banner: banner::is_shown(inputs, &self.timers),
+            banner: banner::is_shown(inputs, &self.timers, &self.sites.facts),
             below: self.nav.is_split(),
         }
     }
@@ -189,7 +189,7 @@ impl UiState {
         self.sites.update(inputs.snapshot);
         self.sites.scroll_to_cursor(self.plan(inputs, size).page());
         // All lines but the header, the title, the selection line, the footer, the first day and the banner.
-        let others = 5 + usize::from(banner::is_shown(inputs, &self.timers));
+        let others = 5 + usize::from(banner::is_shown(inputs, &self.timers, &self.sites.facts));
         let room = usize::from(size.height).saturating_sub(others);
         self.alerts.scroll_to_cursor(inputs, usize::from(size.width), room);
     }

@@ -73,7 +73,7 @@ impl UiState {
 
     /// Whether line `row` of the page of a site is part of its chart; [`view`] decides where the page lies.
     fn is_over_chart(&self, plan: &OverviewLayout, row: usize, inputs: &Inputs, size: Size) -> bool {
-        let above = 1 + usize::from(banner::is_shown(inputs, &self.timers));
+        let above = 1 + usize::from(banner::is_shown(inputs, &self.timers, &self.sites.facts));
         let height = match plan.below {
             0 => usize::from(size.height).saturating_sub(above + 2),
             below => below - 1,
@@ -116,7 +116,7 @@ impl UiState {
 
     /// On the page of alerts a click selects an alert; a second one opens it.
     fn click_alert(&mut self, row: usize, inputs: &Inputs, size: Size) {
-        let above = 1 + usize::from(banner::is_shown(inputs, &self.timers));
+        let above = 1 + usize::from(banner::is_shown(inputs, &self.timers, &self.sites.facts));
         let height = usize::from(size.height).saturating_sub(above + 2);
         let plan = self.plan(inputs, size);
         let Some(line) = row.checked_sub(above).filter(|line| *line < height && !plan.summary) else { return };
@@ -128,7 +128,7 @@ impl UiState {
 
     /// The part of the overview in line `row`; the order of the parts is that of [`view`].
     fn target(&self, plan: &OverviewLayout, row: usize, inputs: &Inputs) -> Target {
-        let above = 1 + usize::from(banner::is_shown(inputs, &self.timers));
+        let above = 1 + usize::from(banner::is_shown(inputs, &self.timers, &self.sites.facts));
         let Some(mut row) = row.checked_sub(above).filter(|_| !plan.summary) else { return Target::Nothing };
         for placed in &plan.views {
             let head = usize::from(placed.head);
@@ -314,8 +314,9 @@ mod tests {
     #[test]
     fn tabs_titles_and_the_wheel() {
         let world = fixtures::many_sites(1000);
-        assert_eq!(pointed(&world, &[(Mouse::Click, 18, 1)]).sites.view(), 1);
-        assert_eq!(pointed(&world, &[(Mouse::Click, 18, 1), (Mouse::Click, 4, 1)]).sites.view(), 0);
+        // Below the line about what the sites that are down have in common.
+        assert_eq!(pointed(&world, &[(Mouse::Click, 18, 2)]).sites.view(), 1);
+        assert_eq!(pointed(&world, &[(Mouse::Click, 18, 2), (Mouse::Click, 4, 2)]).sites.view(), 0);
         assert_eq!(pointed(&world, &[(Mouse::WheelDown, 4, 5), (Mouse::WheelDown, 4, 5)]).sites.row(), 6);
         assert_eq!(pointed(&world, &[(Mouse::WheelDown, 4, 5), (Mouse::WheelUp, 4, 5)]).sites.row(), 0);
         let few = fixtures::five_sites();

@@ -14,7 +14,7 @@ use crate::app::pages::{PageSite, Past, judged, summed};
 use crate::app::postmortem::{known, postmortem};
 use crate::config::ConfiguredSite;
 use crate::engine::SiteState;
-use crate::report::why;
+use crate::report::postmortem::why;
 use crate::stats::{PeriodFigures, Summary};
 use crate::store::Query;
 

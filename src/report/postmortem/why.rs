@@ -10,8 +10,9 @@ use crate::model::time::duration;
 use crate::model::{Timestamp, figures};
 use crate::stats::Summary;
 
-use super::postmortem::{Check, Postmortem};
-use super::{time, wording};
+use crate::report::{time, wording};
+
+use super::{Check, Postmortem, rule};
 
 /// Longest name, bytes.
 const NAME_MAX: usize = 200;
@@ -110,7 +111,7 @@ pub fn others(site: &str, past: &Summary, newest: Option<&PastIncident>, now: Ti
         }
         None => format!(
             "An incident of its {} is open, for {}.",
-            super::postmortem::rule(incident.opening.rule),
+            rule(incident.opening.rule),
             duration::format_seconds(whole(now.since(incident.opening.at)))
         ),
     });
@@ -127,9 +128,9 @@ const fn whole(length: std::time::Duration) -> std::time::Duration {
 mod tests {
     use std::time::Duration;
 
+    use super::super::tests::report;
     use super::*;
     use crate::model::{Cause, Micros, Observation};
-    use crate::report::postmortem::tests::report;
     use crate::stats::PeriodFigures;
 
     #[test]

@@ -1,5 +1,7 @@
 //! Facts about all sites, found in one pass at the refresh of a view, not at every frame.
 
+pub(crate) mod correlation;
+
 use std::time::Duration;
 
 use crate::engine::snapshot::{SiteSnapshot, Snapshot, ViewSnapshot};
@@ -8,6 +10,7 @@ use crate::stats::Summary;
 use crate::tui::style::line::{short_name, width};
 
 use super::site_list::warned_days;
+use correlation::Correlation;
 
 /// Coverage below this gets a mark.
 const FULL_COVERAGE: f64 = 0.995;
@@ -33,6 +36,8 @@ pub struct OverviewFacts {
     pub objectives: bool,
     /// How much of its timeframe each view has seen, until that is all of it.
     pub filled: Vec<Option<Duration>>,
+    /// What the sites that are down have in common.
+    pub correlation: Option<Correlation>,
     /// All sites have the same alert rule.
     pub one_rule: bool,
     /// The first evaluation of a rule that is still to come.
@@ -57,6 +62,7 @@ impl OverviewFacts {
             incomplete: self.incomplete || rows.any(|row| is_incomplete(&row.summary)),
             objectives: snapshot.sites.iter().any(|site| site.policies.slo.is_some()),
             filled: snapshot.views.iter().map(|view| filled(snapshot, view)).collect(),
+            correlation: Correlation::of(snapshot),
             one_rule: snapshot.sites.iter().all(|site| Some(site.policies.availability) == rule),
             judged_from: snapshot.sites.iter().filter_map(|site| site.judged_from).min(),
         };

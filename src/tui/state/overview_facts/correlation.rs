@@ -1,0 +1,140 @@
+//! What sites that are down have in common: `9 of 30 in sa-east, all refused, since 03:27:10`.
+//!
+//! Invariants: it is said only of at least [`LEAST`] sites that are most of those down, and only if the trait tells them from the
+//! others: at least half of those that have it are down, or three times as many as of all. Cost: one pass over the sites.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::engine::snapshot::{SiteSnapshot, Snapshot};
+use crate::model::{Outcome, Timestamp};
+use crate::stats::Answer;
+
+use crate::tui::state::state_counts::is_down;
+
+/// Fewer sites have nothing in common.
+const LEAST: usize = 3;
+
+/// What they share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Trait {
+    /// A group.
+    Group(Arc<str>),
+    /// An address.
+    Address(IpAddr),
+    /// Nothing but what they answer.
+    Answer,
+}
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correlation {
+    /// Sites that are down.
+    pub down: usize,
+    /// Sites that have the trait; all sites, if it is the answer.
+    pub of: usize,
+    /// What they share.
+    pub shared: Trait,
+    /// How all of them fail, if it is the same.
+    pub answer: Option<Answer>,
+    /// Since when the first of them is down.
+    pub since: Timestamp,
+}
+
+/// What is known of the sites with one trait.
+#[derive(Default)]
+struct Tally<'a> {
+    all: usize,
+    down: Vec<&'a SiteSnapshot>,
+}
+
+impl Correlation {
+    /// That of the sites of `snapshot` that are down.
+    pub fn of(snapshot: &Snapshot) -> Option<Self> {
+        let down: Vec<&SiteSnapshot> = snapshot.sites.iter().map(|site| &**site).filter(|site| is_down(site)).collect();
+        if down.len() < LEAST {
+            return None;
+        }
+        let mut tallies: HashMap<Trait, Tally<'_>> = HashMap::new();
+        for site in &snapshot.sites {
+            let group = site.group.clone().map(Trait::Group);
+            for shared in group.into_iter().chain(address(site).map(Trait::Address)) {
+                let tally = tallies.entry(shared).or_default();
+                tally.all += 1;
+                tally.down.extend(Some(&**site).filter(|site| is_down(site)));
+            }
+        }
+        let all = snapshot.sites.len();
+        let is_most = |count: usize| count >= LEAST && 3 * count >= 2 * down.len();
+        let tells = |tally: &Tally<'_>| {
+            2 * tally.down.len() >= tally.all || tally.down.len() * all >= 3 * down.len() * tally.all
+        };
+        let found =
+            tallies.into_iter().filter(|(_, tally)| tally.all < all && is_most(tally.down.len()) && tells(tally));
+        // A group says more to people than an address.
+        let best = found.max_by_key(|(shared, tally)| (tally.down.len(), matches!(shared, Trait::Group(_)), tally.all));
+        if let Some((shared, tally)) = best {
+            return Some(Self::new(shared, &tally.down, tally.all));
+        }
+        Some(Self::new(Trait::Answer, &down, all)).filter(|common| common.answer.is_some())
+    }
+
+    fn new(shared: Trait, down: &[&SiteSnapshot], of: usize) -> Self {
+        let first = down.first().and_then(|site| answer(site));
+        let answer = first.filter(|first| down.iter().all(|site| answer(site) == Some(*first)));
+        let since = down.iter().map(|site| site.incident.map_or(site.since, |incident| incident.since)).min();
+        Self { down: down.len(), of, shared, answer, since: since.unwrap_or_default() }
+    }
+}
+
+fn address(site: &SiteSnapshot) -> Option<IpAddr> {
+    Some(site.last.as_ref()?.observation.as_ref()?.address?.ip())
+}
+
+/// What it answered, if that was a failure.
+fn answer(site: &SiteSnapshot) -> Option<Answer> {
+    let sample = site.last.as_ref()?.sample;
+    (sample.outcome() == Outcome::Down).then(|| Answer::of(sample.cause, sample.status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::tests::fixtures;
+
+    /// `sites` of five that are down, with their groups.
+    fn found(groups: [Option<&str>; 5], down: &[usize]) -> Option<Correlation> {
+        let mut snapshot = fixtures::five_sites().snapshot;
+        let failed = snapshot.sites[0].clone();
+        for (place, site) in snapshot.sites.iter_mut().enumerate() {
+            let (name, mut facts) = (Arc::clone(&site.name), (*site.facts).clone());
+            let mut changed = if down.contains(&place) { (*failed).clone() } else { (**site).clone() };
+            (facts.name, facts.group) = (name, groups[place].map(Arc::from));
+            changed.facts = Arc::new(facts);
+            if !down.contains(&place) {
+                (changed.last, changed.state) = (None, crate::engine::SiteState::Up);
+            }
+            *site = Arc::new(changed);
+        }
+        Correlation::of(&snapshot)
+    }
+
+    #[test]
+    fn a_group_is_named_if_most_of_what_is_down_is_in_it() {
+        let (a, b) = (Some("sa-east"), Some("eu"));
+        let common = found([a, a, a, b, b], &[0, 1, 2]).unwrap();
+        assert_eq!((common.down, common.of, &common.shared), (3, 3, &Trait::Group("sa-east".into())));
+        assert!(common.answer.is_some());
+        assert_eq!(found([a, a, b, b, b], &[0, 1]), None, "two are no storm");
+    }
+
+    #[test]
+    fn sites_without_a_group_share_their_address_or_what_they_answer() {
+        let common = found([None; 5], &[0, 1, 2]).unwrap();
+        assert!(matches!(common.shared, Trait::Address(_)), "{common:?}");
+        assert_eq!((common.down, common.of), (3, 3));
+        let all = found([Some("one"); 5], &[0, 1, 2, 3, 4]).unwrap();
+        assert_eq!((all.down, all.of, all.shared), (5, 5, Trait::Answer), "a trait of all tells nothing");
+    }
+}
