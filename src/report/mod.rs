@@ -13,6 +13,7 @@
 
 pub mod backtest;
 pub mod check;
+pub mod comparison;
 pub mod csv;
 pub mod hlog;
 pub mod incidents;

@@ -231,6 +231,22 @@ fn history_is_told_by_site_and_period_in_three_forms() {
     let both = folder.run("samples --format json --site broken --site api").quietly().json();
     assert_eq!(both, all);
 
+    // A period beside the one before it: from the middle on, and as long before.
+    let compared = folder.run(&format!("stats --since {middle} --vs 1h --format json")).quietly().json();
+    let stats = folder.run(&format!("stats --since {middle} --format json")).quietly().json();
+    assert_eq!(compared.len(), 2);
+    for (compared, stats) in compared.iter().zip(&stats) {
+        assert_eq!((&compared["event"], &compared["site"]), (&json!("comparison"), &stats["site"]));
+        assert_eq!(
+            (&compared["availability"], &compared["before_availability"]),
+            (&stats["availability"], &json!(null))
+        );
+        assert_eq!(compared["before_checks"], 0);
+    }
+    let table = folder.run("stats --vs 7d").quietly().stdout;
+    assert!(table.contains("BEFORE") && table.contains(" beside "), "{table}");
+    assert!(folder.run("stats --vs 0s").with(2).stderr.contains("write for instance --vs 7d"));
+
     let csv = folder.run("samples --format csv").quietly().stdout;
     let mut lines = csv.lines();
     let columns: Vec<&str> = lines.next().unwrap().split(',').collect();

@@ -185,7 +185,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
     (
         "report",
         &[
-            &["backtest", "incidents", "log_line", "postmortem", "slo"],
+            &["backtest", "comparison", "incidents", "log_line", "postmortem", "slo"],
             &["json"],
             &["check", "csv", "notes", "table"],
             &["hlog", "lines", "network", "objects", "run", "text"],

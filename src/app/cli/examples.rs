@@ -43,6 +43,7 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
             ("webmon stats", "the past 24 hours"),
             ("webmon stats --since 2026-11-01 --until 2026-12-01", "a month, in local time"),
             ("webmon stats --site api --since 90d --format csv > api.csv", "for a spreadsheet"),
+            ("webmon stats --since 24h --vs 7d", "the past day beside the same day a week ago"),
             ("webmon stats --since 7d --format hlog > week.hlog", "response times, for HdrHistogram's tools"),
         ],
     ),

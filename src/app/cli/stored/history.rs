@@ -89,6 +89,9 @@ pub struct StatsArgs {
     /// Show objectives (`alert.slo`) instead: what is left of the error budget, and how fast it is spent
     #[arg(long)]
     pub slo: bool,
+    /// Compare with the same period so much earlier, for instance 7d
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, conflicts_with = "slo")]
+    pub vs: Option<Duration>,
 }
 
 /// Options of `alerts`.

@@ -3,6 +3,7 @@
 //!
 //! Coverage includes time without samples at the end of the period. On a terminal, a long read shows its progress.
 
+use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::app::objectives::remaining::{Coarse, Remaining, remaining, undivided}
 use crate::app::objectives::standing::Maintained;
 use crate::model::text::shown_path;
 use crate::model::{SiteId, Timestamp, figures};
+use crate::report::comparison::{self, ComparedSite};
 use crate::report::{Period, StatsRecord, Stored, csv, hlog, json, notes, table};
 use crate::stats::{Gap, Summary};
 use crate::store::{Query, StoreError};
@@ -80,6 +82,9 @@ pub fn stats(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, CommandErr
     let past = StoredPeriod::open(&args.period, common, Some(BACK))?;
     let period = Period { until: past.period.until.min(past.now), ..past.period };
     let maintenances = Maintenances::asked(args, &past, common)?;
+    if let Some(back) = args.vs {
+        return compare(args, (&past, &maintenances), period, back);
+    }
     let sites = read(&past, &maintenances, period)?;
     let length = |left_out: &LeftOut| left_out.length((period.since, period.until));
     let records = sites.iter().map(|SiteStats { site, summary, stored, left_out, .. }| StatsRecord {
@@ -113,6 +118,45 @@ pub fn stats(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, CommandErr
             records.into_iter().try_for_each(|record| csv::stats(out, &record))
         }
         StatsFormat::Hlog => interval_log(out, &past, period, &sites),
+    })?;
+    Ok(Ending::Done)
+}
+
+/// Prints the figures of `period` beside those of the same period, `back` earlier.
+fn compare(
+    args: &StatsArgs,
+    (past, maintenances): (&StoredPeriod, &Maintenances),
+    period: Period,
+    back: Duration,
+) -> Result<Ending, CommandError> {
+    if args.format == StatsFormat::Hlog {
+        return Err(CommandError::Usage("--vs has no interval log; write --format table, json or csv".to_owned()));
+    }
+    if back.is_zero() {
+        return Err(CommandError::Usage(
+            "--vs 0s compares a period with itself; write for instance --vs 7d".to_owned(),
+        ));
+    }
+    let before = Period { since: period.since.before(back), until: period.until.before(back) };
+    let (now, then) = (read(past, maintenances, period)?, read(past, maintenances, before)?);
+    let of = |all: &'_ [SiteStats<'_>]| -> HashMap<SiteId, Summary> {
+        all.iter().map(|site| (site.id, site.summary.clone())).collect()
+    };
+    let (now, then) = (of(&now), of(&then));
+    let compared = past.sites.iter().filter_map(|site| {
+        let (now, before) = (now.get(&site.id), then.get(&site.id));
+        (now.is_some() || before.is_some()).then_some(ComparedSite { site: &site.name, now, before })
+    });
+    let (compared, periods): (Vec<ComparedSite<'_>>, _) = (compared.collect(), (period, before));
+    print(|out| match args.format {
+        StatsFormat::Json => compared.iter().try_for_each(|site| comparison::object(out, periods, site)),
+        StatsFormat::Csv => {
+            comparison::header(out)?;
+            compared.iter().try_for_each(|site| comparison::record(out, periods, site))
+        }
+        StatsFormat::Table | StatsFormat::Hlog => {
+            comparison::table(&mut terminal::text(out), &past.zone, periods, &compared)
+        }
     })?;
     Ok(Ending::Done)
 }
