@@ -38,6 +38,8 @@ pub struct Pump {
     source: EventSource,
     /// Present while anybody listens.
     places: Option<Places>,
+    /// The last alert that is told or was before anybody listened: so one that comes just as somebody joins is told.
+    last_alert: Option<Arc<AlertRecord>>,
     texts: HashMap<(SiteSlot, u64), Arc<Observation>>,
 }
 
@@ -45,7 +47,6 @@ pub struct Pump {
 struct Places {
     next: HashMap<SiteSlot, u64>,
     as_of: Vec<Timestamp>,
-    last_alert: Option<Arc<AlertRecord>>,
 }
 
 struct Told {
@@ -59,13 +60,15 @@ impl Pump {
     /// A pump of `source`.
     #[must_use]
     pub fn new(source: EventSource) -> Self {
-        Self { source, places: None, texts: HashMap::new() }
+        let last_alert = source.alerts.list().last().cloned();
+        Self { source, places: None, last_alert, texts: HashMap::new() }
     }
 
     /// Publishes what is new to `feed`, at `now`.
     pub fn step(&mut self, feed: &Feed, is_wanted: bool, now: Timestamp) {
         if !is_wanted {
             self.places = None;
+            self.last_alert = self.source.alerts.list().last().cloned();
             self.texts.clear();
             while self.source.texts.try_recv().is_ok() {}
             return;
@@ -78,7 +81,7 @@ impl Pump {
         };
         let mut told = self.samples(&snapshot, &mut places);
         told.extend(stats(&snapshot, &mut places));
-        told.extend(self.alerts(&snapshot, &mut places));
+        told.extend(self.alerts(&snapshot));
         self.places = Some(places);
         let events: Vec<Event<'_>> = told
             .iter()
@@ -94,7 +97,6 @@ impl Pump {
         Places {
             next: snapshot.sites.iter().filter_map(next).collect(),
             as_of: snapshot.views.iter().map(|view| view.as_of).collect(),
-            last_alert: self.source.alerts.list().last().cloned(),
         }
     }
 
@@ -131,16 +133,16 @@ impl Pump {
         told
     }
 
-    fn alerts(&self, snapshot: &Snapshot, places: &mut Places) -> Vec<Told> {
+    fn alerts(&mut self, snapshot: &Snapshot) -> Vec<Told> {
         let list = self.source.alerts.list();
-        let known = places.last_alert.as_ref();
+        let known = self.last_alert.as_ref();
         let seen = list.iter().rposition(|alert| known.is_some_and(|known| Arc::ptr_eq(known, alert)));
         // Of a list that no longer holds the last one nothing is known to be new but what is after its time.
         let from = seen.map_or_else(
             || known.map_or(0, |known| list.partition_point(|alert| alert.at <= known.at)),
             |seen| seen + 1,
         );
-        places.last_alert = list.last().cloned();
+        self.last_alert = list.last().cloned();
         let group =
             |name: &str| snapshot.sites.iter().find(|site| *site.name == *name).and_then(|site| site.group.clone());
         let told = |alert: &Arc<AlertRecord>| Told {
