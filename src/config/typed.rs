@@ -1,6 +1,6 @@
 //! Settings of sites whose URLs are typed on the command line: the keys of a site, read by the rules of sites.yaml.
 //!
-//! Invariants: no error quotes the value of a header or a body. Bounds: those of the keys, [`HEADERS_MAX`] headers.
+//! Invariants: no error quotes the value of a header or a body. Bounds: those of the keys, `HEADERS_MAX` headers.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Notes below a table of statistics: since when there are data, holes, what is left out, and why there is no table.
 //!
-//! Notes that say the same of several sites are one line. Bounds: [`NAMED_MAX`] names per line, [`BEGINS_MAX`] lines about
+//! Notes that say the same of several sites are one line. Bounds: `NAMED_MAX` names per line, `BEGINS_MAX` lines about
 //! first data.
 
 use std::io;

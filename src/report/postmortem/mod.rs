@@ -1,6 +1,6 @@
 //! What happened in an incident: as text, Markdown and JSON.
 //!
-//! Invariants: text and Markdown say the same ([`sections::Section`]); what servers wrote is cleaned, on one line, bounded, and no markup.
+//! Invariants: text and Markdown say the same (both draw the same sections); what servers wrote is cleaned, on one line, bounded, and no markup.
 //! What is not known is left out, never invented. JSON is public: names and order stay.
 
 mod json;
