@@ -48,7 +48,7 @@ pub fn known(config: &Config) -> HashMap<Arc<str>, Known> {
     sites.map(known).collect()
 }
 
-/// What the store at `as_of` tells about `incident` of a site; `sites` are those of the store, `known` those of the file, by name.
+/// Gathers what the store knows at `as_of` about `incident`; `sites` are those of the store, `known` those of the file, by name.
 ///
 /// # Errors
 /// Those of the database.
@@ -117,7 +117,7 @@ fn checks(archive: &Archive, id: SiteId, report: &mut Postmortem) -> Result<(), 
             report.first = Some(check.clone());
             start.extend(before.drain(..));
         }
-        if check.is_down && at <= until {
+        if check.is_down && report.first.is_some() && at <= until {
             report.last = Some(check.clone());
         }
         if report.first.is_none() {
@@ -143,7 +143,7 @@ fn keep(checks: &mut VecDeque<Check>, check: Check) {
     checks.push_back(check);
 }
 
-/// What was answered before, in, and after it.
+/// Sums up the answers before, during and after it.
 fn stretches(
     archive: &Archive,
     (id, cadence): (SiteId, Option<Cadence>),

@@ -264,4 +264,7 @@ fn why_a_site_is_down_is_said_beside_a_running_monitor() {
     assert!(why.contains("checks were answered refused×"), "{why}");
     assert!(why.ends_with("No successful check shortly before that is stored.\n"), "{why}");
     assert!(folder.run("why nobody").stderr.contains("nobody"), "an unknown site is an error");
+    folder.write("sites.yaml", "sites: [https://another.example]\n");
+    let gone = folder.run("why api").with(2).stderr;
+    assert!(gone.contains("does not watch \"api\"") && gone.contains("`webmon stats api`"), "{gone}");
 }

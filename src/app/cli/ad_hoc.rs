@@ -109,7 +109,7 @@ fn body(text: &str) -> Result<Secret, CommandError> {
     String::from_utf8(read).map(Secret::new).map_err(|_| refused("is not UTF-8, which a body must be"))
 }
 
-/// What is read from `from`, at most one byte more than a body may have.
+/// Reads `from` up to one byte more than a body may have.
 fn content(from: impl Read) -> io::Result<Vec<u8>> {
     let mut read = Vec::new();
     from.take(BODY_MAX + 1).read_to_end(&mut read)?;

@@ -25,7 +25,7 @@ use crate::config::{Config, Storage};
 use crate::model::Timestamp;
 use crate::store::{Archive, Keep, Opened, Options, Store, StoreError};
 
-/// How long a monitor without a dashboard waits for its predecessor to end; a person is told at once.
+/// How long a headless monitor waits for its predecessor to end. With a dashboard the error appears at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The default of `storage.flush`.

@@ -1,4 +1,4 @@
-//! Figures of days, and of all of them together, that are read once: what is settled of the past of a site is remembered.
+//! Remembers the settled past of each site: the figures of its days, and of all of them together.
 //!
 //! Law: the figures are those that are read without it (property-tested). Whatever changes the past gives it another edition
 //! ([`crate::store::Edition`]), and then it is read again. Bounds: [`SITES_MAX`] sites, a few kilobytes each; others are read each time.
@@ -27,7 +27,7 @@ pub struct Memory {
     sites: Mutex<HashMap<SiteId, Arc<Remembered>>>,
 }
 
-/// What is settled of one site.
+/// The settled past of one site.
 struct Remembered {
     edition: Edition,
     cadence: Cadence,
@@ -69,7 +69,7 @@ impl Sums {
         Self { bare: bare(figures), responses }
     }
 
-    /// These and what is `later`.
+    /// The sum of these and the `later` ones.
     fn with(&self, later: &PeriodFigures) -> PeriodFigures {
         let mut sum = self.bare.clone();
         // Adding to its histogram is less than copying it into one without a value.
@@ -132,7 +132,7 @@ impl Remembered {
         days.len() >= self.spans.len() && days.starts_with(over) && days[over.len()].0 == open.0
     }
 
-    /// Adds what is not remembered, up to the end of `days`.
+    /// Adds the rest, up to the end of `days`.
     fn complete(&self, moment: &Moment, site: SiteId, days: &[Span]) -> Result<(Vec<Figures>, Figures), StoreError> {
         let rest = &days[self.days.len()..];
         let (Some(open), Some(last)) = (rest.first(), rest.last()) else { return Ok(Default::default()) };
@@ -156,7 +156,7 @@ impl Remembered {
     }
 }
 
-/// Reads what is settled of `days`.
+/// Reads the settled part of `days`.
 fn remembered(
     moment: &Moment,
     (site, cadence): (SiteId, Cadence),
@@ -209,7 +209,7 @@ mod tests {
     const START: Timestamp = Timestamp::from_secs(20_000 * 86_400);
     const CADENCE: Cadence = Cadence { interval: Duration::from_mins(5), timeout: Duration::from_secs(10) };
 
-    /// What happens between two looks.
+    /// An event between two readings.
     #[derive(Clone, Copy, Debug)]
     enum Step {
         /// So many checks.
@@ -316,7 +316,7 @@ mod tests {
             end
         };
         check_until(1_000..1_490);
-        // What was written a quarter of an hour ago is sealed, and rolled up.
+        // The writer seals after a quarter of an hour, and rolls up what it sealed.
         let days = days(5, &TimeZone::UTC, check_until(1_490..1_500));
         // A day is 288 checks: those before the first one, one from its middle on, and most of one that is not over.
         assert_eq!(look(1_500, &days), Some((4, true)));

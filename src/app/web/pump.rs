@@ -38,7 +38,7 @@ pub struct Pump {
     source: EventSource,
     /// Present while anybody listens.
     places: Option<Places>,
-    /// The last alert that is told or was before anybody listened: so one that comes just as somebody joins is told.
+    /// The last alert that listeners have, or the newest one while nobody listens, so that one that opens as somebody joins is not lost.
     last_alert: Option<Arc<AlertRecord>>,
     texts: HashMap<(SiteSlot, u64), Arc<Observation>>,
 }

@@ -1,8 +1,8 @@
 //! The bar of a site's days, and the line of its past hour.
 //!
-//! One dashed stroke is all green columns; what differs is painted over it, so that a quiet site costs little. Red rises from below with
-//! the cube root of the failed share, at least 4 px: ten seconds show and do not paint the day, and a quarter of an hour is more than they are. Time that nobody watched is
-//! grey, neither green nor red.
+//! One dashed stroke draws all green columns, and the rest is painted over it, so that a quiet site costs little. Red rises from below
+//! with the cube root of the share of failed checks, at least 4 px: ten seconds show, and do not paint the day. Time that nobody watched
+//! is grey, neither green nor red.
 
 use std::fmt::Write as _;
 

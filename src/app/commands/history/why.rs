@@ -14,6 +14,7 @@ use crate::app::pages::{PageSite, Past, judged, summed};
 use crate::app::postmortem::{known, postmortem};
 use crate::config::ConfiguredSite;
 use crate::engine::SiteState;
+use crate::model::text::shown_path;
 use crate::report::postmortem::why;
 use crate::stats::{PeriodFigures, Summary};
 use crate::store::Query;
@@ -23,7 +24,7 @@ use super::stored_period::StoredPeriod;
 /// The checks that say how a site without an open incident is.
 const LATELY: Duration = Duration::from_mins(10);
 
-/// Sites that are told about, if none is named.
+/// How many sites the command describes if none is named.
 const TOLD_MAX: usize = 20;
 
 /// Prints the sentences: about the named sites, or about all that are not up.
@@ -37,6 +38,12 @@ pub fn why(args: &WhyArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let is_wanted =
         |site: &&ConfiguredSite| args.sites.is_empty() || args.sites.iter().any(|wanted| **wanted == *site.site.name);
     let chosen: Vec<&ConfiguredSite> = config.sites.iter().filter(is_wanted).collect();
+    if let Some(stranger) = args.sites.iter().find(|wanted| !chosen.iter().any(|site| *site.site.name == ***wanted)) {
+        let file = shown_path(&common.config);
+        return Err(CommandError::Usage(format!(
+            "webmon does not watch {stranger:?} (it is not in {file}, or disabled there); `webmon stats {stranger}` shows its past"
+        )));
+    }
     let sites = judged(&past.archive, &past.sites, &chosen, past.now)?;
     let stored = past.archive.sites()?;
     let (mut open, mut newest) = (HashMap::new(), HashMap::new());
@@ -55,14 +62,19 @@ pub fn why(args: &WhyArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     }
     let told: Vec<&PageSite> = if args.sites.is_empty() { not_up } else { sites.iter().collect() };
     let known = known(config);
-    for site in told.into_iter().take(TOLD_MAX) {
+    let (moment, described) = (Past::of(&past.archive)?, if args.sites.is_empty() { TOLD_MAX } else { usize::MAX });
+    let more = told.len().saturating_sub(described);
+    for site in told.into_iter().take(described) {
         let sentences = if let Some(incident) = open.remove(&site.name) {
             let report = postmortem(&past.archive, (&stored, &known), incident, past.now)?;
             why::down(&report, &past.zone)
         } else {
-            why::others(&site.name, &lately(&past, site)?, newest.get(&site.name), past.now)
+            why::others(&site.name, &lately(&past, &moment, site)?, newest.get(&site.name), past.now)
         };
         paragraphs.push(sentences.join(" "));
+    }
+    if more > 0 {
+        paragraphs.push(format!("`webmon why SITE` describes each of the {more} others."));
     }
     print_text(|out| {
         use std::io::Write as _;
@@ -71,11 +83,11 @@ pub fn why(args: &WhyArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     Ok(Ending::Done)
 }
 
-/// The figures of the last checks of `site`.
-fn lately(past: &StoredPeriod, site: &PageSite) -> Result<Summary, CommandError> {
+/// The figures of `site` in the past [`LATELY`].
+fn lately(past: &StoredPeriod, moment: &Past<'_>, site: &PageSite) -> Result<Summary, CommandError> {
     let span = (past.now.before(LATELY), past.now);
     let nothing = || PeriodFigures::default().summary(span, None, None);
     let Some(id) = past.archive.named(&site.name)? else { return Ok(nothing()) };
-    let summary = summed(&Past::of(&past.archive)?, id, site.cadence, &[span])?.pop().map(|(_, summary)| summary);
+    let summary = summed(moment, id, site.cadence, &[span])?.pop().map(|(_, summary)| summary);
     Ok(summary.unwrap_or_else(nothing))
 }

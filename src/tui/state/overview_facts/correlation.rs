@@ -16,7 +16,7 @@ use crate::tui::state::state_counts::is_down;
 /// Fewer sites have nothing in common.
 const LEAST: usize = 3;
 
-/// What they share.
+/// A property that sites share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Trait {
     /// A group.
@@ -42,7 +42,7 @@ pub struct Correlation {
     pub since: Timestamp,
 }
 
-/// What is known of the sites with one trait.
+/// The sites with one trait.
 #[derive(Default)]
 struct Tally<'a> {
     all: usize,

@@ -10,6 +10,7 @@ use crate::stats::Summary;
 use crate::tui::style::line::{short_name, width};
 
 use super::site_list::warned_days;
+use super::state_counts::StateCounts;
 use correlation::Correlation;
 
 /// Coverage below this gets a mark.
@@ -24,6 +25,8 @@ const CERTIFICATE_CELLS: usize = 11;
 pub struct OverviewFacts {
     /// The number of sites and the refreshes that the facts are about.
     about: Option<(usize, Vec<Timestamp>)>,
+    /// Sites that are down, as the header counts them.
+    down: usize,
     /// Some site was not fully covered, now or before.
     pub incomplete: bool,
     /// The cells of the longest name, with the days of a certificate where it has a warning.
@@ -47,6 +50,11 @@ pub struct OverviewFacts {
 impl OverviewFacts {
     pub fn update(&mut self, snapshot: &Snapshot) {
         let about = Some((snapshot.sites.len(), snapshot.views.iter().map(|view| view.as_of).collect()));
+        // A site that goes down or recovers between two refreshes changes at once what those that are down have in common.
+        let down = StateCounts::of(snapshot).down;
+        if std::mem::replace(&mut self.down, down) != down {
+            self.correlation = Correlation::of(snapshot);
+        }
         if self.about == about {
             return;
         }
@@ -56,6 +64,7 @@ impl OverviewFacts {
         let rule = snapshot.sites.first().map(|site| site.policies.availability);
         *self = Self {
             about,
+            down,
             longest_name: snapshot.sites.iter().map(|site| name_cells(site, snapshot.at)).max().unwrap_or(0),
             certificates: self.certificates || certificates,
             ttfb: self.ttfb || ttfb,
@@ -106,6 +115,20 @@ fn filled(snapshot: &Snapshot, view: &ViewSnapshot) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::tui::tests::fixtures;
+
+    #[test]
+    fn what_is_common_goes_with_the_sites_that_share_it() {
+        let mut facts = OverviewFacts::default();
+        let mut snapshot = fixtures::many_sites(1000).snapshot;
+        facts.update(&snapshot);
+        assert!(facts.correlation.is_some());
+        for site in &mut snapshot.sites {
+            std::sync::Arc::make_mut(site).state = crate::engine::snapshot::SiteState::Up;
+        }
+        // No view was refreshed meanwhile.
+        facts.update(&snapshot);
+        assert_eq!(facts.correlation, None);
+    }
 
     #[test]
     fn a_view_fills_until_the_first_site_has_seen_all_of_it() {
