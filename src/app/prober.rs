@@ -20,13 +20,13 @@ pub fn prober(config: &Config) -> Result<HttpProber, CommandError> {
     prober_with(config, false)
 }
 
-/// [`prober`], which keeps the response headers and the start of bodies if `evidence`.
+/// [`prober`], which keeps the response headers of successful checks, too, if `all_evidence`.
 ///
 /// # Errors
 /// As [`prober`].
-pub fn prober_with(config: &Config, evidence: bool) -> Result<HttpProber, CommandError> {
+pub fn prober_with(config: &Config, all_evidence: bool) -> Result<HttpProber, CommandError> {
     let resolver = config.resolver.clone();
-    let options = ProberOptions { resolver, evidence, thread_time: clock::THREAD_TIME, ..ProberOptions::default() };
+    let options = ProberOptions { resolver, all_evidence, thread_time: clock::THREAD_TIME, ..ProberOptions::default() };
     let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
     learn(&prober, config)?;
     Ok(prober)
@@ -62,7 +62,7 @@ pub fn unless_suspended(mut observation: Observation, clock: &Clock, asleep: Dur
     if observation.cause.outcome() != Outcome::Unknown && clock.asleep() > asleep {
         observation.cause = Cause::Local;
         observation.detail = String::from("this machine was suspended during the check");
-        (observation.phases, observation.status) = (Phases::NONE, None);
+        (observation.phases, observation.status, observation.evidence) = (Phases::NONE, None, None);
     }
     observation
 }

@@ -21,7 +21,8 @@ pub mod zone;
 
 pub use check::cause::{Cause, Outcome};
 pub use check::certificate::{Certificate, CertificateFault};
-pub use check::observation::{Evidence, Hop, Observation, TlsVersion};
+pub use check::evidence::{Evidence, FailedAnswer};
+pub use check::observation::{Hop, Observation, TlsVersion};
 pub use check::phases::{Phase, Phases};
 pub use check::sample::{Flags, Http, Packed, Sample, Status};
 pub use check::text_join::TextJoin;

@@ -90,7 +90,7 @@ impl Channel {
             .map_err(|none| Unanswered { reason: none.failure.detail, is_unsent: none.retry == Retry::Unseen })?;
         let (status, headers) = (response.status.get(), response.headers.clone());
         let mut read = BodyRead::default();
-        let connection = response.read_body(body_max as u64, true, &mut read, None).await.ok().flatten();
+        let connection = response.read_body(body_max as u64, usize::MAX, &mut read, None).await.ok().flatten();
         Ok(Answered { status, headers, body: read.kept, cut: connection.is_none(), channel: connection.map(Self) })
     }
 }

@@ -16,15 +16,15 @@ pub struct ProberOptions {
     pub extra_roots: Vec<Vec<u8>>,
     /// Asks the kernel for a route; tests simulate a machine without a network.
     pub has_route: fn(IpAddr) -> bool,
-    /// Keep the headers of each answer: [`Observation::evidence`](crate::model::Observation::evidence).
-    pub evidence: bool,
+    /// Keep [`Observation::evidence`](crate::model::Observation::evidence) of successful checks, too.
+    pub all_evidence: bool,
     /// The processor time of the calling thread, where the system tells.
     pub thread_time: Option<fn() -> Duration>,
 }
 
 impl Default for ProberOptions {
     fn default() -> Self {
-        Self { resolver: Resolver::Auto, extra_roots: Vec::new(), has_route, evidence: false, thread_time: None }
+        Self { resolver: Resolver::Auto, extra_roots: Vec::new(), has_route, all_evidence: false, thread_time: None }
     }
 }
 

@@ -9,7 +9,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::header::HeaderMap;
 use tokio::time::timeout_at;
+use url::Url;
 
 use crate::model::{
     Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Phases, Site, Timestamp, figures,
@@ -37,7 +39,7 @@ use super::transport::Transport;
 const OVER_MAX: Duration = Duration::from_millis(100);
 
 /// Longest excerpt of a body in the evidence, bytes.
-const EXCERPT_MAX: usize = 512;
+const EXCERPT_MAX: usize = 2 << 10;
 
 /// Probes `site` once.
 pub(super) async fn run(transport: &Transport, site: &Site) -> Observation {
@@ -87,7 +89,7 @@ fn exclude_own_time(mut seen: Observation, absence: Absence, site: &Site) -> Obs
         return seen;
     };
     (seen.cause, seen.detail) = (Cause::Local, detail);
-    (seen.phases, seen.status, seen.bytes) = (Phases::NONE, None, 0);
+    (seen.phases, seen.status, seen.bytes, seen.evidence) = (Phases::NONE, None, 0, None);
     seen
 }
 
@@ -99,6 +101,10 @@ pub(super) struct ProbeRun<'a> {
     pub(super) seen: Observation,
     /// The other end of the present connection.
     pub(super) peer: Option<Peer>,
+    /// The headers of the last answer.
+    answered: Option<HeaderMap>,
+    /// Where the last redirect led to.
+    redirected: Option<Url>,
     body: BodyRead,
     /// Reads the body if it may not end.
     live: Option<Box<Live>>,
@@ -107,7 +113,8 @@ pub(super) struct ProbeRun<'a> {
 impl<'a> ProbeRun<'a> {
     fn new(transport: &'a Transport, site: &'a Site) -> Self {
         let (watch, seen) = (Stopwatch::new(transport.clock), Observation::failed(Cause::Ok, ""));
-        Self { transport, site, watch, seen, peer: None, body: BodyRead::default(), live: None }
+        let (peer, answered, redirected, body) = (None, None, None, BodyRead::default());
+        Self { transport, site, watch, seen, peer, answered, redirected, body, live: None }
     }
 }
 
@@ -118,13 +125,11 @@ impl ProbeRun<'_> {
         loop {
             let before = self.watch.phases().total();
             let mut response = self.ask(&request).await?;
-            if self.transport.keeps_evidence {
-                self.seen.evidence = Some(Box::new(evidence::of(self.site, &request.url, &response.headers)));
-            }
-            let next = redirects.next(&request, response.status, &response.headers, self.site)?;
+            let next = redirects.next(&request, response.status, &response.headers, self.site);
             self.watch.stop();
-            let Some(next) = next else {
-                let keep = self.expect_body(&response)?;
+            let keep = if let Ok(None) = next { self.expect_body(&response)? } else { 0 };
+            self.answered = Some(std::mem::take(&mut response.headers));
+            let Some(next) = next? else {
                 self.watch.enter(Phase::Transfer);
                 let (status, reason) = (response.status, std::mem::take(&mut response.reason));
                 let read = response.read_body(self.site.body_max(), keep, &mut self.body, self.live.as_deref_mut());
@@ -140,26 +145,30 @@ impl ProbeRun<'_> {
             let [url, location] = [&request, &next].map(|request| self.site.shown_target(&request.url));
             self.seen.hops.push(Hop { url, location, status: response.status, total: Micros::new(total) });
             // This was not the final answer, which may never come.
-            (self.seen.status, self.seen.http, self.seen.address, self.seen.evidence) = (None, Http::None, None, None);
-            self.seen.tls = None;
+            (self.seen.status, self.seen.http, self.seen.address) = (None, Http::None, None);
+            (self.seen.tls, self.answered, self.redirected) = (None, None, Some(next.url.clone()));
             request = next;
         }
     }
 
-    /// Prepares for the body of `response`; returns whether to keep it.
-    fn expect_body(&mut self, response: &ResponseHead) -> Result<bool, Failure> {
-        if !self.site.expect.asks_for_body() {
-            return Ok(false);
+    /// Prepares for the body of `response`; returns how many bytes of it to keep.
+    fn expect_body(&mut self, response: &ResponseHead) -> Result<usize, Failure> {
+        let asks_for_body = self.site.expect.asks_for_body();
+        if !asks_for_body && self.site.expect.status.contains(response.status) {
+            return Ok(0);
         }
         self.body.codings = ContentCodings::of(&response.headers);
         self.body.charset = charset::declared(&response.headers);
+        if !asks_for_body {
+            return Ok(excerpt::BEGINNING);
+        }
         self.body.kind = charset::kind(&response.headers);
         if !response.has_length() && self.body.codings.unsupported.is_none() {
             let status_line = (response.status, response.reason.clone());
             let (expect, Transport { patterns, clock, .. }) = (&self.site.expect, self.transport);
             self.live = Some(Box::new(Live::new(status_line, &self.body, expect, patterns, *clock)?));
         }
-        Ok(true)
+        Ok(usize::MAX)
     }
 
     /// The final status, if the body met every expectation in time although it did not end; otherwise `timeout`.
@@ -234,26 +243,33 @@ impl ProbeRun<'_> {
         if self.body.is_capped {
             self.seen.flags = self.seen.flags.with(Flags::BODY_CAPPED);
         }
+        let beginning = excerpt::beginning(&self.body);
         let outcome = match outcome {
             Ok((status, reason)) => {
                 let (body, total) = (std::mem::take(&mut self.body), self.seen.phases.total());
-                let beginning = self.seen.evidence.as_ref().map(|_| excerpt::beginning(&body));
-                let response = WholeResponse { status, reason: &reason, body, total };
-                let verdict = judge(self.transport, self.site, response).await;
-                if let (Err(Failure { cause: Cause::Body, .. }), Some(evidence), Some(beginning)) =
-                    (&verdict, &mut self.seen.evidence, beginning)
-                {
-                    evidence.body = excerpt::of_body(&beginning, &self.site.secrets, EXCERPT_MAX);
-                }
-                verdict
+                judge(self.transport, self.site, WholeResponse { status, reason: &reason, body, total }).await
             }
             Err(failure) => Err(failure),
         };
+        if self.transport.keeps_all_evidence || outcome.is_err() {
+            self.keep_evidence(outcome.as_ref().err().map(|failure| failure.cause), &beginning);
+        }
         if let Err(failure) = outcome {
             self.seen.cause = failure.cause;
             self.seen.detail = self.site.secrets.hidden_in(&failure.detail);
         }
         self.seen
+    }
+
+    /// Keeps the head of the last answer, and the `beginning` of its body unless that was right.
+    fn keep_evidence(&mut self, failure: Option<Cause>, beginning: &BodyRead) {
+        let Some(headers) = self.answered.take() else { return };
+        let url = self.redirected.as_ref().unwrap_or_else(|| self.site.url.expose());
+        let mut evidence = evidence::of(self.site, url, &headers);
+        if failure.is_some_and(|cause| cause != Cause::Slow) {
+            evidence.body = excerpt::of_body(beginning, &self.site.secrets, EXCERPT_MAX);
+        }
+        self.seen.evidence = Some(Box::new(evidence));
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Transport {
     pub(super) workers: Workers,
     pub(super) patterns: Arc<Patterns>,
     pub(super) pulse: Pulse,
-    pub(super) keeps_evidence: bool,
+    pub(super) keeps_all_evidence: bool,
     pub(super) has_route: fn(IpAddr) -> bool,
     pub(super) clock: fn() -> Instant,
 }
@@ -43,7 +43,7 @@ impl Transport {
             ),
             patterns: Arc::default(),
             pulse: Pulse::new(clock, Spent::of_thread),
-            keeps_evidence: options.evidence,
+            keeps_all_evidence: options.all_evidence,
             has_route: options.has_route,
             clock,
         })

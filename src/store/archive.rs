@@ -4,6 +4,7 @@
 //! repaired once if it is writable, otherwise read as it is. No transaction outlives a call, a step of
 //! [`Archive::samples`], or a [`Moment`].
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase};
 
 use crate::alert::AlertRecord;
 use crate::alert::kept::incident::{Incident, Silence};
-use crate::model::{Certificate, SiteId, Timestamp};
+use crate::model::{Certificate, FailedAnswer, SiteId, Timestamp};
 use crate::store::read::export_start;
 
 use super::admin::backup;
@@ -25,9 +26,9 @@ use super::read::rolled::{self, RolledSite};
 use super::read::samples::{self, Passed, StoredSample};
 use super::read::view::{self, Query, StoredSite, View};
 use super::tables::blind::Outages;
-use super::tables::certificate;
 use super::tables::export_cursor::StoredSink;
 use super::tables::outbox::Kept;
+use super::tables::{certificate, evidence};
 use super::verify::{self, Contents, Verification};
 
 /// The store, opened for reading.
@@ -188,6 +189,15 @@ impl Archive {
     /// Those of the database.
     pub fn certificates(&self) -> Result<Vec<(SiteId, Certificate)>, StoreError> {
         guard(|| certificate::all(&self.database.begin_read()?)).map_err(|error| self.failed(error))
+    }
+
+    /// What `site` answered to checks that failed within `period`, oldest first; of those only that were kept
+    /// (docs/store-format.md).
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn evidence(&self, site: SiteId, period: &RangeInclusive<Timestamp>) -> Result<Vec<FailedAnswer>, StoreError> {
+        guard(|| evidence::within(&self.database.begin_read()?, site, period)).map_err(|error| self.failed(error))
     }
 
     /// Every sink that samples were exported to.

@@ -4,7 +4,7 @@
 //! whose outcome is unknown (the disk failed after the write, before the answer) can therefore be repeated: the same
 //! rows are overwritten and nothing is doubled.
 //!
-//! Bounds: [`ENTRY_BYTES_MAX`] bytes of samples, [`TEXTS_MAX`] texts and [`ALERTS_MAX`] alerts wait; beyond that the
+//! Bounds: [`ENTRY_BYTES_MAX`] bytes of samples, [`TEXTS_MAX`] texts, [`EVIDENCE_MAX`] answers and [`ALERTS_MAX`] alerts wait; beyond that the
 //! oldest are dropped and counted. The file holds [`SITE_TEXT_BYTES`] of texts per site, then its oldest are removed.
 
 use std::collections::{BTreeMap, HashMap, VecDeque, btree_map};
@@ -16,12 +16,13 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use crate::alert::AlertRecord;
 use crate::alert::kept::change::ChangeKey;
 use crate::alert::network::Outage;
-use crate::model::{Certificate, SiteId, Timestamp};
+use crate::model::{Certificate, FailedAnswer, SiteId, Timestamp};
 
+use super::codec::frame::FrameKey;
 use super::codec::journal_entry::EncodedEntry;
 use super::tables::export_cursor::{self, Progress};
 use super::tables::record::{self, TextRecord};
-use super::tables::{blind, certificate, outbox, schema};
+use super::tables::{blind, certificate, evidence, outbox, schema};
 
 /// Largest number of waiting bytes of encoded samples: one million samples if each comes alone, up to three million.
 pub const ENTRY_BYTES_MAX: usize = 64 << 20;
@@ -31,6 +32,9 @@ pub const TEXTS_MAX: usize = 20_000;
 
 /// Largest number of waiting alerts.
 pub const ALERTS_MAX: usize = 10_000;
+
+/// Largest number of waiting rows of evidence, of at most 11 KiB each.
+pub const EVIDENCE_MAX: usize = 1_000;
 
 /// Texts of one site in the file, with their keys.
 pub const SITE_TEXT_BYTES: usize = 64 << 10;
@@ -70,6 +74,8 @@ pub struct PendingCommit {
     outbox: outbox::Waiting,
     /// Outages of this machine's own network.
     outages: blind::Waiting,
+    /// What failing sites answered.
+    evidence: evidence::Waiting,
     /// No hour that ends after it may be rolled up.
     decided: Timestamp,
     /// The ticket of the newest of them; see [`PendingCommit::add_change`].
@@ -114,6 +120,7 @@ impl PendingCommit {
             certificates: BTreeMap::new(),
             outbox: BTreeMap::new(),
             outages: BTreeMap::new(),
+            evidence: BTreeMap::new(),
             decided: Timestamp::MAX,
             ticket: 0,
             progress: BTreeMap::new(),
@@ -148,6 +155,7 @@ impl PendingCommit {
         self.certificates.append(&mut later.certificates);
         self.outbox.append(&mut later.outbox);
         self.outages.append(&mut later.outages);
+        self.evidence.append(&mut later.evidence);
         self.decided = later.decided;
         self.ticket = self.ticket.max(later.ticket);
         later.progress.into_values().for_each(|progress| self.add_progress(progress));
@@ -163,6 +171,7 @@ impl PendingCommit {
             && self.certificates.is_empty()
             && self.outbox.is_empty()
             && self.outages.is_empty()
+            && self.evidence.is_empty()
     }
 
     /// Samples that wait.
@@ -216,6 +225,11 @@ impl PendingCommit {
         self.outages.insert(key, is_kept.then(|| blind::encode(outage)));
     }
 
+    /// Adds what a site answered; `key` is its sample.
+    pub fn add_evidence(&mut self, key: FrameKey, answer: &FailedAnswer) {
+        self.evidence.insert(key, evidence::encode(answer, key));
+    }
+
     /// Rolls up no hour that ends after `decided`, from now on.
     pub const fn set_decided(&mut self, decided: Timestamp) {
         self.decided = decided;
@@ -261,6 +275,11 @@ impl PendingCommit {
             self.texts.pop_front();
             dropped.texts += 1;
         }
+        while self.evidence.len() > EVIDENCE_MAX {
+            // Of none more than of another: whichever comes first.
+            self.evidence.pop_first();
+            dropped.texts += 1;
+        }
         while self.alerts.len() > ALERTS_MAX {
             self.alerts.pop_front();
             dropped.alerts += 1;
@@ -278,6 +297,7 @@ impl PendingCommit {
         self.certificates.clear();
         self.outbox.clear();
         self.outages.clear();
+        self.evidence.clear();
         self.progress.clear();
     }
 
@@ -310,6 +330,9 @@ impl PendingCommit {
         }
         if !self.outages.is_empty() {
             blind::write(transaction, &self.outages)?;
+        }
+        if !self.evidence.is_empty() {
+            evidence::write(transaction, &self.evidence)?;
         }
         for progress in self.progress.values() {
             export_cursor::write(transaction, progress)?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::alert::kept::change::Change;
 use crate::alert::network::Outage;
 use crate::alert::{Alert, AlertRecord};
-use crate::model::{Cause, Observation, Packed, SiteId, TextJoin, Timestamp};
+use crate::model::{Cause, Evidence, FailedAnswer, Observation, Packed, SiteId, TextJoin, Timestamp};
 use crate::ring::{self, Ring};
 
 use super::codec::journal_entry::{EncodedEntry, Packer};
@@ -75,6 +75,15 @@ impl Intake {
         let id = self.sites[site].0;
         let text = FailureText { site: id, seq, detail: observation.detail.clone(), address: observation.address };
         self.lost.texts += self.early_texts.add((site, seq), text);
+    }
+
+    /// Adds what the site of this index answered to a check, sample `seq`, whose outcome was known at `at`, if the observation
+    /// has it.
+    pub fn note_evidence(&mut self, site: usize, seq: u64, at: Timestamp, observation: &Observation) {
+        let Some(evidence) = &observation.evidence else { return };
+        let &Observation { cause, status, http, .. } = observation;
+        let answer = FailedAnswer { at, cause, status, http, evidence: Evidence::clone(evidence) };
+        self.backlog.add_evidence((self.sites[site].0.0, seq), &answer);
     }
 
     /// Adds an alert about `site`.

@@ -71,12 +71,18 @@ impl Store {
         self.room.map_or(0, |room| room.held)
     }
 
-    /// Renames the table of failure texts if it cannot be read, because a damaged page of it fails every commit with a
-    /// text; returns whether it did.
+    /// Renames the tables of texts and of evidence if they cannot be read, because a damaged page of one fails every commit
+    /// with a row of it; returns whether it did.
     pub(super) fn set_texts_aside(&mut self) -> Result<bool, StoreError> {
+        let texts = self.set_aside(schema::FAILURES)?;
+        Ok(self.set_aside(schema::EVIDENCE)? || texts)
+    }
+
+    fn set_aside(&mut self, table: schema::Expendable) -> Result<bool, StoreError> {
         self.reopen()?;
         let read = self.look(|transaction| {
-            transaction.open_table(schema::FAILURES)?.iter()?.try_for_each(|row| row.map(drop))?;
+            let rows = schema::later_table(transaction, table)?;
+            rows.map_or(Ok(()), |rows| rows.iter()?.try_for_each(|row| row.map(drop)))?;
             Ok(())
         });
         if !matches!(read, Err(StoreError::Damaged { .. })) {
@@ -84,13 +90,13 @@ impl Store {
         }
         self.let_go();
         self.write(|transaction| {
-            for name in schema::failures_aside() {
+            for name in schema::asides(table) {
                 let aside: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new(&name);
-                match transaction.rename_table(schema::FAILURES, aside) {
+                match transaction.rename_table(table, aside) {
                     Err(TableError::TableExists(_)) => {}
                     renamed => {
                         renamed?;
-                        transaction.open_table(schema::FAILURES)?;
+                        transaction.open_table(table)?;
                         return Ok(true);
                     }
                 }

@@ -142,6 +142,11 @@ impl Writer {
         self.intake().note_failure(site, seq, observation);
     }
 
+    /// See [`Intake::note_evidence`].
+    pub fn note_evidence(&mut self, site: usize, seq: u64, at: Timestamp, observation: &Observation) {
+        self.intake().note_evidence(site, seq, at, observation);
+    }
+
     /// See [`Intake::note_alert`].
     pub fn note_alert(&mut self, site: SiteId, alert: AlertRecord) {
         self.intake().note_alert(site, alert);

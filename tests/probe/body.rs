@@ -331,3 +331,58 @@ async fn trailers_without_end_are_read_no_further() {
     let seen = prober().probe(&site(&server, "/", matches("^ok$"))).await;
     assert_eq!(outcome(&seen), (Cause::Ok, ""), "{seen:?}");
 }
+
+/// The head and 2 KiB of the body of a failed answer are kept, without secrets; of a successful one nothing is.
+#[tokio::test]
+async fn a_failed_answer_leaves_evidence() {
+    let long = format!("<h1>Bad\x1b[2J gateway</h1>\r\nkey-of-mine {}", "x".repeat(9_000));
+    let sent = long.clone();
+    let server = Server::start(Behaviour::answering(move |request| {
+        let body = sent.as_bytes();
+        match request.target.as_str() {
+            "/good" => answer("", b"fine"),
+            "/moved" => {
+                vec![Step::send("HTTP/1.1 302 Found\r\nLocation: /bad\r\nX-Hop: 1\r\nContent-Length: 0\r\n\r\n")]
+            }
+            "/packed" => {
+                let body = gzip(body);
+                let head = "HTTP/1.1 502 Bad\r\nContent-Encoding: gzip\r\n";
+                let head = format!("{head}Content-Length: {}\r\n\r\n", body.len());
+                vec![Step::send([head.as_bytes(), &body].concat())]
+            }
+            "/picture" => vec![Step::send("HTTP/1.1 500 No\r\nContent-Length: 4\r\n\r\n\u{7f}\0\0\0")],
+            "/nothing" => vec![Step::Close],
+            _ => {
+                let head = "HTTP/1.1 502 Bad Gateway\r\nServer: nginx\r\nSet-Cookie: id=7\r\n";
+                let head = format!("{head}Content-Length: {}\r\n\r\n", body.len());
+                vec![Step::send([head.as_bytes(), body].concat())]
+            }
+        }
+    }));
+    let prober = prober();
+    let probed = |path: &'static str, expect: Expect| {
+        let (mut site, prober) = (site(&server, path, expect), Arc::clone(&prober));
+        site.secrets = webmon::model::KnownSecrets::new(["key-of-mine"]);
+        async move { prober.probe(&Arc::new(site)).await }
+    };
+    assert_eq!(probed("/good", Expect::default()).await.evidence, None);
+    for path in ["/bad", "/moved"] {
+        let seen = probed(path, Expect::default()).await;
+        let evidence = seen.evidence.expect("an answer came");
+        assert_eq!((seen.cause, &*evidence.url), (Cause::Status, &*server.url("/bad")), "{path}");
+        let headers: Vec<_> = evidence.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(headers, [("server", "nginx"), ("set-cookie", "***"), ("content-length", "9038")]);
+        let body = evidence.body.expect("it is text");
+        assert!(body.starts_with("<h1>Bad\u{fffd}[2J gateway</h1>\n*** xxx"), "{body}");
+        assert!((2_000..=2_048).contains(&body.len()) && body.ends_with('…'), "{}", body.len());
+    }
+    let packed = probed("/packed", Expect::default()).await.evidence.unwrap().body.unwrap();
+    assert!(packed.contains("gateway</h1>\n*** xxx"), "{packed}");
+    assert_eq!(probed("/picture", Expect::default()).await.evidence.unwrap().body, None);
+    assert_eq!(probed("/nothing", Expect::default()).await.evidence, None);
+    let wrong = probed("/good", contains("open")).await;
+    assert_eq!(wrong.evidence.unwrap().body.as_deref(), Some("fine"));
+    let slow = Expect { max_response_time: Some(Duration::from_nanos(1)), ..Expect::default() };
+    let slow = probed("/good", slow).await;
+    assert_eq!((slow.cause, slow.evidence.unwrap().body), (Cause::Slow, None), "its body was right");
+}

@@ -119,6 +119,8 @@ struct RunningSite {
     producer: Producer,
     /// The last certificate that all queues took.
     certificate: Option<Arc<Certificate>>,
+    /// Failed answers that evidence was kept of.
+    known_answers: record::KnownAnswers,
     in_flight: usize,
     in_flight_limit: usize,
     skipped: u32,
@@ -340,6 +342,7 @@ impl RunningSite {
             last_at: watch.last_at,
             after_hole: gap.is_none_or(|gap| gap > 2 * interval),
             blind_since: None,
+            known_answers: record::KnownAnswers::default(),
             held: None,
             pause: watch.paused.map(|until| Pause { since: clock.now(), until }),
             site: watch.site,

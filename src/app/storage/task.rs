@@ -295,6 +295,7 @@ impl StoreReceivers {
         }
         for texts in texts {
             intake.note_failure(texts.site.get(), texts.seq, &texts.observation);
+            intake.note_evidence(texts.site.get(), texts.seq, texts.at, &texts.observation);
         }
         // Before the outages that were found by then.
         let decided = Timestamp::from_micros(self.decided.load(Ordering::Acquire));

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::model::{Cause, Certificate, Flags, Http, Micros, Phases, Sample, Status, Timestamp};
+use crate::model::{Cause, Certificate, Evidence, Flags, Http, Micros, Phases, Sample, Status, Timestamp};
 
 /// A redirected request of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,21 +71,8 @@ pub struct Observation {
     pub tls: Option<TlsVersion>,
     /// The redirected requests, in order.
     pub hops: Vec<Hop>,
-    /// The content of the last answer, if the user asked for it.
+    /// The content of the last answer of a failed check, or of any if the user asked for it.
     pub evidence: Option<Box<Evidence>>,
-}
-
-/// The content of an answer, clean and without secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Evidence {
-    /// The printable URL that it came from.
-    pub url: String,
-    /// Its first headers.
-    pub headers: Vec<(String, String)>,
-    /// How many more headers there were.
-    pub more_headers: usize,
-    /// The beginning of a body that does not meet the expectations, in lines.
-    pub body: Option<String>,
 }
 
 impl Observation {

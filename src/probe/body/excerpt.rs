@@ -14,10 +14,12 @@ use super::received::BodyRead;
 /// Bytes of a body that are read.
 const READ_MAX: usize = 4 << 10;
 
-/// A copy of `body` with as much of it as [`of_body`] reads.
+/// Bytes of a body that [`of_body`] needs: one more than it reads tells that there is more.
+pub(crate) const BEGINNING: usize = READ_MAX + 1;
+
+/// A copy of `body` with as much of it as [`of_body`] needs.
 pub(crate) fn beginning(body: &BodyRead) -> BodyRead {
-    // One more byte tells that there is more.
-    let kept = body.kept[..body.kept.len().min(READ_MAX + 1)].to_vec();
+    let kept = body.kept[..body.kept.len().min(BEGINNING)].to_vec();
     BodyRead { kept, codings: body.codings.clone(), charset: body.charset.clone(), ..BodyRead::default() }
 }
 

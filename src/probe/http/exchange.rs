@@ -1,7 +1,7 @@
 //! The phases *processing* and *transfer*: one request and its answer over an open connection.
 //!
 //! Processing lasts from handing over the request to the parsed final head, transfer from there to the end of the body. Bodies
-//! are counted, and kept only if an expectation needs them.
+//! are counted, and kept only as far as an expectation or the evidence of a failure needs them.
 //!
 //! Bounds: 256 KiB and 512 headers before the body, `max_body` bytes of body, and 256 KiB plus a quarter of the body for sizes
 //! of chunks and frames of HTTP/2. A body in very many tiny chunks is cut like one that is too long; over HTTP/2, where a server
@@ -122,12 +122,12 @@ impl ResponseHead {
         self.body.size_hint().exact().is_some()
     }
 
-    /// Reads the body up to `max_body` bytes, and keeps it if `keep`; a body without end until `live` has seen enough. `read`
+    /// Reads the body up to `max_body` bytes, and keeps the first `keep`; a body without end until `live` has seen enough. `read`
     /// is right also if this fails or is dropped half way. Returns the connection if it can serve another request.
     pub(crate) async fn read_body(
         mut self,
         max_body: u64,
-        keep: bool,
+        keep: usize,
         read: &mut BodyRead,
         mut live: Option<&mut Live>,
     ) -> Result<Option<HttpConnection>, Failure> {
@@ -144,9 +144,8 @@ impl ResponseHead {
             };
             let Some(data) = frame.data_ref() else { continue };
             let room = usize::try_from(max_body - read.bytes).unwrap_or(usize::MAX);
-            if keep {
-                read.kept.extend_from_slice(&data[..data.len().min(room)]);
-            }
+            let wanted = room.min(keep.saturating_sub(read.kept.len()));
+            read.kept.extend_from_slice(&data[..data.len().min(wanted)]);
             if data.len() > room {
                 (read.bytes, read.is_capped) = (max_body, true);
                 return Ok(None);

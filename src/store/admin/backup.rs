@@ -115,6 +115,7 @@ fn fill(begin: Begin<'_>, to: &Database, progress: impl FnMut(u64, u64)) -> Resu
     table(from, to, schema::CERTIFICATES)?;
     table(from, to, schema::OUTBOX)?;
     table(from, to, schema::BLIND)?;
+    table(from, to, schema::EVIDENCE)?;
     table(from, to, schema::SINKS)?;
     table(from, to, schema::CURSORS)
 }

@@ -120,12 +120,14 @@ fn salvage(from: &ReadTransaction, to: &Database) -> Result<Vec<&'static str>, r
     for (name, definition) in [("blocks", schema::BLOCKS), ("hours", schema::HOURS), ("days", schema::DAYS)] {
         note(name, pairs(from, to, (definition, definition), &sites)?);
     }
-    let mut is_whole = true;
-    // The newest last, so that they replace older ones of the same number.
-    for name in schema::failures_aside() {
-        is_whole &= pairs(from, to, (TableDefinition::new(&name), schema::FAILURES), &sites)?;
+    for (name, table) in [("failures", schema::FAILURES), ("evidence", schema::EVIDENCE)] {
+        let mut is_whole = true;
+        // The newest last, so that they replace older ones of the same number.
+        for aside in schema::asides(table) {
+            is_whole &= pairs(from, to, (TableDefinition::new(&aside), table), &sites)?;
+        }
+        note(name, pairs(from, to, (table, table), &sites)? && is_whole);
     }
-    note("failures", pairs(from, to, (schema::FAILURES, schema::FAILURES), &sites)? && is_whole);
     note("alerts", table(from, to, schema::ALERTS)?);
     note("certificates", table(from, to, schema::CERTIFICATES)?);
     note("outbox", table(from, to, schema::OUTBOX)?);

@@ -23,8 +23,8 @@ use crate::store::codec::block;
 use crate::store::limits::Keep;
 use crate::store::tables::record::TextRecord;
 use crate::store::tables::rollup::Grain;
-use crate::store::tables::schema;
 use crate::store::tables::sealed::read_sealed;
+use crate::store::tables::{evidence, schema};
 
 use super::alert_retention::{self, KeptAlerts};
 use super::blind_retention;
@@ -328,6 +328,7 @@ fn forget_texts(transaction: &WriteTransaction, site: u32, next: Option<u64>) ->
         let roller = RollupBuilder::new(transaction)?;
         read_sealed(&transaction.open_table(schema::SEALED)?, &blocks, &roller, SiteId(site))?.next_seq
     };
+    evidence::forget(transaction, site, next)?;
     let mut failures = transaction.open_table(schema::FAILURES)?;
     let mut gone = Vec::new();
     for row in failures.range((site, 0)..(site, next))? {
@@ -351,7 +352,7 @@ mod tests {
     use super::*;
     use crate::alert::AlertState;
     use crate::alert::record::tests::record;
-    use crate::model::{Observation, Sample, StoreHealth};
+    use crate::model::{Cause, Evidence, Observation, Sample, StoreHealth};
     use crate::ring::Producer;
     use crate::store::file::database::builder;
     use crate::store::file::open::Options;
@@ -386,7 +387,11 @@ mod tests {
                 for (index, producer) in self.producers.iter_mut().enumerate() {
                     for sample in batch {
                         let seq = producer.push(*sample);
-                        self.writer.note_failure(index, seq, &Observation::failed(sample.cause, format!("no {seq}")));
+                        let evidence = (sample.cause != Cause::Ok)
+                            .then(|| Box::new(Evidence { url: format!("http://a.test/{seq}"), ..Evidence::default() }));
+                        let seen = Observation { evidence, ..Observation::failed(sample.cause, format!("no {seq}")) };
+                        self.writer.note_failure(index, seq, &seen);
+                        self.writer.note_evidence(index, seq, sample.at, &seen);
                     }
                 }
                 let Flushed { health, notices, dropped, .. } = self.writer.flush(batch[batch.len() - 1].at);
@@ -407,6 +412,14 @@ mod tests {
                 Ok::<(), ()>(())
             });
             assert_eq!(passed.unwrap().unwrap().damaged, 0);
+            let evidence = self
+                .writer
+                .store()
+                .look(|transaction| evidence::within(transaction, SiteId(site), &(Timestamp::ZERO..=Timestamp::MAX)));
+            let oldest: Option<Sample> = all.first().map(|(sample, _)| *sample);
+            for answer in evidence.unwrap() {
+                assert!(oldest.is_some_and(|oldest| oldest.at <= answer.at), "evidence goes with its sample");
+            }
             (first.unwrap_or(0), all)
         }
     }

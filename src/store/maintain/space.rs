@@ -100,6 +100,7 @@ fn count(transaction: &WriteTransaction) -> Result<SpaceUsage, redb::Error> {
         + table(transaction, schema::CERTIFICATES)?.1
         + table(transaction, schema::OUTBOX)?.1
         + table(transaction, schema::BLIND)?.1
+        + table(transaction, schema::EVIDENCE)?.1
         + table(transaction, schema::SINKS)?.1;
     Ok(SpaceUsage { used, blocks, hours, age: 0, held: 0 })
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod blind;
 pub(crate) mod certificate;
+pub(crate) mod evidence;
 pub(crate) mod export_cursor;
 pub(crate) mod journal;
 pub(crate) mod outbox;

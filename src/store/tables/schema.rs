@@ -10,7 +10,9 @@
 //! [`crate::store::codec::journal_entry`]); earlier entries are still read and sealed. Version 4 has alerts with a rule and
 //! an incident, and the outbox; alerts of earlier versions are read.
 
-use redb::{Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, Value};
+use redb::{
+    Database, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, TableHandle, Value,
+};
 
 use crate::model::SiteId;
 
@@ -58,12 +60,15 @@ pub const BEHIND: &str = "rolled up before site";
 /// (site, seq of the first) → the text of consecutive failures that share it.
 pub const FAILURES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("failures");
 
-/// The names of tables with texts of failures set aside because of a damaged page.
-pub fn failures_aside() -> impl Iterator<Item = String> {
-    (0..FAILURES_ASIDE_MAX).map(|number| format!("failures damaged {number}"))
+/// A table that a commit can do without: set aside if a page of it is damaged.
+pub type Expendable = TableDefinition<'static, (u32, u64), &'static [u8]>;
+
+/// The names of tables that were `table` before they were set aside.
+pub fn asides(table: Expendable) -> impl Iterator<Item = String> {
+    (0..ASIDES_MAX).map(move |number| format!("{} damaged {number}", table.name()))
 }
 
-const FAILURES_ASIDE_MAX: u32 = 8;
+const ASIDES_MAX: u32 = 8;
 
 /// Number → an alert, in the order in which they were found.
 pub const ALERTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("alerts");
@@ -77,6 +82,9 @@ pub const OUTBOX: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new
 
 /// (realm, start) → an outage of this machine's own network; see [`super::blind`]. Created with the first of them.
 pub const BLIND: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("blind");
+
+/// (site, seq) → what the site answered to a check that failed; see [`super::evidence`]. Created with the first of them.
+pub const EVIDENCE: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("evidence");
 
 /// Number → a sink. Created with the first sink.
 pub const SINKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sinks");

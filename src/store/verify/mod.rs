@@ -19,7 +19,7 @@ use super::codec::frame::Damage;
 use super::read::view::{self, View};
 use super::tables::journal::Journal;
 use super::tables::record::{self, SealedRecord, SiteRecord, TextRecord};
-use super::tables::{blind, certificate, export_cursor, outbox, schema};
+use super::tables::{blind, certificate, evidence, export_cursor, outbox, schema};
 use rollups::{Recount, Recounted};
 
 /// Gaps that are listed; further ones are counted.
@@ -184,6 +184,7 @@ pub fn verify_with(transaction: &ReadTransaction, progress: impl FnMut(u64, u64)
     each(on, to, ("certificates", schema::CERTIFICATES), |id, bytes| certificate::decode((id, 0), bytes).map(drop))?;
     each(on, to, ("outbox", schema::OUTBOX), outbox::check)?;
     each(on, to, ("blind", schema::BLIND), |key, bytes| blind::decode(key, bytes).map(drop))?;
+    each(on, to, ("evidence", schema::EVIDENCE), |key, bytes| evidence::decode(key, bytes).map(drop))?;
     each(on, to, ("sinks", schema::SINKS), export_cursor::check)?;
     each(on, to, ("cursors", schema::CURSORS), |key, bytes| export_cursor::decode_cursor(key, bytes).map(drop))?;
     let view = View::new(transaction)?;
