@@ -360,14 +360,14 @@ async fn a_failed_answer_leaves_evidence() {
         }
     }));
     let prober = prober();
-    let probed = |path: &'static str, expect: Expect| {
+    let probe = |path: &'static str, expect: Expect| {
         let (mut site, prober) = (site(&server, path, expect), Arc::clone(&prober));
         site.secrets = webmon::model::KnownSecrets::new(["key-of-mine"]);
         async move { prober.probe(&Arc::new(site)).await }
     };
-    assert_eq!(probed("/good", Expect::default()).await.evidence, None);
+    assert_eq!(probe("/good", Expect::default()).await.evidence, None);
     for path in ["/bad", "/moved"] {
-        let seen = probed(path, Expect::default()).await;
+        let seen = probe(path, Expect::default()).await;
         let evidence = seen.evidence.expect("an answer came");
         assert_eq!((seen.cause, &*evidence.url), (Cause::Status, &*server.url("/bad")), "{path}");
         let headers: Vec<_> = evidence.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -376,13 +376,13 @@ async fn a_failed_answer_leaves_evidence() {
         assert!(body.starts_with("<h1>Bad\u{fffd}[2J gateway</h1>\n*** xxx"), "{body}");
         assert!((2_000..=2_048).contains(&body.len()) && body.ends_with('…'), "{}", body.len());
     }
-    let packed = probed("/packed", Expect::default()).await.evidence.unwrap().body.unwrap();
+    let packed = probe("/packed", Expect::default()).await.evidence.unwrap().body.unwrap();
     assert!(packed.contains("gateway</h1>\n*** xxx"), "{packed}");
-    assert_eq!(probed("/picture", Expect::default()).await.evidence.unwrap().body, None);
-    assert_eq!(probed("/nothing", Expect::default()).await.evidence, None);
-    let wrong = probed("/good", contains("open")).await;
+    assert_eq!(probe("/picture", Expect::default()).await.evidence.unwrap().body, None);
+    assert_eq!(probe("/nothing", Expect::default()).await.evidence, None);
+    let wrong = probe("/good", contains("open")).await;
     assert_eq!(wrong.evidence.unwrap().body.as_deref(), Some("fine"));
     let slow = Expect { max_response_time: Some(Duration::from_nanos(1)), ..Expect::default() };
-    let slow = probed("/good", slow).await;
+    let slow = probe("/good", slow).await;
     assert_eq!((slow.cause, slow.evidence.unwrap().body), (Cause::Slow, None), "its body was right");
 }
