@@ -105,6 +105,7 @@ fn inputs<'a>(
         has_history: false,
         usual: None,
         objectives: &[],
+        incident: None,
         trial: None,
         history: None,
         now: now(),

@@ -9,6 +9,7 @@
 //! webmon-ui        the dashboard's loop                    or     webmon-out   lines to stdout
 //! webmon-past      reads the store for the dashboard
 //! webmon-trial     tries rules on stored checks for the dashboard
+//! webmon-incident  reads what is known about an incident for the dashboard
 //! webmon-slo       reads where objectives stand for the dashboard
 //! webmon-export    runtime: reads the store, sends to InfluxDB
 //! webmon-report    writes a report, while one is due

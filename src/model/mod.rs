@@ -5,6 +5,7 @@
 
 mod check;
 pub(crate) mod command;
+pub mod document;
 mod export_target;
 pub mod figures;
 mod health;

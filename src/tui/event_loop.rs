@@ -107,9 +107,10 @@ fn drive(
         } else if dirty && is_ready {
             let opened = state.opened(&inputs);
             let (focus, request) = (state.focus(&inputs), state.history_request(&inputs, size));
-            let usual = state.usual_request(&inputs);
+            let (usual, incident) = (state.usual_request(&inputs), state.incident_request(&inputs));
             cache.set_focus(source, (focus, opened), request);
             cache.ask_for_usual(source, usual);
+            cache.ask_for_incident(source, incident);
             cache.ask_for_trial(source, state.trial_request());
             let inputs = cache.inputs(fixed);
             let bell = state.settle(&inputs, size);

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::alert::AlertRecord;
 use crate::alert::incident::list::IncidentList;
+use crate::alert::incident::page::IncidentPage;
 use crate::alert::objective::SiteObjective;
 use crate::alert::trial::TrialAnswer;
 use crate::engine::snapshot::Snapshot;
@@ -42,6 +43,8 @@ pub struct Inputs<'a> {
     pub usual: Option<&'a Usual>,
     /// Where objectives stand, as last read.
     pub objectives: &'a [SiteObjective],
+    /// What was gathered last for [`UiState::incident_request`](super::UiState::incident_request).
+    pub incident: Option<&'a IncidentPage>,
     /// The last trial of a rule.
     pub trial: Option<&'a TrialAnswer>,
     /// All alerts, oldest first.

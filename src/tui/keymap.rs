@@ -45,6 +45,10 @@ pub enum Action {
     Silence,
     Alerts,
     NewestAlert,
+    /// Open the site of an alert or an incident.
+    OpenSite,
+    /// Open the newest incident of the site.
+    OpenIncident,
     ToggleTheme,
     ToggleBell,
     ToggleMouse,
@@ -90,14 +94,15 @@ pub struct KeyBinding {
     pub help: Option<HelpLine>,
 }
 
-const ALL: &[Page] = &[Page::Overview, Page::Alerts, Page::Site, Page::Tuning, Page::Help];
-const CONTENT: &[Page] = &[Page::Overview, Page::Alerts, Page::Site];
-const SCREENS: &[Page] = &[Page::Overview, Page::Alerts, Page::Site, Page::Tuning];
+const ALL: &[Page] = &[Page::Overview, Page::Alerts, Page::Incident, Page::Site, Page::Tuning, Page::Help];
+const CONTENT: &[Page] = &[Page::Overview, Page::Alerts, Page::Incident, Page::Site];
+const SCREENS: &[Page] = &[Page::Overview, Page::Alerts, Page::Incident, Page::Site, Page::Tuning];
 const TUNING: &[Page] = &[Page::Tuning];
-const LISTS: &[Page] = &[Page::Overview, Page::Alerts, Page::Help];
+const LISTS: &[Page] = &[Page::Overview, Page::Alerts, Page::Incident, Page::Help];
 const TABLES: &[Page] = &[Page::Overview, Page::Site];
 const OVERVIEW: &[Page] = &[Page::Overview];
 const ALERTS: &[Page] = &[Page::Alerts];
+const INCIDENT: &[Page] = &[Page::Incident];
 const SITE: &[Page] = &[Page::Site];
 const HELP: &[Page] = &[Page::Help];
 
@@ -137,7 +142,13 @@ pub const TABLE: &[KeyBinding] = &[
     ),
     row(Action::OtherSite(1), &[Char(']')], SITE),
     row(Action::Open, &[Key::Enter], OVERVIEW).hint("Enter", "site", 1).help("Look", "Enter", "open site or group"),
-    row(Action::Open, &[Key::Enter], ALERTS).hint("Enter", "open", 1).help("Look", "Enter", "open site or group"),
+    row(Action::Open, &[Key::Enter], ALERTS).hint("Enter", "incident", 1).help("Look", "Enter", "open the incident"),
+    row(Action::OpenSite, &[Char('o')], ALERTS).hint("o", "site", 2).help("Look", "o", "open the site"),
+    row(Action::OpenSite, &[Key::Enter, Char('o')], INCIDENT).hint("Enter", "site", 1).help(
+        "Look",
+        "Enter o",
+        "site at that time",
+    ),
     row(Action::ZoomIn, &[Char('+'), Char('=')], SITE).hint("+ -", "zoom", 2).help("Look", "+ -", "zoom the chart"),
     row(Action::ZoomOut, &[Char('-')], SITE),
     row(Action::Earlier, &[Key::Left], SITE).hint("← →", "in time", 3).help("Look", "← → End", "earlier, later, now"),
@@ -149,6 +160,7 @@ pub const TABLE: &[KeyBinding] = &[
         "Enter",
         "previous incident",
     ),
+    row(Action::OpenIncident, &[Char('i')], SITE).hint("i", "report", 9).help("Look", "i", "report of an incident"),
     row(Action::ToggleLogScale, &[Char('l')], SITE).hint("l", "log", 7).help("Look", "l", "logarithmic scale"),
     row(Action::Filter, &[Char('/')], OVERVIEW).hint("/", "filter", 1).help("Look", "/", "filter the sites"),
     row(Action::Filter, &[Char('/')], ALERTS).hint("/", "filter", 1).help("Look", "/", "filter the alerts"),
@@ -171,6 +183,7 @@ pub const TABLE: &[KeyBinding] = &[
     row(Action::View(7), &[Char('8')], TABLES),
     row(Action::View(8), &[Char('9')], TABLES),
     row(Action::Alerts, &[Char('a')], TABLES).hint("a", "alerts", 3),
+    row(Action::Alerts, &[Char('a')], INCIDENT).hint("a", "alerts", 3),
     row(Action::Back, &[Char('a')], ALERTS),
     row(Action::NewestAlert, &[Char('!')], CONTENT).help("Look", "a !", "alerts, newest alert"),
     row(Action::ToggleFreeze, &[Char('f')], TABLES).hint("f", "freeze", 4).help("Look", "f", "freeze the tables"),

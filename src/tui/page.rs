@@ -8,6 +8,8 @@ pub enum Page {
     Overview,
     /// All alerts.
     Alerts,
+    /// One incident.
+    Incident,
     /// One site.
     Site,
     /// Another rule tried on the past of a site.

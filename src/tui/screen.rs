@@ -10,7 +10,7 @@ use super::style::line::{Line, safe};
 use super::view::chrome::{compact, footer, header, help, selection};
 use super::view::frame::Frame;
 use super::view::table::overview;
-use super::view::{alerts, site, tuning};
+use super::view::{alerts, incident, site, tuning};
 
 /// The screen of `inputs` and `state` on a terminal of this size. Pure: the same arguments give the same screen.
 #[must_use]
@@ -38,6 +38,13 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
             }
         }
         Page::Alerts => lines.extend(alerts::page(&frame, body)),
+        Page::Incident => {
+            lines[0] = incident::header(&frame);
+            let (seen, below) = incident::lines(&frame, body);
+            more = below;
+            lines.extend(seen);
+            bottom = toast().unwrap_or(bottom);
+        }
         Page::Site => {
             if plan.below > 0 {
                 lines.extend(overview::lines(&frame));

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::alert::AlertRecord;
 use crate::alert::incident::list::IncidentList;
+use crate::alert::incident::page::{IncidentPage, IncidentRequest};
 use crate::alert::objective::SiteObjective;
 use crate::alert::trial::{TrialAnswer, TrialRequest};
 use crate::engine::snapshot::{SiteSnapshot, Snapshot};
@@ -51,6 +52,12 @@ pub trait Source {
     /// Where objectives stand, as last read; the same `Arc` until the next read.
     fn objectives(&self) -> Arc<[SiteObjective]> {
         Arc::default()
+    }
+    /// Starts to gather what is known about an incident, in place of one requested before.
+    fn request_incident(&self, _request: IncidentRequest) {}
+    /// The incident gathered last; the same `Arc` until the next one.
+    fn incident(&self) -> Option<Arc<IncidentPage>> {
+        None
     }
     /// Starts to try a rule, in place of one requested before.
     fn request_trial(&self, _request: TrialRequest) {}

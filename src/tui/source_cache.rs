@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::alert::AlertRecord;
 use crate::alert::incident::list::IncidentList;
+use crate::alert::incident::page::{IncidentPage, IncidentRequest};
 use crate::alert::objective::SiteObjective;
 use crate::alert::trial::{TrialAnswer, TrialRequest};
 use crate::engine::snapshot::{SiteSnapshot, Snapshot};
@@ -37,6 +38,8 @@ pub struct SourceCache {
     history: Option<Arc<SiteHistory>>,
     usual: Option<Arc<Usual>>,
     usual_asked: Option<UsualRequest>,
+    incident: Option<Arc<IncidentPage>>,
+    incident_asked: Option<IncidentRequest>,
     trial: Option<Arc<TrialAnswer>>,
     trial_asked: Option<TrialRequest>,
     objectives: Arc<[SiteObjective]>,
@@ -67,6 +70,8 @@ impl SourceCache {
             history: source.history(),
             usual: source.usual(),
             usual_asked: None,
+            incident: source.incident(),
+            incident_asked: None,
             trial: source.trial(),
             trial_asked: None,
             objectives: source.objectives(),
@@ -100,6 +105,9 @@ impl SourceCache {
         let usual = source.usual();
         is_urgent |= usual.as_ref().map(Arc::as_ptr) != self.usual.as_ref().map(Arc::as_ptr);
         self.usual = usual;
+        let incident = source.incident();
+        is_urgent |= incident.as_ref().map(Arc::as_ptr) != self.incident.as_ref().map(Arc::as_ptr);
+        self.incident = incident;
         let trial = source.trial();
         is_urgent |= trial.as_ref().map(Arc::as_ptr) != self.trial.as_ref().map(Arc::as_ptr);
         self.trial = trial;
@@ -120,6 +128,16 @@ impl SourceCache {
         {
             self.usual_asked = Some(request.clone());
             source.request_usual(request);
+        }
+    }
+
+    /// Requests an incident, unless that was the last request.
+    pub fn ask_for_incident(&mut self, source: &impl Source, request: Option<IncidentRequest>) {
+        if request != self.incident_asked
+            && let Some(request) = request
+        {
+            self.incident_asked = Some(request.clone());
+            source.request_incident(request);
         }
     }
 
@@ -189,6 +207,7 @@ impl SourceCache {
             history: self.history.as_deref(),
             usual: self.usual.as_deref(),
             objectives: &self.objectives,
+            incident: self.incident.as_deref(),
             trial: self.trial.as_deref(),
             alerts: &self.alerts,
             incidents: &self.incidents,

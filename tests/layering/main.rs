@@ -128,7 +128,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
             &["web"],
             &["command", "site"],
             &["check", "export_target", "health"],
-            &["figures", "resolver", "site_numbers", "sort_key", "stops", "text", "time", "zone"],
+            &["document", "figures", "resolver", "site_numbers", "sort_key", "stops", "text", "time", "zone"],
             &["lock"],
         ],
     ),

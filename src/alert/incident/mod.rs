@@ -5,6 +5,7 @@ pub mod ledger;
 pub mod list;
 pub mod order;
 mod orders;
+pub mod page;
 pub mod past;
 pub mod terms;
 #[cfg(test)]

@@ -96,6 +96,7 @@ fn picture(file: &Path, face: &MonitorHandle, zone: &TimeZone) -> Result<(), Com
         snapshot: &snapshot,
         usual: None,
         objectives: &[],
+        incident: None,
         trial: None,
         alerts: &alerts,
         health: &health,

@@ -1,6 +1,7 @@
 //! The thread of the dashboard, its data source, and the summary that it leaves on the terminal.
 
 pub(crate) mod history_reader;
+pub(crate) mod incident_reader;
 pub(crate) mod objective_reader;
 pub(crate) mod reader_thread;
 pub(crate) mod trial_reader;
@@ -16,6 +17,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 
 use crate::alert::incident::list::IncidentList;
+use crate::alert::incident::page::{IncidentPage, IncidentRequest};
 use crate::alert::objective::SiteObjective;
 use crate::alert::trial::{TrialAnswer, TrialRequest};
 use crate::alert::{AlertRecord, AlertState};
@@ -36,6 +38,7 @@ use super::exit::{Ending, print_in_time};
 use super::monitor::MonitorHandle;
 use super::system::signals::{HANGUP, INTERRUPT, Listening};
 use history_reader::HistoryReader;
+use incident_reader::IncidentReader;
 use objective_reader::ObjectiveReader;
 use trial_reader::{TrialParent, TrialReader, TrialTerms};
 use usual_reader::UsualReader;
@@ -68,6 +71,7 @@ struct MonitorSource {
     library: Option<HistoryReader>,
     usual: Option<UsualReader>,
     objectives: Option<ObjectiveReader>,
+    incident_pages: IncidentReader,
     trials: Option<TrialReader>,
 }
 
@@ -127,6 +131,14 @@ impl Source for MonitorSource {
         self.objectives.as_ref().map_or_else(Arc::default, ObjectiveReader::read)
     }
 
+    fn request_incident(&self, request: IncidentRequest) {
+        self.incident_pages.request(request);
+    }
+
+    fn incident(&self) -> Option<Arc<IncidentPage>> {
+        self.incident_pages.read()
+    }
+
     fn request_trial(&self, request: TrialRequest) {
         let Some(reader) = &self.trials else { return };
         let ledger = self.face.incidents.terms_of(&request.site);
@@ -178,11 +190,12 @@ impl Dashboard {
         let objectives = store.clone().map(objective_reader::open).transpose()?;
         let trials = store.clone().map(trial_reader::open).transpose()?;
         let usual = store.clone().map(usual_reader::open).transpose()?;
+        let incident_pages = incident_reader::open(store.clone(), face.clone(), fixed.zone.clone())?;
         let library = store.map(history_reader::open).transpose()?;
         let orders = Arc::new(JobControl::default());
         let ordered = Arc::clone(&orders);
         let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
-            let watched = MonitorSource { face, clock, library, usual, objectives, trials };
+            let watched = MonitorSource { face, clock, library, usual, objectives, incident_pages, trials };
             let ended = tui::run(&watched, settings, &fixed, &ordered);
             let ending = match &ended {
                 Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),

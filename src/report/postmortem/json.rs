@@ -68,6 +68,7 @@ struct CompanionObject<'a> {
     site: &'a str,
     group: Option<&'a str>,
     check: CheckObject,
+    same_certificate: bool,
 }
 
 #[derive(Serialize)]
@@ -135,7 +136,12 @@ fn stretch(stretch: &Stretch) -> StretchObject {
 }
 
 fn companion(other: &Companion) -> CompanionObject<'_> {
-    CompanionObject { site: &other.site, group: other.group.as_deref(), check: check(&other.check) }
+    CompanionObject {
+        site: &other.site,
+        group: other.group.as_deref(),
+        check: check(&other.check),
+        same_certificate: other.has_same_certificate,
+    }
 }
 
 fn heard((outlet, at): &Heard) -> HeardObject<'_> {

@@ -5,15 +5,17 @@ use std::io;
 
 use jiff::tz::TimeZone;
 
+use crate::model::document::{Document, Section};
+
 use super::Postmortem;
-use super::sections::{Section, sections};
+use super::sections::document;
 
 /// Prints `report`.
 ///
 /// # Errors
 /// The writer's.
 pub fn markdown(out: &mut impl io::Write, report: &Postmortem, zone: &TimeZone) -> io::Result<()> {
-    let (title, sections) = sections(report, zone);
+    let Document { title, sections } = document(report, zone);
     let mut page = String::new();
     let mut line = |text: &str| {
         page.push_str(text);
@@ -30,8 +32,8 @@ pub fn markdown(out: &mut impl io::Write, report: &Postmortem, zone: &TimeZone) 
         if let Some(table) = table {
             line(&row(table.heads.iter().map(|head| (*head).to_owned())));
             line(&row(table.heads.iter().map(|_| "---".to_owned())));
-            for cells in table.rows {
-                line(&row(cells.iter().map(|cell| plain(cell))));
+            for known in table.rows {
+                line(&row(known.cells.iter().map(|cell| plain(cell))));
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::stats::Answer;
 
 pub use json::json;
 pub use markdown::markdown;
+pub use sections::document;
 pub use text::text;
 
 /// One check.
@@ -61,6 +62,8 @@ pub struct Companion {
     pub group: Option<Arc<str>>,
     /// Its first failed check of that time.
     pub check: Check,
+    /// Whether it shows the same certificate as the site of the incident.
+    pub has_same_certificate: bool,
 }
 
 /// Everything about one incident.
@@ -88,6 +91,8 @@ pub struct Postmortem {
     pub company: (Vec<Companion>, usize),
     /// Which outlets heard of its start and of its end, or will.
     pub told: [Vec<Heard>; 2],
+    /// Why something is missing, in words.
+    pub note: Option<String>,
 }
 
 impl Postmortem {
@@ -123,6 +128,10 @@ impl Postmortem {
         if let Some(first) = &self.first {
             let same = |is: &dyn Fn(&Check) -> bool| company.iter().filter(|other| is(&other.check)).count();
             note(same(&|check| check.answer == first.answer), "with the same answer".to_owned());
+            note(
+                company.iter().filter(|other| other.has_same_certificate).count(),
+                "with the same certificate".to_owned(),
+            );
             if let Some(address) = first.address {
                 let count = same(&|check| check.address.is_some_and(|other| other.ip() == address.ip()));
                 note(count, format!("at the same address, {}", address.ip()));

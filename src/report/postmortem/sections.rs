@@ -1,8 +1,9 @@
-//! The content of a postmortem, as headings, facts and tables; its neighbours draw them.
+//! The content of a postmortem, as headings, facts and tables; its neighbours and the dashboard draw them.
 
 use jiff::tz::TimeZone;
 
 use crate::alert::kept::telling::Heard;
+use crate::model::document::{Document, Row, Section, Table};
 use crate::model::text::clean_line;
 use crate::model::time::duration;
 use crate::model::{Timestamp, figures};
@@ -16,27 +17,11 @@ const TEXT_MAX: usize = 300;
 /// Most names in a sentence.
 const NAMED_MAX: usize = 12;
 
-/// A heading with what stands below it.
-pub(super) struct Section {
-    pub heading: &'static str,
-    /// A name and a text each.
-    pub facts: Vec<(&'static str, String)>,
-    pub table: Option<Table>,
-}
-
-/// A table; its last column is free text.
-pub(super) struct Table {
-    pub heads: Vec<&'static str>,
-    pub rows: Vec<Vec<String>>,
-}
-
-/// The title, and the sections that have content.
-pub(super) fn sections(report: &Postmortem, zone: &TimeZone) -> (String, Vec<Section>) {
+/// What there is to say about an incident.
+#[must_use]
+pub fn document(report: &Postmortem, zone: &TimeZone) -> Document {
     let all = [summary(report, zone), answers(report, zone), company(report), around(report, zone), told(report, zone)];
-    let is_filled = |section: &Section| {
-        !section.facts.is_empty() || section.table.as_ref().is_some_and(|table| !table.rows.is_empty())
-    };
-    (title(report), all.into_iter().filter(is_filled).collect())
+    Document { title: title(report), sections: all.into_iter().filter(Section::is_filled).collect() }
 }
 
 /// `api was down for 22m20s`, `api has been down for 21m`.
@@ -75,6 +60,9 @@ fn summary(report: &Postmortem, zone: &TimeZone) -> Section {
     if !report.opening.message.is_empty() {
         facts.push(("Message", clean_line(&report.opening.message, 2 * TEXT_MAX)));
     }
+    if let Some(note) = &report.note {
+        facts.push(("Note", note.clone()));
+    }
     Section { heading: "What happened", facts, table: None }
 }
 
@@ -99,13 +87,14 @@ fn answers(report: &Postmortem, zone: &TimeZone) -> Section {
     let names = [format!("{beside} before"), "during".to_owned(), format!("{beside} after")];
     let row = |(name, stretch): (String, &Stretch)| {
         let count: u64 = stretch.answers.iter().map(|(_, count)| count).sum();
-        vec![
+        let cells = vec![
             name,
             format!("{} – {}", time::clock(stretch.since, zone), time::clock(stretch.until, zone)),
             wording::grouped(count),
             stretch.p50.map_or_else(|| wording::NONE.to_owned(), |micros| figures::time(f64::from(micros))),
             wording::answers_worst_first(&stretch.answers),
-        ]
+        ];
+        Row { cells, is_failure: false }
     };
     let known = names.into_iter().zip(&report.stretches);
     let rows = known.filter_map(|(name, stretch)| Some(row((name, stretch.as_ref()?)))).collect();
@@ -140,18 +129,21 @@ fn company(report: &Postmortem) -> Section {
 fn around(report: &Postmortem, zone: &TimeZone) -> Section {
     let row = |check: &Check| {
         let detail = check.detail.as_ref().map_or_else(String::new, |detail| clean_line(detail, TEXT_MAX));
-        vec![
+        let cells = vec![
             time::second(check.at, zone),
             if check.is_down { "failed" } else { "ok" }.to_owned(),
             word(check),
             figures::time(f64::from(check.took.get())),
             detail,
-        ]
+        ];
+        Row { cells, is_failure: check.is_down }
     };
     let [start, end] = &report.around;
-    let mut rows: Vec<Vec<String>> = start.iter().map(row).collect();
+    let mut rows: Vec<Row> = start.iter().map(row).collect();
     if !end.is_empty() {
-        rows.push(vec!["…".to_owned(), String::new(), String::new(), String::new(), String::new()]);
+        let mut cells = vec![String::new(); 5];
+        cells[0].push('…');
+        rows.push(Row { cells, is_failure: false });
         rows.extend(end.iter().map(row));
     }
     let table = Table { heads: vec!["Time", "Result", "Answer", "Took", "Detail"], rows };

@@ -43,6 +43,7 @@ pub fn report(site: &str, detail: &str) -> Postmortem {
         site: site.into(),
         group: Some(group.into()),
         check: check(42, status, None),
+        has_same_certificate: group == "shop",
     };
     let refused = Check { answer: Answer::Cause(Cause::ConnectRefused), address: None, ..check(43, 503, None) };
     Postmortem {
@@ -69,6 +70,7 @@ pub fn report(site: &str, detail: &str) -> Postmortem {
             9,
         ),
         told: [vec![("ops".into(), Some(OPENED)), ("mail".into(), None)], Vec::new()],
+        note: None,
     }
 }
 

@@ -4,12 +4,13 @@ use std::io;
 
 use jiff::tz::TimeZone;
 
+use crate::model::document::{Document, Section, Table};
 use crate::report::lines::wrap::cut;
 use crate::report::lines::{Columns, folded_line};
 use crate::report::wording::{self, cells, left};
 
 use super::Postmortem;
-use super::sections::{Section, Table, sections};
+use super::sections::document;
 
 /// Cells of a column that others share; a longer text pushes its own line to the right.
 const COLUMN_MAX: usize = 40;
@@ -19,7 +20,7 @@ const COLUMN_MAX: usize = 40;
 /// # Errors
 /// The writer's.
 pub fn text(out: &mut impl Columns, report: &Postmortem, zone: &TimeZone) -> io::Result<()> {
-    let (title, sections) = sections(report, zone);
+    let Document { title, sections } = document(report, zone);
     folded_line(out, &title)?;
     for Section { heading, facts, table } in sections {
         wording::line(out, "")?;
@@ -38,11 +39,11 @@ pub fn text(out: &mut impl Columns, report: &Postmortem, zone: &TimeZone) -> io:
 fn print(out: &mut impl Columns, table: &Table) -> io::Result<()> {
     let heads: Vec<String> = table.heads.iter().map(|head| head.to_uppercase()).collect();
     let width = |column: usize| {
-        let rows = table.rows.iter().map(|row| cells(&row[column]).min(COLUMN_MAX));
+        let rows = table.rows.iter().map(|row| cells(&row.cells[column]).min(COLUMN_MAX));
         rows.max().unwrap_or(0).max(cells(&heads[column]))
     };
     let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-    for row in std::iter::once(&heads).chain(&table.rows) {
+    for row in std::iter::once(&heads).chain(table.rows.iter().map(|row| &row.cells)) {
         let padded: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| left(cell, *width)).collect();
         let line = format!("  {}", padded.join("  "));
         let line = line.trim_end();

@@ -151,7 +151,8 @@ mod tests {
             [
                 "api is down since 2026-11-21 09:59:40, for 5m20s: 121 checks were answered 503×118 200×3.",
                 "3 of 9 other sites failed within a minute of its first failed check, 1 of the group shop, \
-                 2 with the same answer, 2 at the same address, 10.0.0.8.",
+                 2 with the same answer, 1 with the same certificate, \
+                 2 at the same address, 10.0.0.8.",
                 "Before that it was successful at 2026-11-21 09:59:30, with 200 in 41.0 ms.",
             ]
         );

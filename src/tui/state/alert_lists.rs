@@ -120,8 +120,8 @@ impl AlertLists {
     }
 
     /// The alert under the cursor; of a burst the newest.
-    pub fn selected<'a>(&self, alerts: &'a [Arc<AlertRecord>]) -> Option<&'a AlertRecord> {
-        alerts.get(self.found.listed.get(self.row)?.newest()).map(|alert| &**alert)
+    pub fn selected<'a>(&self, alerts: &'a [Arc<AlertRecord>]) -> Option<&'a Arc<AlertRecord>> {
+        alerts.get(self.found.listed.get(self.row)?.newest())
     }
 
     pub fn filter(&self) -> &str {

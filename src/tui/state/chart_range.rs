@@ -87,8 +87,8 @@ pub fn columns(width: usize) -> usize {
     width.saturating_sub(SCALE + 1).max(1)
 }
 
-/// When the incident ended that `opened` opened; none: it is open.
-fn closed(opened: &AlertRecord, inputs: &Inputs) -> Option<Timestamp> {
+/// When the incident ended that `opened` opened, or closed; none: it is open.
+pub fn closed(opened: &AlertRecord, inputs: &Inputs) -> Option<Timestamp> {
     let is_end = |state| matches!(state, AlertState::Up | AlertState::Cleared | AlertState::Ended);
     let same = |alert: &&Arc<AlertRecord>| (&alert.site, alert.rule) == (&opened.site, opened.rule);
     let later = inputs.alerts.iter().filter(same).filter(|alert| alert.at >= opened.since && is_end(alert.state));
@@ -333,10 +333,10 @@ mod tests {
         // Alerts: api is open, 252 s old; blog went down 17,388 s ago and came up 17,263 s ago: 125 s in the middle of ten
         // minutes.
         let at = |secs: u64| Some(Duration::from_millis((secs - 300) * 1_000 - 62_500));
-        let down = [Key::Char('a'), Key::Char('j'), Key::Char('j'), Key::Enter];
+        let down = [Key::Char('a'), Key::Char('j'), Key::Char('j'), Key::Char('o')];
         let state = pressed(&world, &down);
         assert_eq!((state.sites.cursor(), ago(&world, &down)), (Some("blog"), at(17_388)));
-        assert_eq!(ago(&world, &[Key::Char('a'), Key::Enter]), None, "what is on the screen anyway is live");
+        assert_eq!(ago(&world, &[Key::Char('a'), Key::Char('o')]), None, "what is on the screen anyway is live");
         let last = [Key::Char('G'), Key::Enter, Key::Enter];
         assert_eq!(ago(&world, &last), at(17_388), "the newest incident of blog");
         assert_eq!(ago(&world, &[&last[..], &[Key::Enter]].concat()), None, "after the oldest: now");
@@ -345,7 +345,11 @@ mod tests {
             state.chart.span(&world.inputs(), state.tables(&world.inputs()))
         };
         assert_eq!(span(&down), Duration::from_mins(10));
-        assert_eq!(span(&[Key::Char('a'), Key::Enter]), Duration::from_mins(30), "252 s, and as much on both sides");
+        assert_eq!(
+            span(&[Key::Char('a'), Key::Char('o')]),
+            Duration::from_mins(30),
+            "252 s, and as much on both sides"
+        );
         assert_eq!(span(&[&last[..], &[Key::Enter]].concat()), Duration::from_hours(1), "as before the jump");
         assert_eq!(span(&[&down[..], &[Key::Char('+')]].concat()), Duration::from_mins(5), "a zoom starts from there");
     }

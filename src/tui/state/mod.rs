@@ -17,9 +17,12 @@ pub(crate) mod state_counts;
 pub(crate) mod timers;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ratatui::layout::Size;
 
+use crate::alert::AlertRecord;
+use crate::alert::incident::page::IncidentRequest;
 use crate::alert::trial::TrialRequest;
 use crate::engine::snapshot::Snapshot;
 use crate::model::command::SiteCommand;
@@ -36,10 +39,14 @@ use super::settings::Settings;
 use super::style::theme::Theme;
 use super::tuning::Tuning;
 use alert_lists::AlertLists;
-use chart_range::ChartRange;
+use chart_range::{ChartRange, closed};
 use navigation::Navigation;
 use site_table::SiteTable;
 use timers::Timers;
+
+/// How often what is known about an incident is gathered again, and until how long after its end.
+const REREAD: Duration = Duration::from_secs(10);
+const SETTLED: Duration = Duration::from_mins(11);
 
 /// Everything about the dashboard that lasts from frame to frame.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +58,8 @@ pub struct UiState {
     pub(crate) timers: Timers,
     /// The trial of a rule, the last one also while its page is closed.
     pub(crate) tuning: Option<Tuning>,
+    /// The alert whose incident is open, the last one also while its page is closed.
+    pub(crate) incident: Option<Arc<AlertRecord>>,
     /// How the screen looks.
     pub theme: Theme,
     pub(crate) muted: bool,
@@ -107,6 +116,10 @@ impl UiState {
                 let alert = self.alerts.selected(inputs.alerts)?;
                 self.tables(inputs).sites.iter().position(|site| site.name == alert.site)
             }
+            Page::Incident => {
+                let site = &self.incident.as_ref()?.site;
+                self.tables(inputs).sites.iter().position(|known| known.name == *site)
+            }
             Page::Tuning => {
                 let site = &self.tuning.as_ref()?.site;
                 self.tables(inputs).sites.iter().position(|known| known.name == *site)
@@ -120,10 +133,10 @@ impl UiState {
         (self.nav.page() == Page::Overview).then(|| self.sites.selected_group(inputs.snapshot)).flatten()
     }
 
-    /// The site whose page is open, as an index into the tables.
+    /// The site whose chart is shown, as an index into the tables.
     #[must_use]
     pub fn opened(&self, inputs: &Inputs) -> Option<usize> {
-        self.focus(inputs).filter(|_| self.nav.content() == Page::Site)
+        self.focus(inputs).filter(|_| matches!(self.nav.content(), Page::Site | Page::Incident))
     }
 
     /// The sites that a table of this size may show, from the top.
@@ -144,7 +157,7 @@ impl UiState {
     #[must_use]
     pub fn usual_request(&self, inputs: &Inputs) -> Option<UsualRequest> {
         let tables = self.tables(inputs);
-        let opened = tables.sites.get(self.opened(inputs)?)?;
+        let opened = tables.sites.get(self.opened(inputs).filter(|_| self.nav.content() == Page::Site)?)?;
         let (span, until) = if let Some(until) = self.chart.until() {
             (self.chart.span(inputs, tables), until)
         } else {
@@ -154,6 +167,17 @@ impl UiState {
         // An hour says nothing about a longer period.
         let is_comparable = inputs.has_history && span <= HOUR;
         is_comparable.then(|| UsualRequest::new(opened.name.clone(), until.before(span / 2), inputs.zone))
+    }
+
+    /// What the page of an incident shows. One that goes on, or ended lately, is asked for again now and then.
+    #[must_use]
+    pub fn incident_request(&self, inputs: &Inputs) -> Option<IncidentRequest> {
+        let alert = self.incident.as_ref().filter(|_| self.nav.content() == Page::Incident)?;
+        let ended = closed(alert, inputs);
+        let settled = ended.map_or(Timestamp::MAX, |ended| ended.after(SETTLED));
+        let every = u64::try_from(REREAD.as_micros()).unwrap_or(u64::MAX);
+        let now = Timestamp::from_micros(inputs.now.as_micros() / every * every);
+        Some(IncidentRequest { alert: Arc::clone(alert), ended, as_of: now.max(alert.at).min(settled) })
     }
 
     /// What the page of a trial needs from the store.

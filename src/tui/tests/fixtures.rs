@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::alert::incident::list::{IncidentList, ListedIncident};
+use crate::alert::incident::page::{IncidentPage, IncidentRequest};
 use crate::alert::kept::incident::{Ack, Silence};
 use crate::alert::objective::{ObjectiveFigures, SiteObjective, Standing, Tally};
 use crate::alert::trial::{Trial, TrialAnswer, TrialCount, TrialIncident, TrialRequest};
@@ -14,6 +15,7 @@ use crate::alert::{Alert, AlertRecord, AlertState, Policies, Rule, RuleKind, Sit
 use crate::engine::snapshot::{
     LastCheck, OpenIncident, Row, SiteFacts, SiteSnapshot, SiteState, Snapshot, ViewSnapshot,
 };
+use crate::model::document::{Document, Row as DocumentRow, Section, Table};
 use crate::model::{
     Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status,
     StoreHealth, Timeframe, Timestamp, Watching,
@@ -39,6 +41,7 @@ pub struct World {
     pub history: Option<SiteHistory>,
     pub usual: Option<Usual>,
     pub objectives: Vec<SiteObjective>,
+    pub incident: Option<IncidentPage>,
     pub trial: Option<TrialAnswer>,
     pub alerts: Vec<Arc<AlertRecord>>,
     pub incidents: IncidentList,
@@ -58,6 +61,7 @@ impl World {
             history: self.history.as_ref(),
             usual: self.usual.as_ref(),
             objectives: &self.objectives,
+            incident: self.incident.as_ref(),
             trial: self.trial.as_ref(),
             alerts: &self.alerts,
             incidents: &self.incidents,
@@ -495,6 +499,7 @@ pub fn world(made: &[Made]) -> World {
         history: None,
         usual: None,
         objectives: Vec::new(),
+        incident: None,
         trial: None,
         alerts: alerts(),
         health: Health {
@@ -709,6 +714,62 @@ pub fn with_objectives() -> World {
         let figures = if name == "docs" { Err("nothing is stored yet".into()) } else { Ok(figures) };
         world.objectives.push(SiteObjective { site: name.into(), rule, figures });
     }
+    world
+}
+
+/// Five sites, and what is known about the incident of the newest alert of the first one.
+pub fn with_incident() -> World {
+    let mut world = limited();
+    let alert = Arc::clone(world.alerts.iter().rfind(|alert| &*alert.site == "api").unwrap());
+    let facts = |facts: &[(&'static str, &str)]| facts.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
+    let section = |heading, known: &[(&'static str, &str)]| Section { heading, facts: facts(known), table: None };
+    let row = |is_failure, cells: &[&str]| DocumentRow {
+        cells: cells.iter().map(|cell| (*cell).to_owned()).collect(),
+        is_failure,
+    };
+    let table = |heading, heads: &[&'static str], rows: Vec<DocumentRow>| {
+        let table = Some(Table { heads: heads.to_vec(), rows });
+        Section { heading, facts: Vec::new(), table }
+    };
+    let reason = "upstream connect error or disconnect/reset before headers; reset reason: connection failure";
+    let failed = format!("2026-11-22T13:57:41+01:00, 503 from 93.184.216.34:443: {reason}");
+    let checks = vec![
+        row(false, &["2026-11-22 13:57:31", "ok", "200", "50.2 ms", ""]),
+        row(true, &["2026-11-22 13:57:41", "failed", "503", "41.0 ms", reason]),
+        row(true, &["2026-11-22 13:57:51", "failed", "timeout", "10.0 s", "no response after 10 s"]),
+    ];
+    let answers = vec![
+        row(false, &["10m before", "13:47:41 – 13:57:41", "60", "50.2 ms", "200×60"]),
+        row(false, &["during", "13:57:41 – 14:02:13", "27", "51.0 ms", "503×18 timeout×4 200×5"]),
+    ];
+    let document = Document {
+        title: "api has been down for 4m12s".to_owned(),
+        sections: vec![
+            section(
+                "What happened",
+                &[
+                    ("Incident", "17"),
+                    ("URL", "https://api.example.com/health"),
+                    ("Group", "shop"),
+                    ("Rule", "availability"),
+                    ("Alert", "2026-11-22T13:58:01+01:00"),
+                    ("Ended", "not yet, as of 2026-11-22T14:02:13+01:00"),
+                    ("First failed check", &failed),
+                    ("Message", &alert.message),
+                ],
+            ),
+            table("Answers", &["When", "Time", "Checks", "p50", "Answers"], answers),
+            section(
+                "Who else failed",
+                &[("Within", "1m of the first failed check, 1 of 4 other sites failed, too"), ("Sites", "docs (503)")],
+            ),
+            table("Checks around its start and its end", &["Time", "Result", "Answer", "Took", "Detail"], checks),
+            section("Who was told", &[("Start", "ops (2026-11-22 13:58:02), mail (waits)")]),
+        ],
+    };
+    let request = IncidentRequest { alert, ended: None, as_of: world.now };
+    let markdown = "# api has been down for 4m12s\n\n- **Incident:** 17\n".into();
+    world.incident = Some(IncidentPage { request, number: Some(17), document, markdown });
     world
 }
 

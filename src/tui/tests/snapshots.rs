@@ -103,7 +103,15 @@ pictures! {
     site_with_cursor_80x24: fixtures::limited(), "\nc←←←←←←", 80 x 24;
     site_with_cursor_200x60: fixtures::limited(), "\n\nc←←←←←←←←←←←←←←←←←←", 200 x 60;
     site_at_an_incident_120x40: fixtures::limited(), "\n\n\n", 120 x 40;
-    site_opened_from_alerts_100x30: fixtures::five_sites(), "a\n", 100 x 30;
+    site_opened_from_alerts_100x30: fixtures::five_sites(), "ao", 100 x 30;
+    incident_80x24: fixtures::with_incident(), "a\n", 80 x 24;
+    incident_scrolled_80x24: fixtures::with_incident(), "a\nG", 80 x 24;
+    incident_40x12: fixtures::with_incident(), "a\n", 40 x 12;
+    incident_120x40: fixtures::with_incident(), "a\n", 120 x 40;
+    incident_200x60: fixtures::with_incident(), "a\n", 200 x 60;
+    incident_being_read_80x24: fixtures::five_sites(), "a\n", 80 x 24;
+    site_of_an_incident_80x24: fixtures::with_incident(), "a\n\n", 80 x 24;
+    help_of_incident_80x24: fixtures::with_incident(), "a\n?", 80 x 24;
     site_with_usual_120x40: fixtures::with_usual(), "\n", 120 x 40;
     site_with_usual_80x24: fixtures::with_usual(), "\n", 80 x 24;
     site_past_80x24: fixtures::with_history(80), "\n←", 80 x 24;
@@ -281,7 +289,7 @@ mod behaviour {
             press(&world, &mut state, size, keys);
             view(&world.inputs(), &state, size).text()
         };
-        let at_incident = shown("ajj\n");
+        let at_incident = shown("ajjo");
         let alerts = at_incident.split("Alerts of this site · in this period").nth(1).unwrap();
         assert!(alerts.contains("09:12:25  ") && alerts.contains("Website blog is up"), "{at_incident}");
         assert!(at_incident.contains("Last check · now") && at_incident.contains("[10 min]"), "{at_incident}");

@@ -21,7 +21,7 @@ use crate::tui::state::site_list::SORT_KEYS;
 use crate::tui::style::theme::Scheme;
 use crate::tui::tuning::Tuning;
 use crate::tui::view::chrome::help;
-use crate::tui::view::{site, tuning};
+use crate::tui::view::{incident, site, tuning};
 
 const FILTER_MAX: usize = 200;
 
@@ -49,7 +49,9 @@ impl UiState {
         let page = match self.nav.page() {
             Page::Overview => plan.page(),
             Page::Site if plan.below > 0 => plan.below.saturating_sub(1).max(1),
-            Page::Alerts | Page::Site | Page::Tuning | Page::Help => usize::from(size.height).saturating_sub(4).max(1),
+            Page::Alerts | Page::Incident | Page::Site | Page::Tuning | Page::Help => {
+                usize::from(size.height).saturating_sub(4).max(1)
+            }
         };
         let rows = |rows: usize| isize::try_from(rows).unwrap_or(isize::MAX);
         let tables = self.sites.tables(inputs.snapshot);
@@ -62,6 +64,7 @@ impl UiState {
             Action::Last => self.scroll(isize::MAX, inputs),
             Action::ScrollAlerts(by) => self.alerts.scroll_region(by),
             Action::Open => self.open(inputs),
+            Action::OpenSite | Action::OpenIncident => self.on_incident(action, inputs),
             Action::OtherSite(by) => {
                 self.sites.move_cursor(by, inputs.snapshot);
                 self.nav.open(Page::Site);
@@ -104,10 +107,7 @@ impl UiState {
             Action::Acknowledge => self.acknowledge(inputs),
             Action::Silence => self.silence(inputs),
             Action::Alerts => self.open_alerts(),
-            Action::NewestAlert => {
-                self.alerts.select_newest();
-                self.nav.open(Page::Alerts);
-            }
+            Action::NewestAlert => self.open_newest_alert(),
             Action::ToggleTheme | Action::ToggleBell | Action::ToggleMouse => self.toggle(action, inputs),
             Action::ToggleHelp if self.nav.page() == Page::Help => self.nav.back(),
             Action::ToggleHelp => self.nav.open(Page::Help),
@@ -160,7 +160,12 @@ impl UiState {
     fn acknowledge(&mut self, inputs: &Inputs) {
         let of_alert =
             || self.alerts.selected(inputs.alerts).and_then(|alert| inputs.incidents.numbered(alert.incident?));
-        let one = if self.nav.page() == Page::Alerts { of_alert() } else { None };
+        let of_incident = || inputs.incidents.numbered(self.incident.as_ref()?.incident?);
+        let one = match self.nav.page() {
+            Page::Alerts => of_alert(),
+            Page::Incident => of_incident(),
+            _ => None,
+        };
         let meant = match (one, self.commanded(inputs)) {
             (Some(one), _) => std::slice::from_ref(one),
             (None, Some(site)) => inputs.incidents.of_site(&site.name),
@@ -199,25 +204,22 @@ impl UiState {
         match self.nav.page() {
             Page::Overview => self.sites.move_cursor(by, inputs.snapshot),
             Page::Alerts => self.alerts.move_cursor(by),
+            Page::Incident => self.nav.scroll(by, incident::LINES_MAX),
             Page::Site => self.nav.scroll(by, site::LINES_MAX),
             Page::Tuning => self.nav.scroll(by, tuning::LISTED_MAX),
             Page::Help => self.nav.scroll(by, help::LINES_MAX),
         }
     }
 
-    /// Opens what is under the cursor: a site, a group, the site of an alert, or a burst of alerts.
+    /// Opens what is under the cursor: a site, a group, the incident of an alert, or a burst of alerts.
     pub(crate) fn open(&mut self, inputs: &Inputs) {
         if self.nav.page() == Page::Alerts {
             if self.alerts.toggle_burst(inputs.alerts) {
                 return;
             }
-            let Some(site) = self.focus(inputs) else { return };
-            let tables = self.sites.tables(inputs.snapshot);
-            if let (Some(alert), Some(known)) = (self.alerts.selected(inputs.alerts), tables.sites.get(site)) {
-                self.chart.jump(alert, known.interval, inputs, tables);
+            if let Some(alert) = self.alerts.selected(inputs.alerts).map(Arc::clone) {
+                self.open_incident(alert, inputs);
             }
-            self.sites.follow(site, inputs.snapshot);
-            self.nav.open_site(false);
         } else if let Some(group) = self.selected_group(inputs) {
             self.sites.toggle_group(group);
         } else if self.sites.selected().is_some() {
@@ -236,6 +238,11 @@ impl UiState {
         self.nav.open(Page::Tuning);
     }
 
+    fn open_newest_alert(&mut self) {
+        self.alerts.select_newest();
+        self.nav.open(Page::Alerts);
+    }
+
     pub(crate) fn open_alerts(&mut self) {
         self.alerts.move_cursor(isize::MIN);
         self.nav.open(Page::Alerts);
@@ -246,7 +253,7 @@ impl UiState {
             Page::Overview => self.sites.clear_filter(),
             Page::Alerts if self.alerts.clear_filter() => {}
             Page::Site if self.chart.leave_cursor() => {}
-            Page::Alerts | Page::Site | Page::Tuning | Page::Help => self.nav.back(),
+            Page::Alerts | Page::Incident | Page::Site | Page::Tuning | Page::Help => self.nav.back(),
         }
     }
 

@@ -1,4 +1,5 @@
 //! Applies keys and clicks to the state.
 
-pub(crate) mod keys;
+pub(crate) mod incident;
+mod keys;
 pub(crate) mod mouse;

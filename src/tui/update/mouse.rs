@@ -2,7 +2,7 @@
 //!
 //! On the overview a click selects the site of its row, and opens it when it was selected already; on the head of a
 //! column it sorts, on a tab it turns to that view, on the alerts it opens them. On the page of alerts a click selects one,
-//! and opens it when it was selected already. Elsewhere a click on the first line goes back, and one on the chart of a site
+//! and opens its incident when it was selected already. Elsewhere a click on the first line goes back, and one on the chart of a site
 //! puts its cursor there. The wheel scrolls what is under the pointer, three lines per notch; over the chart of a site it
 //! zooms one span per notch, inwards when it turns away from the user.
 
@@ -307,8 +307,10 @@ mod tests {
             let click = Key::Mouse(Mouse::Click, 5, row(&page, "blog is up"));
             state.act(&click, &world.inputs(), SIZE);
             assert_eq!(selected(&state), "blog");
-            assert_eq!(state.nav.page() == Page::Site, open);
+            assert_eq!(state.nav.page() == Page::Incident, open);
         }
+        state.act(&Key::Mouse(Mouse::Click, 5, 0), &world.inputs(), SIZE);
+        assert_eq!(state.nav.page(), Page::Alerts, "the first line leads back");
     }
 
     #[test]

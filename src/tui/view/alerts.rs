@@ -251,14 +251,29 @@ mod tests {
     #[test]
     fn esc_never_leads_in_a_circle() {
         // The fifth open one is of the site api.
-        let opened = pressed("ajjjj\n");
-        assert_eq!((opened.nav.page(), opened.sites.cursor()), (Page::Site, Some("api")));
-        assert_eq!(pressed("ajjjj\n\x1b").nav.page(), Page::Alerts);
-        assert_eq!(pressed("ajjjj\n\x1b\x1b").nav.page(), Page::Overview);
-        assert_eq!(pressed("\najjjj\n").nav.page(), Page::Site);
-        assert_eq!(pressed("\najjjj\n\x1b").nav.page(), Page::Overview);
-        assert_eq!(pressed("ajjjj\na\x1b").nav.page(), Page::Overview);
-        assert_eq!(pressed("a\n").nav.page(), Page::Alerts, "a site that is gone cannot be opened");
+        for (keys, page) in [
+            ("ajjjj\n", Page::Incident),
+            ("ajjjj\n\n", Page::Site),
+            ("ajjjj\n\n\x1b", Page::Incident),
+            ("ajjjj\n\n\x1b\x1b", Page::Alerts),
+            ("ajjjj\n\n\x1b\x1b\x1b", Page::Overview),
+            ("ajjjjo", Page::Site),
+            ("ajjjjo\x1b", Page::Alerts),
+            ("ajjjjo\x1b\x1b", Page::Overview),
+            ("\najjjjo", Page::Site),
+            ("\najjjjo\x1b", Page::Overview),
+            ("ajjjjoa\x1b", Page::Overview),
+            ("ajjjj\na\x1b", Page::Overview),
+            ("ajjjjoi", Page::Incident),
+            ("ajjjjoi\x1b", Page::Site),
+            ("ajjjj\n\ni\x1b", Page::Alerts),
+        ] {
+            let opened = pressed(keys);
+            assert_eq!((opened.nav.page(), opened.sites.cursor()), (page, Some("api")), "{keys:?}");
+        }
+        assert_eq!(pressed("ao").nav.page(), Page::Alerts, "a site that is gone cannot be opened");
+        assert_eq!(pressed("a\n").nav.page(), Page::Incident, "but its incident can");
+        assert_eq!(pressed("a\n\n").nav.page(), Page::Incident);
     }
 
     #[test]

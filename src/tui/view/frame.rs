@@ -6,6 +6,7 @@ use crate::engine::snapshot::{SiteState, Snapshot};
 use crate::model::Timestamp;
 use crate::tui::inputs::Inputs;
 use crate::tui::layout::OverviewLayout;
+use crate::tui::page::Page;
 use crate::tui::state::UiState;
 use crate::tui::state::state_counts::StateCounts;
 use crate::tui::style::role::Role;
@@ -39,6 +40,18 @@ impl<'a> Frame<'a> {
     /// Whether another process runs the monitor, so that it takes no commands from here.
     pub const fn is_read_only(&self) -> bool {
         self.inputs.health.watching.is_some()
+    }
+
+    /// Where Esc leads from `page`, as its first words.
+    pub fn back(&self, page: Page) -> &'static str {
+        match self.state.nav.below(page) {
+            _ if self.width() < 60 => " ‹ ",
+            Page::Alerts => " ‹ alerts  ",
+            Page::Incident => " ‹ incident  ",
+            Page::Site if page != Page::Site => " ‹ site  ",
+            Page::Tuning => " ‹ rule  ",
+            Page::Overview | Page::Site | Page::Help => " ‹ overview  ",
+        }
     }
 
     pub fn mark(&self, state: SiteState) -> (Role, &'static str) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod clock_set;
 mod health;
+mod incidents;
 mod orders;
 mod own_network;
 use std::collections::BTreeMap;

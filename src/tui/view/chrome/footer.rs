@@ -35,7 +35,9 @@ fn keys(frame: &Frame, more: bool) -> Line {
         Page::Overview if frame.state.sites.filter().is_blank() => None,
         Page::Overview => Some(Hint { label: "Esc", word: "clear", rank: 0 }),
         Page::Site if is_reading => Some(Hint { label: "Esc", word: "cursor off", rank: 0 }),
-        Page::Alerts | Page::Site | Page::Tuning | Page::Help => Some(Hint { label: "Esc", word: "back", rank: 0 }),
+        Page::Alerts | Page::Incident | Page::Site | Page::Tuning | Page::Help => {
+            Some(Hint { label: "Esc", word: "back", rank: 0 })
+        }
     };
     let below = more.then_some(Hint { label: "j", word: "more", rank: 0 });
     hints.splice(0..0, back.into_iter().chain(below));

@@ -68,6 +68,7 @@ pub fn lines(frame: &Frame, height: usize) -> Vec<Line> {
 fn title(frame: &Frame, more: bool) -> Line {
     let page = match frame.state.nav.content() {
         Page::Alerts => "alerts",
+        Page::Incident => "incident",
         Page::Site => "site",
         Page::Tuning => "try a rule",
         Page::Overview | Page::Help => "overview",
@@ -130,7 +131,7 @@ fn marks(frame: &Frame) -> Vec<Line> {
             ("Filter", "part of a name or message,", "all words must match: part of a name or message,"),
             ("", "open, down, up; !word not", "open, down, up; !word excludes"),
         ],
-        Page::Site | Page::Tuning => &[],
+        Page::Incident | Page::Site | Page::Tuning => &[],
         Page::Overview | Page::Help => &[
             ("Filter", "part of a name, URL, group", "all words must match: part of a name, URL or group,"),
             ("", "group:NAME, a state, cert,", "group:NAME, a state (down, failing …), cert,"),

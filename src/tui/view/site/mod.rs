@@ -39,13 +39,7 @@ const LABEL: usize = 10;
 /// The first line: the site and its state.
 pub fn header(frame: &Frame) -> Line {
     let clock = frame.clock(frame.inputs.now);
-    let back = match frame.state.nav.below(Page::Site) {
-        _ if frame.width() < 60 => " ‹ ",
-        Page::Alerts => " ‹ alerts  ",
-        Page::Tuning => " ‹ rule  ",
-        Page::Overview | Page::Site | Page::Help => " ‹ overview  ",
-    };
-    let mut line = Line::of(Role::Plain, back);
+    let mut line = Line::of(Role::Plain, frame.back(Page::Site));
     let Some(site) = selected(frame) else { return line };
     let (role, mark) = frame.mark(site.state);
     let began = trouble_since(site);

@@ -1,28 +1,27 @@
-//! Gathers what the store knows about an incident, for `webmon incident`.
+//! Gathers what is known about an incident, for `webmon incident` and the dashboard.
 //!
 //! Invariants: figures of the times before, in and after it are those of `webmon stats`; single checks appear while they are kept.
 //! Cost: one pass over the raw checks of the site from before its start to after its end, and one over those of all sites in two minutes.
-//! Bounds: [`AROUND`] checks on each side are kept.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod around;
+mod memory;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::incident::past::PastIncident;
 use crate::alert::kept::telling::Telling;
 use crate::config::{Config, ConfiguredSite};
-use crate::model::{Outcome, SiteId, Timestamp};
+use crate::engine::SiteSnapshot;
+use crate::model::{Certificate, Outcome, SiteId, Timestamp};
 use crate::report::postmortem::{Check, Companion, Postmortem, Stretch};
-use crate::stats::{Answer, Cadence};
+use crate::stats::{Answer, Cadence, Summary};
 use crate::store::{Archive, Query, StoreError, StoredSample, StoredSite};
 
 use super::pages::{Past, summed};
-
-/// Checks that are listed before and after the first failed one, and before and after the end.
-const AROUND: usize = 4;
-
-/// The longest time before the alert in which the first failed check is looked for.
-const WINDOW_MAX: Duration = Duration::from_hours(24);
+use around::Around;
+pub use memory::recalled;
 
 /// A site as sites.yaml knows it.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +32,13 @@ pub struct Known {
     pub url: Option<Arc<str>>,
     /// How often it is checked.
     pub cadence: Option<Cadence>,
+}
+
+impl From<&SiteSnapshot> for Known {
+    fn from(site: &SiteSnapshot) -> Self {
+        let cadence = Cadence { interval: site.interval, timeout: site.timeout };
+        Self { group: site.group.clone(), url: Some(Arc::clone(&site.url)), cadence: Some(cadence) }
+    }
 }
 
 /// The sites of `config`.
@@ -58,11 +64,30 @@ pub fn postmortem(
     incident: PastIncident,
     as_of: Timestamp,
 ) -> Result<Postmortem, StoreError> {
-    let PastIncident { opening, closing } = incident;
-    let site = known.get(&opening.site).cloned().unwrap_or_default();
+    let site = known.get(&incident.opening.site).cloned().unwrap_or_default();
+    let cadence = site.cadence;
     let kept = archive.kept()?;
     let telling = Telling::new(&kept.rows, &kept.told);
-    let mut report = Postmortem {
+    let mut report = empty(incident, site, as_of);
+    report.told = [
+        telling.of(&report.opening).to_vec(),
+        report.closing.as_ref().map(|closing| telling.of(closing).to_vec()).unwrap_or_default(),
+    ];
+    let Some(id) = sites.iter().find(|stored| stored.name == report.opening.site).map(|stored| stored.id) else {
+        return Ok(report);
+    };
+    checks(archive, id, &mut report)?;
+    stretches(archive, (id, cadence), &mut report)?;
+    if let Some(first) = report.first.as_ref().map(|first| first.at) {
+        report.company = company(archive, (sites, known), (id, first))?;
+    }
+    Ok(report)
+}
+
+/// Of an incident of which only its alerts and its site are known.
+fn empty(incident: PastIncident, site: Known, as_of: Timestamp) -> Postmortem {
+    let PastIncident { opening, closing } = incident;
+    Postmortem {
         as_of,
         group: site.group,
         url: site.url,
@@ -71,22 +96,11 @@ pub fn postmortem(
         last: None,
         around: [Vec::new(), Vec::new()],
         company: (Vec::new(), 0),
-        told: [
-            telling.of(&opening).to_vec(),
-            closing.as_ref().map(|closing| telling.of(closing).to_vec()).unwrap_or_default(),
-        ],
+        told: [Vec::new(), Vec::new()],
+        note: None,
         opening,
         closing,
-    };
-    let Some(id) = sites.iter().find(|stored| stored.name == report.opening.site).map(|stored| stored.id) else {
-        return Ok(report);
-    };
-    checks(archive, id, &mut report)?;
-    stretches(archive, (id, site.cadence), &mut report)?;
-    if let Some(first) = report.first.as_ref().map(|first| first.at) {
-        report.company = company(archive, (sites, known), (id, first))?;
     }
-    Ok(report)
 }
 
 fn check(stored: &StoredSample<'_>) -> Check {
@@ -103,44 +117,32 @@ fn check(stored: &StoredSample<'_>) -> Check {
 
 /// The first and the last failed check, and those around the start and the end.
 fn checks(archive: &Archive, id: SiteId, report: &mut Postmortem) -> Result<(), StoreError> {
-    let (opened, until) = (report.opening.at, report.until());
-    let window = report.opening.window.min(WINDOW_MAX);
-    let since = opened.before(window).before(Postmortem::BESIDE);
-    let query = Query { sites: Some(vec![id]), since, until: until.after(Postmortem::BESIDE) };
+    let mut around = Around::new(report);
+    let (since, until) = around.span();
     let mask = archive.outages()?.of(id);
-    let (mut before, mut start, mut last_few, mut end) =
-        (VecDeque::new(), Vec::new(), VecDeque::<Check>::new(), Vec::new());
-    let _passed = archive.samples(&query, |stored| {
-        let stored = StoredSample { sample: mask.seen(&stored.sample), ..*stored };
-        let (at, check) = (stored.sample.at, check(&stored));
-        if check.is_down && report.first.is_none() && opened.before(window) <= at && at <= until {
-            report.first = Some(check.clone());
-            start.extend(before.drain(..));
-        }
-        if check.is_down && report.first.is_some() && at <= until {
-            report.last = Some(check.clone());
-        }
-        if report.first.is_none() {
-            keep(&mut before, check);
-        } else if start.len() < 2 * AROUND + 1 {
-            start.push(check);
-        } else if report.closing.is_some() && at <= until {
-            keep(&mut last_few, check);
-        } else if report.closing.is_some() && end.len() < AROUND {
-            end.push(check);
-        }
+    let _passed = archive.samples(&Query { sites: Some(vec![id]), since, until }, |stored| {
+        around.admit(check(&StoredSample { sample: mask.seen(&stored.sample), ..*stored }));
         Ok::<(), std::convert::Infallible>(())
     })?;
-    last_few.extend(end);
-    report.around = [start, last_few.into()];
+    around.fill(report);
     Ok(())
 }
 
-fn keep(checks: &mut VecDeque<Check>, check: Check) {
-    if checks.len() == AROUND {
-        checks.pop_front();
+/// The times before, in and after the incident of `report`.
+fn spans(report: &Postmortem) -> Vec<(Timestamp, Timestamp)> {
+    // The first failed check is of the incident, and so is the check that ended it of the time after.
+    let start = report.first.as_ref().map_or(report.opening.at, |first| first.at);
+    let until = report.until();
+    let mut spans = vec![(start.before(Postmortem::BESIDE), start), (start, until.max(start))];
+    if report.closing.is_some() {
+        spans.push((until, until.after(Postmortem::BESIDE).min(report.as_of)));
     }
-    checks.push_back(check);
+    spans
+}
+
+fn stretch((since, until): (Timestamp, Timestamp), summary: &Summary) -> Option<Stretch> {
+    let p50 = summary.response.map(|response| response.p50);
+    (since < until).then(|| Stretch { since, until, answers: summary.answers.clone(), p50 })
 }
 
 /// Sums up the answers before, during and after it.
@@ -149,19 +151,12 @@ fn stretches(
     (id, cadence): (SiteId, Option<Cadence>),
     report: &mut Postmortem,
 ) -> Result<(), StoreError> {
-    // The first failed check is of the incident, and so is the check that ended it of the time after.
-    let start = report.first.as_ref().map_or(report.opening.at, |first| first.at);
-    let until = report.until();
-    let mut spans = vec![(start.before(Postmortem::BESIDE), start), (start, until.max(start))];
-    if report.closing.is_some() {
-        spans.push((until, until.after(Postmortem::BESIDE).min(report.as_of)));
-    }
+    let spans = spans(report);
     // Of a site that is not in the file only the coverage is unknown, which is not shown.
     let cadence = cadence.unwrap_or(Cadence { interval: Duration::from_secs(1), timeout: Duration::ZERO });
     let found = summed(&Past::of(archive)?, id, cadence, &spans)?;
-    for ((place, (_, summary)), &(since, until)) in report.stretches.iter_mut().zip(found).zip(&spans) {
-        let p50 = summary.response.map(|response| response.p50);
-        *place = Some(Stretch { since, until, answers: summary.answers, p50 }).filter(|stretch| stretch.since < until);
+    for ((place, (_, summary)), span) in report.stretches.iter_mut().zip(found).zip(spans) {
+        *place = stretch(span, &summary);
     }
     Ok(())
 }
@@ -174,14 +169,18 @@ fn company(
 ) -> Result<(Vec<Companion>, usize), StoreError> {
     let others: Vec<SiteId> = sites.iter().map(|site| site.id).filter(|other| *other != id).collect();
     let (since, until) = (first.before(Postmortem::SAME_TIME), first.after(Postmortem::SAME_TIME));
-    let outages = archive.outages()?;
+    let (outages, certificates) = (archive.outages()?, archive.certificates()?);
+    let certificates: HashMap<SiteId, Certificate> = certificates.into_iter().collect();
+    let own = certificates.get(&id);
     let (mut watched, mut failed, mut company) = (HashSet::new(), HashSet::new(), Vec::new());
     let _passed = archive.samples(&Query { sites: Some(others), since, until }, |stored| {
         let stored = StoredSample { sample: outages.of(stored.site).seen(&stored.sample), ..*stored };
         watched.insert(stored.site);
         if stored.sample.outcome() == Outcome::Down && failed.insert(stored.site) {
             let group = known.get(stored.name).and_then(|known| known.group.clone());
-            company.push(Companion { site: Arc::clone(stored.name), group, check: check(&stored) });
+            let has_same_certificate = own.is_some() && own == certificates.get(&stored.site);
+            let site = Arc::clone(stored.name);
+            company.push(Companion { site, group, check: check(&stored), has_same_certificate });
         }
         Ok::<(), std::convert::Infallible>(())
     })?;
