@@ -115,7 +115,13 @@ fn drive(
             let inputs = cache.inputs(fixed);
             let bell = state.settle(&inputs, size);
             let notification = state.take_notification(inputs.now);
-            let effects = TerminalEffects { bell, notification, mouse: state.mouse };
+            let copied = state.take_copied().map(|copied| {
+                if copied.way.wants_tmux() {
+                    source.load_tmux(copied.text.clone());
+                }
+                copied.way.encode(&copied.text)
+            });
+            let effects = TerminalEffects { bell, notification, copied, mouse: state.mouse };
             console.draw(&view(&inputs, &state, size), state.theme, &effects)?;
             cache.set_visible(source, opened.map_or_else(|| state.visible(size), |site| vec![SiteIndex::new(site)]));
             drawn = Some(cache.now);

@@ -49,6 +49,8 @@ pub enum Action {
     OpenSite,
     /// Open the newest incident of the site.
     OpenIncident,
+    /// Copy what the page is about: an incident as Markdown.
+    Copy,
     ToggleTheme,
     ToggleBell,
     ToggleMouse,
@@ -199,6 +201,7 @@ pub const TABLE: &[KeyBinding] = &[
     ),
     row(Action::TuneValue(-1), &[Key::Left, Char('-')], TUNING),
     row(Action::TuneReset, &[Char('0')], TUNING).hint("0", "reset", 2).help("Tune", "0", "the rule that holds"),
+    row(Action::Copy, &[Char('y')], INCIDENT).hint("y", "copy", 2).help("Act", "y", "copy it as Markdown"),
     row(Action::ToggleTheme, &[Char('t')], ALL).help("Screen", "t b", "theme, bell on/off"),
     row(Action::ToggleBell, &[Char('b')], ALL),
     row(Action::ToggleMouse, &[Char('m')], ALL).help("Screen", "m", "mouse on/off"),

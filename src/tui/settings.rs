@@ -1,6 +1,7 @@
 //! How the dashboard looks and behaves at its start.
 
 use crate::model::SortKey;
+use crate::tui::desktop::clipboard::Clipboard;
 use crate::tui::desktop::protocol::DesktopProtocol;
 use crate::tui::style::theme::Theme;
 
@@ -13,6 +14,8 @@ pub struct Settings {
     pub bell: bool,
     /// How alerts become notifications of the desktop, if they do.
     pub desktop: Option<DesktopProtocol>,
+    /// The way to the clipboard, if there is one.
+    pub clipboard: Option<Clipboard>,
     /// The order of the rows.
     pub sort: SortKey,
 }

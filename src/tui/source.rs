@@ -69,6 +69,8 @@ pub trait Source {
     fn manual_checks(&self) -> Arc<[ManualCheck]>;
     /// Called with the sites on the screen whenever they change.
     fn set_visible(&self, _sites: &[SiteIndex]) {}
+    /// Hands a copied text to the tmux that the dashboard runs in.
+    fn load_tmux(&self, _text: String) {}
     /// Passes a command on to the monitor, which may be too busy to take it.
     fn send_command(&self, command: SiteCommand);
     /// The current time.

@@ -27,8 +27,8 @@ use crate::model::text::shown_path;
 use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::report::run::summary::{RunSummary, SiteRun, ending};
 use crate::tui::{
-    self, About, DesktopProtocol, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, Scheme, Settings, SiteCommand,
-    SiteHistory, Source, Symbols, Theme, Usual, UsualRequest,
+    self, About, Clipboard, DesktopProtocol, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, Scheme, Settings,
+    SiteCommand, SiteHistory, Source, Symbols, Theme, Usual, UsualRequest,
 };
 
 use super::cli::args::ColorChoice;
@@ -37,6 +37,7 @@ use super::clock::Clock;
 use super::exit::{Ending, print_in_time};
 use super::monitor::MonitorHandle;
 use super::system::signals::{HANGUP, INTERRUPT, Listening};
+use super::system::tmux::Tmux;
 use history_reader::HistoryReader;
 use incident_reader::IncidentReader;
 use objective_reader::ObjectiveReader;
@@ -73,6 +74,7 @@ struct MonitorSource {
     objectives: Option<ObjectiveReader>,
     incident_pages: IncidentReader,
     trials: Option<TrialReader>,
+    tmux: Tmux,
 }
 
 impl Source for MonitorSource {
@@ -168,6 +170,10 @@ impl Source for MonitorSource {
         let _unheard = self.face.commands.try_send(command);
     }
 
+    fn load_tmux(&self, text: String) {
+        self.tmux.load(text);
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -195,7 +201,16 @@ impl Dashboard {
         let orders = Arc::new(JobControl::default());
         let ordered = Arc::clone(&orders);
         let thread = std::thread::Builder::new().name("webmon-ui".to_owned()).spawn(move || {
-            let watched = MonitorSource { face, clock, library, usual, objectives, incident_pages, trials };
+            let watched = MonitorSource {
+                face,
+                clock,
+                library,
+                usual,
+                objectives,
+                incident_pages,
+                trials,
+                tmux: Tmux::default(),
+            };
             let ended = tui::run(&watched, settings, &fixed, &ordered);
             let ending = match &ended {
                 Ok(Ended::Interrupt) => Ending::Signal(INTERRUPT),
@@ -267,8 +282,9 @@ pub fn settings(config: Option<&Config>, color: ColorChoice) -> Settings {
         config::Symbols::Ascii => Symbols::Ascii,
     };
     let theme = Theme { scheme, color: color.on_terminal(), symbols };
-    let desktop = DesktopProtocol::of_environment(variable).filter(|_| dashboard.notify);
-    Settings { theme, bell: dashboard.bell, desktop, sort: dashboard.sort }
+    let desktop = DesktopProtocol::of_environment(&variable).filter(|_| dashboard.notify);
+    let clipboard = Clipboard::of_environment(variable);
+    Settings { theme, bell: dashboard.bell, desktop, clipboard, sort: dashboard.sort }
 }
 
 /// Prints the last screen if the user asked for it, the summary, and the notices in full.

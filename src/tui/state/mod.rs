@@ -32,6 +32,7 @@ use crate::stats::series::site_history::HistoryRequest;
 use crate::stats::series::usual::UsualRequest;
 use crate::tui::page::Page;
 
+use super::desktop::clipboard::{Clipboard, Copied};
 use super::desktop::protocol::DesktopProtocol;
 use super::inputs::Inputs;
 use super::layout::{Demand, OverviewLayout};
@@ -64,6 +65,9 @@ pub struct UiState {
     pub theme: Theme,
     pub(crate) muted: bool,
     desktop: Option<DesktopProtocol>,
+    pub(crate) clipboard: Option<Clipboard>,
+    /// A text for the clipboard that was not sent yet.
+    pub(crate) copied: Option<Copied>,
     /// The dashboard gets clicks and the wheel; without it the terminal selects text.
     pub(crate) mouse: bool,
     /// Commands that were not sent yet.
@@ -75,8 +79,8 @@ impl UiState {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let sites = SiteTable::new(settings.sort);
-        let Settings { theme, bell, desktop, .. } = *settings;
-        Self { sites, theme, muted: !bell, desktop, mouse: true, ..Self::default() }
+        let Settings { theme, bell, desktop, clipboard, .. } = *settings;
+        Self { sites, theme, muted: !bell, desktop, clipboard, mouse: true, ..Self::default() }
     }
 
     pub(crate) fn tables<'a>(&'a self, inputs: &Inputs<'a>) -> &'a Snapshot {
@@ -190,6 +194,11 @@ impl UiState {
     /// Takes the commands that the user gave since the last call.
     pub fn take_commands(&mut self) -> Vec<SiteCommand> {
         std::mem::take(&mut self.commands)
+    }
+
+    /// Takes what the user copied since the last call.
+    pub(crate) fn take_copied(&mut self) -> Option<Copied> {
+        self.copied.take()
     }
 
     /// Takes in new figures, alerts, time and size. Returns whether to ring the bell.

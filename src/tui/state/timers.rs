@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is new stays new for as long as usual even if the clock is set back.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub struct Timers {
     bell_rang: Option<Timestamp>,
     bell_due: bool,
     replied: Option<Timestamp>,
-    reply: &'static str,
+    reply: Cow<'static, str>,
 }
 
 impl Timers {
@@ -90,13 +91,13 @@ impl Timers {
     }
 
     /// Notes what a key did, or why it did nothing.
-    pub fn say(&mut self, reply: &'static str, now: Timestamp) {
-        (self.replied, self.reply) = (Some(now), reply);
+    pub fn say(&mut self, reply: impl Into<Cow<'static, str>>, now: Timestamp) {
+        (self.replied, self.reply) = (Some(now), reply.into());
     }
 
     /// The reply to a key, while that is new.
-    pub fn reply(&self, now: Timestamp) -> Option<&'static str> {
-        is_within(self.replied, now, REPLY).then_some(self.reply)
+    pub fn reply(&self, now: Timestamp) -> Option<&str> {
+        is_within(self.replied, now, REPLY).then_some(&*self.reply)
     }
 
     pub fn is_starting(&self, now: Timestamp) -> bool {

@@ -32,6 +32,8 @@ pub struct TerminalEffects {
     pub bell: bool,
     /// The sequence of a notification.
     pub notification: Option<String>,
+    /// The sequence that fills the clipboard.
+    pub copied: Option<String>,
     /// Report the mouse. Without it the terminal selects text.
     pub mouse: bool,
 }

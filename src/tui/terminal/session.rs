@@ -112,8 +112,8 @@ impl Console for TerminalSession {
         if effects.bell {
             self.terminal.backend_mut().0.write_all(b"\x07")?;
         }
-        if let Some(notification) = &effects.notification {
-            self.terminal.backend_mut().0.write_all(notification.as_bytes())?;
+        for sequence in effects.notification.iter().chain(&effects.copied) {
+            self.terminal.backend_mut().0.write_all(sequence.as_bytes())?;
         }
         if self.mouse != effects.mouse {
             self.mouse = effects.mouse;

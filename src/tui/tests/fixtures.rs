@@ -27,7 +27,7 @@ use crate::tui::inputs::{About, Inputs};
 use crate::tui::settings::Settings;
 use crate::tui::state::UiState;
 use crate::tui::style::theme::{Scheme, Theme};
-use crate::tui::{ManualCheck, Symbols};
+use crate::tui::{Clipboard, ManualCheck, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.
 pub fn now() -> Timestamp {
@@ -81,7 +81,7 @@ impl World {
 
 pub fn settings() -> Settings {
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    Settings { theme, bell: true, desktop: None, sort: SortKey::State }
+    Settings { theme, bell: true, desktop: None, clipboard: Some(Clipboard::Terminal), sort: SortKey::State }
 }
 
 pub fn state() -> UiState {

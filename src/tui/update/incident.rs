@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use crate::alert::AlertRecord;
+use crate::tui::desktop::clipboard::{self, Copied};
 use crate::tui::inputs::Inputs;
 use crate::tui::keymap::Action;
 use crate::tui::page::Page;
 use crate::tui::state::UiState;
+use crate::tui::style::time_text;
 
 impl UiState {
     /// Does what a key about incidents asks for.
     pub(crate) fn on_incident(&mut self, action: Action, inputs: &Inputs) {
         match action {
             Action::OpenIncident => self.open_incident_of_site(inputs),
+            Action::Copy => self.copy_incident(inputs),
             _ => self.open_site_of_alert(inputs),
         }
     }
@@ -50,6 +53,26 @@ impl UiState {
         }
     }
 
+    /// Copies the open incident as Markdown.
+    fn copy_incident(&mut self, inputs: &Inputs) {
+        let page =
+            inputs.incident.filter(|page| self.incident.as_ref().is_some_and(|alert| page.request.is_about(alert)));
+        let Some(page) = page else { return self.timers.say("not gathered yet", inputs.now) };
+        let what = page.number.map_or_else(|| "the incident".to_owned(), |number| format!("incident {number}"));
+        let said = |lines: usize| format!("copied {} of {what} as Markdown", time_text::counted(lines as u64, "line"));
+        self.copy(&page.markdown, said, inputs);
+    }
+
+    /// Puts `text` into the clipboard, and says so in the words that `said` has for its number of lines.
+    pub(crate) fn copy(&mut self, text: &str, said: impl FnOnce(usize) -> String, inputs: &Inputs) {
+        let Some(way) = self.clipboard else {
+            return self.timers.say("this terminal has no clipboard that webmon knows", inputs.now);
+        };
+        let text = clipboard::bounded(text);
+        self.timers.say(said(text.lines().count()), inputs.now);
+        self.copied = Some(Copied { way, text });
+    }
+
     /// Moves the chart, and the cursor of the table, to `alert` at its site. Returns whether that is monitored.
     fn show_at(&mut self, alert: &AlertRecord, inputs: &Inputs) -> bool {
         let tables = self.sites.tables(inputs.snapshot);
@@ -58,5 +81,50 @@ impl UiState {
         self.chart.leave_cursor();
         self.sites.follow(place, inputs.snapshot);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::layout::Size;
+
+    use super::*;
+    use crate::tui::input::key::Key;
+    use crate::tui::tests::fixtures::{self, World};
+
+    const SIZE: Size = Size { width: 80, height: 24 };
+
+    fn pressed(world: &World, mut state: UiState, keys: &str) -> UiState {
+        state.settle(&world.inputs(), SIZE);
+        for c in keys.chars() {
+            let key = if c == '\n' { Key::Enter } else { Key::Char(c) };
+            state.act(&key, &world.inputs(), SIZE);
+        }
+        state
+    }
+
+    #[test]
+    fn an_incident_is_copied_once_as_markdown() {
+        let world = fixtures::with_incident();
+        let mut state = pressed(&world, fixtures::state(), "a\ny");
+        assert_eq!(state.timers.reply(world.now), Some("copied 3 lines of incident 17 as Markdown"));
+        let copied = state.take_copied().unwrap();
+        assert_eq!(copied.text, *world.incident.as_ref().unwrap().markdown);
+        assert_eq!(state.take_copied(), None);
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_copied() {
+        let unread = fixtures::five_sites();
+        let mut state = pressed(&unread, fixtures::state(), "a\ny");
+        assert_eq!(state.timers.reply(unread.now), Some("not gathered yet"));
+        assert_eq!(state.take_copied(), None);
+        let world = fixtures::with_incident();
+        let mut state = fixtures::state();
+        state.clipboard = None;
+        let mut state = pressed(&world, state, "a\ny");
+        let said = state.timers.reply(world.now);
+        assert_eq!(said, Some("this terminal has no clipboard that webmon knows"));
+        assert_eq!(state.take_copied(), None);
     }
 }

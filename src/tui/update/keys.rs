@@ -64,7 +64,7 @@ impl UiState {
             Action::Last => self.scroll(isize::MAX, inputs),
             Action::ScrollAlerts(by) => self.alerts.scroll_region(by),
             Action::Open => self.open(inputs),
-            Action::OpenSite | Action::OpenIncident => self.on_incident(action, inputs),
+            Action::OpenSite | Action::OpenIncident | Action::Copy => self.on_incident(action, inputs),
             Action::OtherSite(by) => {
                 self.sites.move_cursor(by, inputs.snapshot);
                 self.nav.open(Page::Site);

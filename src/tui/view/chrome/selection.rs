@@ -24,7 +24,10 @@ pub fn line(frame: &Frame) -> Line {
     if let Some(group) = frame.state.selected_group(frame.inputs) {
         return group_row::sentence(frame, &group);
     }
-    let Some(site) = selected(frame) else { return Line::default() };
+    let Some(site) = selected(frame) else {
+        let said = replied(frame).map(|(role, text)| Line::of(role, cut(&text, frame.width())));
+        return said.unwrap_or_default();
+    };
     let (role, mark) = frame.mark(site.state);
     let mut line = Line::of(role, mark);
     line.push(Role::Plain, " ");
