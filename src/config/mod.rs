@@ -453,9 +453,44 @@ mod tests {
         let config =
             taken("sites: [{ url: https://a, expect: { body_contains: 'x${TOKEN}', body_regex: '${TOKEN}$' } }]");
         let expect = &config.sites[0].site.expect;
-        let (part, pattern) = (expect.body_contains.as_ref().unwrap(), expect.body_regex.as_ref().unwrap());
+        let (part, pattern) = (&expect.body.contains[0], expect.body.regex.as_ref().unwrap());
         assert_eq!((part.what.as_str(), part.shown.as_str()), ("xs3cret", "x***"));
         assert_eq!((pattern.what.as_str(), pattern.shown.as_str()), ("s3cret$", "***$"));
+    }
+
+    #[test]
+    fn expectations_are_inherited_key_by_key_and_headers_by_name() {
+        let config = taken(
+            r#"
+            defaults: { expect: { headers: { Via: present, server: "nginx*" }, json: { /a: 1 }, body_contains: x } }
+            sites:
+              - https://a.example
+              - url: https://b.example
+                expect:
+                  headers: { VIA: null, x-v: { regex: "^${TOKEN}" } }
+                  body_contains: [ok, "${TOKEN}"]
+                  body_not_contains: no
+                  body_not_regex: "(?i)error"
+                  json: { /t: "1", /n: 1.5, /no: null, /on: true, /q: "<= 5", "$.a[*]": [up, 2], /x: absent, /s: "${TOKEN}" }
+            "#,
+        );
+        let shown = |site: usize| {
+            let expect = &config.sites[site].site.expect;
+            let headers = expect.headers.iter().map(|header| format!("{} {}", header.name, header.wanted));
+            let json = expect.body.json.iter().map(|json| format!("{} {}", json.path, json.wanted));
+            (headers.collect::<Vec<_>>(), json.collect::<Vec<_>>(), expect.body.contains.len())
+        };
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        assert_eq!(shown(0), (texts(&["via present", "server \"nginx*\""]), texts(&["/a 1"]), 1));
+        let json =
+            ["/t \"1\"", "/n 1.5", "/no null", "/on true", "/q <= 5", "$.a[*] \"up\" or 2", "/x absent", "/s \"***\""];
+        assert_eq!(shown(1), (texts(&["server \"nginx*\"", "x-v a match of \"^***\""]), texts(&json), 2));
+        let body = &config.sites[1].site.expect.body;
+        assert_eq!(
+            (body.not_contains[0].what.as_str(), body.not_regex.is_some(), body.regex.is_some()),
+            ("no", true, false)
+        );
+        assert!(body.needs_end() && !config.sites[0].site.is_same(&config.sites[1].site));
     }
 
     #[test]

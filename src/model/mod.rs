@@ -6,6 +6,7 @@
 mod check;
 pub(crate) mod command;
 pub mod document;
+pub mod expect;
 mod export_target;
 pub mod figures;
 mod health;
@@ -27,12 +28,12 @@ pub use check::observation::{Hop, Observation, TlsVersion};
 pub use check::phases::{Phase, Phases};
 pub use check::sample::{Flags, Http, Packed, Sample, Status};
 pub use check::text_join::TextJoin;
+pub use expect::{BodyExpectations, Expect, Expected, StatusSet};
 pub use export_target::{Api, ExportTarget};
 pub use health::{ExportHealth, ExportState, Health, Notice, OutletHealth, OwnOutage, StoreHealth, Watching};
 pub use resolver::Resolver;
 pub use site::{
-    BODY_KEPT_MAX, ClientIdentity, Expect, Expected, Family, HttpOffer, RedirectBody, Redirects, Site, StatusSet,
-    TlsFiles, TlsRules, shown_url,
+    BODY_KEPT_MAX, ClientIdentity, Family, HttpOffer, RedirectBody, Redirects, Site, TlsFiles, TlsRules, shown_url,
 };
 pub use site_numbers::{OWN_NAME, SiteId, SiteIndex, SiteSlot};
 pub use sort_key::SortKey;

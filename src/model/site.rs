@@ -10,10 +10,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regex::bytes::Regex;
 use url::{Position, Url};
 
-use super::{KnownSecrets, Secret, SecretUrl, Status};
+use super::expect::Expect;
+use super::{KnownSecrets, Secret, SecretUrl};
 
 /// What to probe, how often, and which answers are successful.
 #[derive(Clone, Debug)]
@@ -60,51 +60,6 @@ pub struct Site {
 
 /// Bytes of a body that are kept for matching, at most.
 pub const BODY_KEPT_MAX: u64 = 16 << 20;
-
-/// The expectations of a successful answer, judged in the order of the fields.
-#[derive(Clone, Debug, Default)]
-pub struct Expect {
-    /// The successful statuses.
-    pub status: StatusSet,
-    /// A text that the body must contain.
-    pub body_contains: Option<Expected<String>>,
-    /// A regex that must match somewhere in the body.
-    pub body_regex: Option<Expected<Regex>>,
-    /// A longer response time fails the check.
-    pub max_response_time: Option<Duration>,
-}
-
-impl Expect {
-    /// Whether the body has to be kept and matched.
-    #[must_use]
-    pub fn asks_for_body(&self) -> bool {
-        self.body_contains.is_some() || self.body_regex.is_some()
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        let contains = |expect: &Self| expect.body_contains.as_ref().map(|text| text.what.clone());
-        let matches = |expect: &Self| expect.body_regex.as_ref().map(|regex| regex.what.as_str().to_owned());
-        self.status == other.status
-            && contains(self) == contains(other)
-            && matches(self) == matches(other)
-            && self.max_response_time == other.max_response_time
-    }
-}
-
-/// An expectation and its printable form, which `Debug` prints.
-#[derive(Clone)]
-pub struct Expected<T> {
-    /// The expectations of a response.
-    pub what: T,
-    /// As written, with `***` for the values of variables.
-    pub shown: String,
-}
-
-impl<T> fmt::Debug for Expected<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Expected").field(&self.shown).finish()
-    }
-}
 
 /// The versions of HTTP to offer to a site.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -252,7 +207,7 @@ impl Site {
             && self.zone == other.zone
             && asked(self) == asked(other)
             && reached(self) == reached(other)
-            && self.expect.is_same(&other.expect)
+            && self.expect == other.expect
             && self.tls == other.tls
     }
 
@@ -327,62 +282,6 @@ fn hidden(part: &str) -> String {
     part.split_once('=').map_or_else(|| part.to_owned(), |(key, _)| format!("{key}=***"))
 }
 
-/// A set of status codes, as inclusive ranges.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusSet(Vec<(u16, u16)>);
-
-impl Default for StatusSet {
-    /// 200 to 299.
-    fn default() -> Self {
-        Self(vec![(200, 299)])
-    }
-}
-
-impl StatusSet {
-    /// The union of inclusive ranges.
-    #[must_use]
-    pub fn from_ranges(ranges: Vec<(u16, u16)>) -> Self {
-        Self(ranges)
-    }
-
-    /// The ranges, as they were given.
-    #[must_use]
-    pub fn ranges(&self) -> &[(u16, u16)] {
-        &self.0
-    }
-
-    /// Whether an answer with `code` redirects, if it has a target.
-    #[must_use]
-    pub const fn is_redirect(code: u16) -> bool {
-        matches!(code, 301 | 302 | 303 | 307 | 308)
-    }
-
-    /// The first range that holds nothing but redirects: a user who lists it wants to judge the redirect itself.
-    #[must_use]
-    pub fn names_redirect(&self) -> Option<(u16, u16)> {
-        let of_redirects = |&(low, high): &(u16, u16)| low >= 300 && high <= 399 && (low..=high).any(Self::is_redirect);
-        self.0.iter().copied().find(of_redirects)
-    }
-
-    /// Whether `status` is in the set.
-    #[must_use]
-    pub fn contains(&self, status: Status) -> bool {
-        self.0.iter().any(|&(low, high)| (low..=high).contains(&status.get()))
-    }
-}
-
-/// As it is written in sites.yaml: `200,301-308`.
-impl fmt::Display for StatusSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (nth, (low, high)) in self.0.iter().enumerate() {
-            let comma = if nth == 0 { "" } else { "," };
-            let end = if low == high { String::new() } else { format!("-{high}") };
-            write!(f, "{comma}{low}{end}")?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -433,16 +332,6 @@ mod tests {
         let identity = ClientIdentity { chain: vec![vec![1]], key: b"hunter2".to_vec() };
         let files = TlsFiles { roots: Arc::new(vec![vec![1]]), identity: Some(Arc::new(identity)) };
         assert_eq!(format!("{files:?}"), r#"TlsFiles { roots: 1, identity: Some("***") }"#);
-    }
-
-    #[test]
-    fn status_sets_hold_their_ranges() {
-        let set = StatusSet::from_ranges(vec![(200, 200), (301, 308)]);
-        for (code, held) in [(200, true), (201, false), (301, true), (308, true), (309, false)] {
-            assert_eq!(set.contains(Status::new(code).unwrap()), held, "{code}");
-        }
-        assert_eq!((set.to_string().as_str(), set.names_redirect()), ("200,301-308", Some((301, 308))));
-        assert_eq!(StatusSet::from_ranges(vec![(200, 399), (304, 304)]).names_redirect(), None);
     }
 
     fn site(timeout: u64, interval: u64) -> Site {

@@ -35,7 +35,8 @@ pub(super) fn of(site: &Site, url: &Url, headers: &HeaderMap) -> Evidence {
     Evidence { url: site.shown_target(url), more_headers: headers.len() - shown.len(), headers: shown, body: None }
 }
 
-fn shown_value(site: &Site, name: &str, value: &[u8]) -> String {
+/// The value of the header `name`, clean, with `***` for keys.
+pub(super) fn shown_value(site: &Site, name: &str, value: &[u8]) -> String {
     let is_challenge = CHALLENGES.contains(&name);
     if !is_challenge && SECRET.iter().any(|part| name.contains(part)) {
         return "***".to_owned();

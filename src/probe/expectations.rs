@@ -1,7 +1,9 @@
 //! Judges whether a whole answer meets the expectations of its site.
 //!
-//! The answer has arrived in time, whole or as far as it was needed. Expectations are judged in the order of the causes: status,
+//! The answer has arrived in time, whole or as far as it was needed. Expectations are judged in the order of status, headers,
 //! body ([`super::body::matcher`]), slow. Judging a body is webmon's own time and belongs to no phase.
+
+use hyper::header::HeaderMap;
 
 use crate::model::{Cause, Micros, Site, Status, figures};
 
@@ -9,7 +11,7 @@ use super::body::interrupt;
 use super::body::matcher::BodyMatch;
 use super::body::received::BodyRead;
 use super::failure::Failure;
-use super::http::unexpected_status::unexpected;
+use super::http::{unexpected_header, unexpected_status};
 use super::transport::Transport;
 
 #[derive(Debug)]
@@ -17,6 +19,7 @@ pub(super) struct WholeResponse<'a> {
     pub(super) status: Status,
     /// The reason phrase.
     pub(super) reason: &'a str,
+    pub(super) headers: &'a HeaderMap,
     pub(super) body: BodyRead,
     /// The response time.
     pub(super) total: Micros,
@@ -26,7 +29,10 @@ pub(super) struct WholeResponse<'a> {
 pub(super) async fn judge(transport: &Transport, site: &Site, response: WholeResponse<'_>) -> Result<(), Failure> {
     let expect = &site.expect;
     if !expect.status.contains(response.status) {
-        return Err(unexpected(site, response.status, response.reason));
+        return Err(unexpected_status::unexpected(site, response.status, response.reason));
+    }
+    if let Some(failure) = unexpected_header::unexpected(site, response.headers) {
+        return Err(failure);
     }
     if expect.asks_for_body() && response.body.decided.is_none() {
         let matching = BodyMatch::new(response.body, site, &transport.patterns);
@@ -48,11 +54,13 @@ pub(super) async fn judge(transport: &Transport, site: &Site, response: WholeRes
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     use regex::bytes::Regex;
 
-    use crate::model::{Expect, Expected, StatusSet};
+    use crate::model::expect::{HeaderExpectation, HeaderWish};
+    use crate::model::{BodyExpectations, Expect, Expected, StatusSet};
     use crate::probe::ProberOptions;
 
     #[allow(clippy::disallowed_methods, reason = "no test looks at the time")]
@@ -73,7 +81,8 @@ mod tests {
         let body = BodyRead { bytes, is_capped, kept: body.into(), ..BodyRead::default() };
         let reason = if status == 503 { "Service Unavailable" } else { "" };
         let status = Status::new(status).unwrap();
-        let answer = WholeResponse { status, reason, body, total: Micros::new(millis * 1_000) };
+        let (headers, total) = (&HeaderMap::new(), Micros::new(millis * 1_000));
+        let answer = WholeResponse { status, reason, headers, body, total };
         let transport = Transport::new(&ProberOptions::default(), clock, &mut Vec::new()).unwrap();
         judge(&transport, site, answer).await.map_err(|failure| (failure.cause, failure.detail))
     }
@@ -89,10 +98,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn headers_are_judged_after_the_status_and_before_the_body() {
+        let missing = HeaderExpectation { name: "x-version".to_owned(), wanted: HeaderWish::Present };
+        let body = BodyExpectations { contains: vec![expected("ok".to_owned(), "ok")], ..BodyExpectations::default() };
+        let site = site(Expect { headers: vec![missing], ..body.into() });
+        let causes = [(500, "ok"), (200, "no"), (200, "ok")];
+        for ((status, body), cause) in causes.into_iter().zip([Cause::Status, Cause::Header, Cause::Header]) {
+            assert_eq!(verdict(&site, status, body, 0).await.unwrap_err().0, cause);
+        }
+    }
+
+    #[tokio::test]
     async fn expectations_are_judged_in_the_order_of_the_causes() {
         let site = site(Expect {
-            body_contains: Some(expected("ok".to_owned(), "ok")),
-            body_regex: Some(expected(Regex::new("^[a-z]+$").unwrap(), "^***$")),
+            body: Arc::new(BodyExpectations {
+                contains: vec![expected("ok".to_owned(), "ok")],
+                regex: Some(expected(Regex::new("^[a-z]+$").unwrap(), "^***$")),
+                ..BodyExpectations::default()
+            }),
             max_response_time: Some(Duration::from_millis(100)),
             ..Expect::default()
         });

@@ -28,6 +28,7 @@ use super::http::exchange::ResponseHead;
 use super::http::pool::{Peer, Purpose};
 use super::http::redirect::RedirectChain;
 use super::http::request::Request;
+use super::http::unexpected_header;
 use super::pulse::Absence;
 use super::stopwatch::{Stopwatch, Waiting};
 use super::tcp::connect::offline;
@@ -102,9 +103,9 @@ pub(super) struct ProbeRun<'a> {
     /// The other end of the present connection.
     pub(super) peer: Option<Peer>,
     /// The headers of the last answer.
-    answered: Option<HeaderMap>,
+    answered: Option<Box<HeaderMap>>,
     /// Where the last redirect led to.
-    redirected: Option<Url>,
+    redirected: Option<Box<Url>>,
     body: BodyRead,
     /// Reads the body if it may not end.
     live: Option<Box<Live>>,
@@ -128,7 +129,7 @@ impl ProbeRun<'_> {
             let next = redirects.next(&request, response.status, &response.headers, self.site);
             self.watch.stop();
             let keep = if let Ok(None) = next { self.expect_body(&response)? } else { 0 };
-            self.answered = Some(std::mem::take(&mut response.headers));
+            self.answered = Some(Box::new(std::mem::take(&mut response.headers)));
             let Some(next) = next? else {
                 self.watch.enter(Phase::Transfer);
                 let (status, reason) = (response.status, std::mem::take(&mut response.reason));
@@ -146,7 +147,7 @@ impl ProbeRun<'_> {
             self.seen.hops.push(Hop { url, location, status: response.status, total: Micros::new(total) });
             // This was not the final answer, which may never come.
             (self.seen.status, self.seen.http, self.seen.address) = (None, Http::None, None);
-            (self.seen.tls, self.answered, self.redirected) = (None, None, Some(next.url.clone()));
+            (self.seen.tls, self.answered, self.redirected) = (None, None, Some(Box::new(next.url.clone())));
             request = next;
         }
     }
@@ -154,7 +155,9 @@ impl ProbeRun<'_> {
     /// Prepares for the body of `response`; returns how many bytes of it to keep.
     fn expect_body(&mut self, response: &ResponseHead) -> Result<usize, Failure> {
         let asks_for_body = self.site.expect.asks_for_body();
-        if !asks_for_body && self.site.expect.status.contains(response.status) {
+        let is_right = self.site.expect.status.contains(response.status)
+            && unexpected_header::unexpected(self.site, &response.headers).is_none();
+        if is_right && !asks_for_body {
             return Ok(0);
         }
         self.body.codings = ContentCodings::of(&response.headers);
@@ -163,10 +166,11 @@ impl ProbeRun<'_> {
             return Ok(excerpt::BEGINNING);
         }
         self.body.kind = charset::kind(&response.headers);
-        if !response.has_length() && self.body.codings.unsupported.is_none() {
+        let may_be_decided_early = !self.site.expect.body.needs_end() && self.body.codings.unsupported.is_none();
+        if !response.has_length() && may_be_decided_early {
             let status_line = (response.status, response.reason.clone());
-            let (expect, Transport { patterns, clock, .. }) = (&self.site.expect, self.transport);
-            self.live = Some(Box::new(Live::new(status_line, &self.body, expect, patterns, *clock)?));
+            let (expected, Transport { patterns, clock, .. }) = (&self.site.expect.body, self.transport);
+            self.live = Some(Box::new(Live::new(status_line, &self.body, expected, patterns, *clock)?));
         }
         Ok(usize::MAX)
     }
@@ -247,7 +251,9 @@ impl ProbeRun<'_> {
         let outcome = match outcome {
             Ok((status, reason)) => {
                 let (body, total) = (std::mem::take(&mut self.body), self.seen.phases.total());
-                judge(self.transport, self.site, WholeResponse { status, reason: &reason, body, total }).await
+                let headers = self.answered.as_deref().expect("a status comes with headers");
+                let response = WholeResponse { status, reason: &reason, headers, body, total };
+                judge(self.transport, self.site, response).await
             }
             Err(failure) => Err(failure),
         };
@@ -264,7 +270,7 @@ impl ProbeRun<'_> {
     /// Keeps the head of the last answer, and the `beginning` of its body unless that was right.
     fn keep_evidence(&mut self, failure: Option<Cause>, beginning: &BodyRead) {
         let Some(headers) = self.answered.take() else { return };
-        let url = self.redirected.as_ref().unwrap_or_else(|| self.site.url.expose());
+        let url = self.redirected.as_deref().unwrap_or_else(|| self.site.url.expose());
         let mut evidence = evidence::of(self.site, url, &headers);
         if failure.is_some_and(|cause| cause != Cause::Slow) {
             evidence.body = excerpt::of_body(beginning, &self.site.secrets, EXCERPT_MAX);

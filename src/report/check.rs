@@ -285,7 +285,7 @@ fn bar(before: u64, spent: u64, total: u64, cells: u64) -> (usize, usize) {
 fn failed_phase(one: &Checked<'_>) -> Option<Phase> {
     let took_place = |phase: &Phase| one.sample.phases.get(*phase).is_some();
     match one.sample.cause {
-        Cause::Ok | Cause::Redirect | Cause::Status | Cause::Body | Cause::Slow | Cause::Local => None,
+        Cause::Ok | Cause::Redirect | Cause::Status | Cause::Header | Cause::Body | Cause::Slow | Cause::Local => None,
         Cause::DnsNotFound | Cause::DnsError | Cause::DnsTimeout => Some(Phase::Resolve),
         Cause::ConnectRefused | Cause::ConnectUnreachable | Cause::ConnectTimeout => Some(Phase::Connect),
         Cause::TlsExpired

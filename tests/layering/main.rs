@@ -47,7 +47,7 @@ const SNAPSHOT_NOUNS: [&str; 8] =
     ["LastCheck", "OpenIncident", "Row", "SiteFacts", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
-const ONLY_IN: [(&str, &[&str]); 41] = [
+const ONLY_IN: [(&str, &[&str]); 42] = [
     ("annotate_snippets", &["config"]),
     ("anyhow", &["app", "demo"]),
     ("arc_swap", &["engine"]),
@@ -82,7 +82,8 @@ const ONLY_IN: [(&str, &[&str]); 41] = [
     ("rustls_native_certs", &["probe"]),
     ("rustls_pki_types", &["config", "serve"]),
     ("serde", &["config", "report", "app"]),
-    ("serde_json", &["config", "report", "export", "notify", "serve", "app"]),
+    ("serde_json", &["model", "config", "probe", "report", "export", "notify", "serve", "app"]),
+    ("serde_json_path", &["model", "config", "probe"]),
     ("serde_saphyr", &["config"]),
     ("tokio", &["probe", "http", "notify", "serve", "app", "demo"]),
     ("tokio_rustls", &["probe", "serve", "demo"]),
@@ -127,6 +128,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
         &[
             &["web"],
             &["command", "site"],
+            &["expect"],
             &["check", "export_target", "health"],
             &["document", "figures", "resolver", "site_numbers", "sort_key", "stops", "text", "time", "zone"],
             &["lock"],

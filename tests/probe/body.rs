@@ -10,7 +10,8 @@ use crate::support::{Behaviour, Server, Step, response};
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use regex::bytes::Regex;
-use webmon::model::{Cause, Expect, Expected, Observation, Site};
+use webmon::model::expect::{JsonExpectation, JsonWish};
+use webmon::model::{BodyExpectations, Cause, Expect, Expected, Observation, Site};
 use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
@@ -24,12 +25,12 @@ fn prober() -> Arc<HttpProber> {
 
 fn contains(part: &str) -> Expect {
     let part = Expected { what: part.to_owned(), shown: part.to_owned() };
-    Expect { body_contains: Some(part), ..Expect::default() }
+    BodyExpectations { contains: vec![part], ..BodyExpectations::default() }.into()
 }
 
 fn matches(pattern: &str) -> Expect {
     let pattern = Expected { what: Regex::new(pattern).unwrap(), shown: pattern.to_owned() };
-    Expect { body_regex: Some(pattern), ..Expect::default() }
+    BodyExpectations { regex: Some(pattern), ..BodyExpectations::default() }.into()
 }
 
 fn site(server: &Server, path: &str, expect: Expect) -> Site {
@@ -385,4 +386,47 @@ async fn a_failed_answer_leaves_evidence() {
     let slow = Expect { max_response_time: Some(Duration::from_nanos(1)), ..Expect::default() };
     let slow = probe("/good", slow).await;
     assert_eq!((slow.cause, slow.evidence.unwrap().body), (Cause::Slow, None), "its body was right");
+}
+
+/// A page that must not say something is judged at its end, also without a length; a stream has none.
+#[tokio::test]
+async fn what_must_not_be_there_needs_the_end_of_the_body() {
+    let chunked = |body: &str, end: &str| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+        format!("{head}{:x}\r\n{body}\r\n{end}", body.len())
+    };
+    let server = Server::start(Behaviour::answering(move |request| match request.target.as_str() {
+        "/good" => vec![Step::send(chunked(r#"{"state":"up"}"#, "0\r\n\r\n"))],
+        "/bad" => vec![Step::send(chunked(r#"{"state":"error"}"#, "0\r\n\r\n"))],
+        _ => vec![Step::send(chunked(r#"{"state":"up"}"#, "")), Step::Hang],
+    }));
+    let prober = prober();
+    let part = Expected { what: "error".to_owned(), shown: "error".to_owned() };
+    let not = || BodyExpectations { not_contains: vec![part.clone()], ..BodyExpectations::default() };
+    let state = Expected { what: serde_json::json!("up"), shown: "\"up\"".to_owned() };
+    let wanted = JsonWish::OneOf(vec![state]);
+    let json = || {
+        let json = vec![JsonExpectation { path: "/state".to_owned(), query: None, wanted: wanted.clone() }];
+        BodyExpectations { json, ..BodyExpectations::default() }
+    };
+    for (path, expected, cause, detail) in [
+        ("/good", not(), Cause::Ok, ""),
+        ("/good", json(), Cause::Ok, ""),
+        (
+            "/bad",
+            not(),
+            Cause::Body,
+            "the body contains \"error\", which it must not; it is 17 bytes of application/json",
+        ),
+        ("/bad", json(), Cause::Body, "JSON at /state: expected \"up\", got \"error\""),
+        ("/endless", not(), Cause::TransferTimeout, "timed out in transfer after 500 ms"),
+        ("/endless", json(), Cause::TransferTimeout, "timed out in transfer after 500 ms"),
+    ] {
+        let mut site = site(&server, path, expected.into());
+        if cause == Cause::TransferTimeout {
+            site.timeout = Duration::from_millis(500);
+        }
+        let seen = prober.probe(&site).await;
+        assert!(seen.cause == cause && seen.detail.starts_with(detail), "{path}: {seen:?}");
+    }
 }

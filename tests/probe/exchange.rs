@@ -18,8 +18,8 @@ use crate::support::tls::{Authority, Identity, Leaf};
 use crate::support::{Behaviour, Server, Step, redirect, response};
 use tokio::task::JoinSet;
 use webmon::model::{
-    Cause, CertificateFault, Expect, Expected, Flags, Http, Micros, Observation, Phase, Resolver, Secret, Site, Status,
-    Timestamp, TlsRules, text,
+    BodyExpectations, Cause, CertificateFault, Expected, Flags, Http, Micros, Observation, Phase, Resolver, Secret,
+    Site, Status, Timestamp, TlsRules, text,
 };
 use webmon::probe::{HttpProber, Prober, ProberOptions};
 
@@ -390,8 +390,9 @@ async fn a_packed_body_counts_as_it_came() {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", packed.len());
     let server = Server::start(Behaviour::always(vec![Step::send([head.as_bytes(), &packed].concat())]));
     let expecting = |part: &str| {
-        let body_contains = Some(Expected { what: part.to_owned(), shown: part.to_owned() });
-        Site { expect: Expect { body_contains, ..Expect::default() }, ..site(&server.url("/")) }
+        let contains = vec![Expected { what: part.to_owned(), shown: part.to_owned() }];
+        let expect = BodyExpectations { contains, ..BodyExpectations::default() }.into();
+        Site { expect, ..site(&server.url("/")) }
     };
     for (site, cause) in
         [(site(&server.url("/")), Cause::Ok), (expecting("xxxx"), Cause::Ok), (expecting("y"), Cause::Body)]

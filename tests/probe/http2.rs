@@ -23,7 +23,10 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::runtime::Runtime;
-use webmon::model::{Cause, Flags, Http, HttpOffer, Observation, Phase, Resolver, Secret, Site, Status};
+use webmon::model::{
+    BodyExpectations, Cause, Expect, Expected, Flags, Http, HttpOffer, Observation, Phase, Resolver, Secret, Site,
+    Status,
+};
 use webmon::probe::{HttpProber, Prober, ProberOptions};
 
 #[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
@@ -320,9 +323,9 @@ fn the_handshake_chooses_the_protocol_and_a_kept_connection_serves_many_checks()
     let url = format!("https://127.0.0.1:{}/path?q=1", server.start(&authority, "127.0.0.1", &serving));
     let prober = prober(Some(&authority));
     let body = Some(Secret::new("ping"));
-    let expect = |part: &str| webmon::model::Expect {
-        body_contains: Some(webmon::model::Expected { what: part.to_owned(), shown: part.to_owned() }),
-        ..webmon::model::Expect::default()
+    let expect = |part: &str| -> Expect {
+        let contains = vec![Expected { what: part.to_owned(), shown: part.to_owned() }];
+        BodyExpectations { contains, ..BodyExpectations::default() }.into()
     };
     let address = url.strip_prefix("https://").unwrap();
     let asked = expect(&format!("PUT https://{address} {{\"user-agent\""));

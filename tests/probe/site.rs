@@ -9,7 +9,8 @@ use crate::support::tls::{Authority, Identity, Leaf};
 use crate::support::{Behaviour, Server, Step, redirect, response};
 use regex::bytes::Regex;
 use webmon::model::{
-    Cause, ClientIdentity, Expect, Expected, Family, Flags, Observation, Phase, Resolver, Site, TlsFiles, TlsRules,
+    BodyExpectations, Cause, ClientIdentity, Expect, Expected, Family, Flags, Observation, Phase, Resolver, Site,
+    TlsFiles, TlsRules,
 };
 use webmon::probe::{HttpProber, Prober, ProberOptions};
 
@@ -44,8 +45,14 @@ fn expected<T>(what: T) -> Expected<T> {
 async fn an_answer_has_to_meet_every_expectation() {
     let halves = || vec![Step::send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nall "), Step::wait_ms(30)];
     let whole = [halves(), vec![Step::send("well")]].concat();
-    let contains = |text: &str| Expect { body_contains: Some(expected(text.to_owned())), ..Expect::default() };
-    let matches = |text| Expect { body_regex: Some(expected(Regex::new(text).unwrap())), ..Expect::default() };
+    let contains = |text: &str| -> Expect {
+        let contains = vec![expected(text.to_owned())];
+        BodyExpectations { contains, ..BodyExpectations::default() }.into()
+    };
+    let matches = |text| -> Expect {
+        let regex = Some(expected(Regex::new(text).unwrap()));
+        BodyExpectations { regex, ..BodyExpectations::default() }.into()
+    };
     let within = |millis| Expect { max_response_time: Some(Duration::from_millis(millis)), ..Expect::default() };
     let prober = prober(&online());
     for (script, expect, max_body, cause) in [
@@ -59,7 +66,7 @@ async fn an_answer_has_to_meet_every_expectation() {
         // The first cause in the order of judgement is the one.
         (halves(), contains("never"), 1024, Cause::Truncated),
         (vec![Step::wait_ms(30), Step::send(response(500, "no"))], within(20), 1024, Cause::Status),
-        (whole, Expect { body_contains: Some(expected("never".to_owned())), ..within(20) }, 1024, Cause::Body),
+        (whole, Expect { body: contains("never").body, ..within(20) }, 1024, Cause::Body),
     ] {
         let script = [script, vec![Step::Close]].concat();
         let server = Server::start(Behaviour::always(script));

@@ -97,6 +97,7 @@ mod tests {
             Cause::Truncated,
             Cause::Redirect,
             Cause::Status,
+            Cause::Header,
             Cause::Body,
             Cause::Slow,
         ];

@@ -4,7 +4,7 @@ use url::Host;
 
 use crate::config::keys::value::format_size;
 use crate::model::time::duration;
-use crate::model::{Redirects, Site, StatusSet};
+use crate::model::{BodyExpectations, Redirects, Site, StatusSet};
 
 /// Passes the warnings about `site` to `add`.
 pub(crate) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {
@@ -51,18 +51,20 @@ fn statuses(site: &Site, add: &mut dyn FnMut(String)) {
 
 fn body(site: &Site, add: &mut dyn FnMut(String)) {
     let expect = &site.expect;
-    let part = expect.body_contains.as_ref().map(|_| "body_contains");
-    let pattern = expect.body_regex.as_ref().filter(|pattern| !pattern.what.is_match(b""));
-    let Some(key) = part.or_else(|| pattern.map(|_| "body_regex")) else { return };
+    let BodyExpectations { contains, regex, json, .. } = &*expect.body;
+    let is_meant = [
+        ("body_contains", !contains.is_empty()),
+        ("body_regex", regex.as_ref().is_some_and(|pattern| !pattern.what.is_match(b""))),
+        ("json", !json.is_empty()),
+    ];
+    let Some((key, _)) = is_meant.into_iter().find(|(_, is_meant)| *is_meant) else { return };
     let bodiless = |&(low, high): &(u16, u16)| (low..=high).all(|code| matches!(code, 100..=199 | 204 | 304));
     if site.method == "HEAD" {
         add(format!("{key} is never met: an answer to HEAD has no body; use GET"));
     } else if expect.status.ranges().iter().all(bodiless) {
         add(format!("{key} is never met: an answer with status {} has no body", expect.status));
     }
-    if let Some(part) = &expect.body_contains
-        && part.what.len() as u64 > site.max_body
-    {
+    if contains.iter().any(|part| part.what.len() as u64 > site.max_body) {
         let most = format_size(site.max_body);
         add(format!("body_contains is never met: it is longer than the {most} that max_body reads"));
     }
@@ -90,6 +92,7 @@ mod tests {
             ("expect: { status: 301 }, redirects: same-host", "never seen"),
             ("expect: { status: 100 }", "the status 100 is never seen: a final one"),
             ("method: HEAD, expect: { body_contains: ok }", "body_contains is never met: an answer to HEAD"),
+            ("method: HEAD, expect: { json: { /a: 1 } }", "json is never met: an answer to HEAD"),
             ("method: HEAD, expect: { body_regex: ok }", "body_regex is never met: an answer to HEAD"),
             ("expect: { status: '204,304', body_contains: ok }", "an answer with status 204,304 has no body"),
             ("max_body: 1B, expect: { body_contains: ok }", "longer than the 1B"),
@@ -109,6 +112,7 @@ mod tests {
             "expect: { status: '200-399' }",
             "expect: { status: '101,304' }",
             "method: HEAD, expect: { body_regex: '^$' }",
+            "method: HEAD, expect: { body_not_contains: error }",
             "expect: { status: '200,204', body_contains: ok }",
             "max_body: 2B, expect: { body_contains: ok }",
             "redirects: none, max_redirects: 0",

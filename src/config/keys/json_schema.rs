@@ -55,6 +55,8 @@ fn property(key: &DeclaredKey) -> Value {
         key.form,
         ValueForm::List(..)
             | ValueForm::Headers
+            | ValueForm::HeaderWishes
+            | ValueForm::JsonWishes
             | ValueForm::Texts(_)
             | ValueForm::Words(_)
             | ValueForm::Outlets(_)
@@ -88,20 +90,15 @@ fn form(written: &ValueForm) -> Value {
         ValueForm::Text => text(),
         ValueForm::Url => or_expression(&url()),
         ValueForm::Path => json!({ "type": "string", "minLength": 1 }),
-        ValueForm::Status => {
-            let one = json!({ "anyOf": [
-                { "type": "integer", "minimum": 100, "maximum": 999 },
-                pattern(r"^\s*[1-9][0-9]{2}(\s*-\s*[1-9][0-9]{2})?(\s*,\s*[1-9][0-9]{2}(\s*-\s*[1-9][0-9]{2})?)*\s*$"),
-                expression(),
-            ] });
-            json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
-        }
+        ValueForm::Status => status(),
         ValueForm::Headers => json!({
             "type": ["object", "null"],
             "patternProperties": { "^<<$": true },
             "propertyNames": { "pattern": r"^[!#$%&'*+\-.^_`|~0-9A-Za-z<]+$" },
             "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
         }),
+        ValueForm::HeaderWishes => header_wishes(),
+        ValueForm::JsonWishes => json_wishes(),
         ValueForm::Texts(_) => json!({
             "type": ["object", "null"],
             "patternProperties": { "^<<$": true },
@@ -161,6 +158,45 @@ fn outlets(keys: &[DeclaredKey]) -> Value {
         "patternProperties": { "^<<$": true },
         "propertyNames": { "pattern": "^[^.]{1,40}$" },
         "additionalProperties": outlet,
+    })
+}
+
+fn status() -> Value {
+    let one = json!({ "anyOf": [
+        { "type": "integer", "minimum": 100, "maximum": 999 },
+        pattern(r"^\s*[1-9][0-9]{2}(\s*-\s*[1-9][0-9]{2})?(\s*,\s*[1-9][0-9]{2}(\s*-\s*[1-9][0-9]{2})?)*\s*$"),
+        expression(),
+    ] });
+    json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+}
+
+/// A mapping from names of headers to what they must be.
+fn header_wishes() -> Value {
+    json!({
+        "type": ["object", "null"],
+        "patternProperties": { "^<<$": true },
+        "propertyNames": { "pattern": r"^[!#$%&'*+\-.^_`|~0-9A-Za-z<]+$" },
+        "additionalProperties": { "anyOf": [text(), { "type": "null" }, regex()] },
+    })
+}
+
+/// A mapping from places of a JSON document to what must be there.
+fn json_wishes() -> Value {
+    let one = json!({ "type": ["string", "number", "boolean", "null"] });
+    json!({
+        "type": ["object", "null"],
+        "patternProperties": { "^<<$": true },
+        "propertyNames": { "pattern": r"^(<<|\$.*|(/([^~]|~[01])*)?)$" },
+        "additionalProperties": { "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }, regex()] },
+    })
+}
+
+fn regex() -> Value {
+    json!({
+        "type": "object",
+        "properties": { "regex": text() },
+        "required": ["regex"],
+        "additionalProperties": false,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Why a check came out as it did: a closed list.
 //!
 //! Invariants: the codes are on disk and in exports, so a number is never given twice and never changes; a
-//! code fits 6 bits. Causes are judged in the order transport, redirect, status, body, slow.
+//! code fits 6 bits. Causes are judged in the order transport, redirect, status, header, body, slow.
 
 use crate::model::Phase;
 
@@ -91,6 +91,8 @@ causes! {
     Slow = 22, "slow";
     /// This machine could not probe.
     Local = 23, "local";
+    /// A header is not as expected.
+    Header = 24, "header";
 }
 
 const _: () = assert!(Cause::ALL.len() <= Cause::LIMIT as usize);
@@ -144,6 +146,7 @@ impl Cause {
             Self::Truncated => "trunc",
             Self::Redirect => "redirect",
             Self::Status => "status",
+            Self::Header => "header",
             Self::Body => "body",
             Self::Slow => "slow",
             Self::Local => "local",
@@ -182,7 +185,7 @@ mod tests {
             assert_eq!(Cause::from_code(cause.code()), Some(cause));
             assert_eq!(Cause::from_name(cause.name()), Some(cause));
         }
-        assert_eq!(Cause::from_code(24), None);
+        assert_eq!(Cause::from_code(25), None);
     }
 
     #[test]

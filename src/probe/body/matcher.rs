@@ -8,6 +8,7 @@
 //! most 64 KiB, and 256 Ki bytes times states of the pattern: 2 ms at worst); others go to [`super::worker`]. A detail quotes the
 //! expectation, with `***` for values of variables, and the beginning of the body, with `***` for the secrets of the site.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -15,13 +16,14 @@ use regex::bytes::Regex;
 
 use crate::model::lock::lock;
 use crate::model::text::clean_line;
-use crate::model::{Cause, Expected, KnownSecrets, Site, figures};
+use crate::model::{BodyExpectations, Cause, Expected, KnownSecrets, Site, figures};
 use crate::probe::failure::Failure;
 
 use super::charset::{Charset, decode};
 use super::content_coding::{Coding, End, Unpacked, unpack};
 use super::excerpt;
 use super::interrupt::pause;
+use super::json::{self, Unexpected};
 use super::pattern_search::Pattern;
 use super::received::BodyRead;
 use super::text_search::{TextFound, TextSearch};
@@ -67,8 +69,7 @@ impl Patterns {
 /// A body and what is expected of it.
 pub(crate) struct BodyMatch {
     pub(crate) body: BodyRead,
-    pub(crate) contains: Option<Expected<String>>,
-    pub(crate) regex: Option<Expected<Regex>>,
+    pub(crate) expected: Arc<BodyExpectations>,
     pub(crate) patterns: Arc<Patterns>,
     /// These are not quoted.
     pub(crate) secrets: KnownSecrets,
@@ -88,9 +89,8 @@ struct SearchableBody {
 
 impl BodyMatch {
     pub(crate) fn new(body: BodyRead, site: &Site, patterns: &Arc<Patterns>) -> Self {
-        let (contains, regex) = (site.expect.body_contains.clone(), site.expect.body_regex.clone());
-        let (secrets, of_head) = (site.secrets.clone(), site.method == "HEAD");
-        Self { body, contains, regex, patterns: Arc::clone(patterns), secrets, of_head }
+        let (expected, secrets, of_head) = (Arc::clone(&site.expect.body), site.secrets.clone(), site.method == "HEAD");
+        Self { body, expected, patterns: Arc::clone(patterns), secrets, of_head }
     }
 
     /// Whether the search takes less time than handing it to another thread.
@@ -99,8 +99,10 @@ impl BodyMatch {
         let is_easy = |regex: &Expected<Regex>| {
             self.patterns.compiled(&regex.what).is_some_and(|pattern| length * pattern.states() <= SHORT_MATCH)
         };
+        let BodyExpectations { regex, not_regex, json, .. } = &*self.expected;
+        let has_no_query = json.iter().all(|expectation| expectation.query.is_none());
         // An empty body needs no search.
-        length == 0 || length <= SHORT && is_plain && self.regex.as_ref().is_none_or(is_easy)
+        length == 0 || length <= SHORT && is_plain && has_no_query && regex.iter().chain(not_regex).all(is_easy)
     }
 
     /// Whether the body is as expected.
@@ -117,23 +119,51 @@ impl BodyMatch {
             return Err(wrong(format!("the body is not valid {name}, as its header says; {size}")));
         }
         let searched = SearchableBody { plain, end, mislabelled, is_capped: self.body.is_capped };
-        let regex = match &self.regex {
-            Some(regex) => Some((self.patterns.get(&regex.what)?, regex)),
-            None => None,
-        };
-        let mut unmet = Unmet { contains: self.contains.as_ref(), regex };
-        unmet.search(&searched.plain).await;
-        if unmet.contains.is_none() && unmet.regex.is_none() {
-            return Ok(());
+        let mut quests = quests(&self.expected, &self.patterns)?;
+        search(&mut quests, &searched.plain).await;
+        let mut doubt = String::new();
+        if quests.iter().any(|quest| !quest.is_found) {
+            doubt = self.search_text(&searched, &mut quests).await + &self.doubt_about_codings(&searched);
         }
-        let doubt = self.search_text(&searched, &mut unmet).await + &self.doubt_about_codings(&searched);
-        let (what, shown) = match unmet {
-            Unmet { contains: Some(part), .. } => ("contain", &part.shown),
-            Unmet { regex: Some((_, regex)), .. } => ("match", &regex.shown),
-            _ => return Ok(()),
+        if let Some(wrong_one) = quests.iter().find(|quest| quest.is_found == quest.is_unwanted) {
+            let (what, description) = (wrong_one.sentence(), self.describe(&searched));
+            // What is there is there, wherever the body ends.
+            let within = if wrong_one.is_unwanted { String::new() } else { searched.within(self.body.bytes) + &doubt };
+            return Err(wrong(format!("the body {what}{within}{description}")));
+        }
+        if self.expected.json.is_empty() { Ok(()) } else { self.judge_json(&searched).await }
+    }
+
+    /// Whether the body is as expected, read as JSON.
+    async fn judge_json(&self, searched: &SearchableBody) -> JobResult {
+        let not_json = |why: &str| {
+            let (doubt, description) = (self.doubt_about_codings(searched), self.describe(searched));
+            wrong(format!("the body is not JSON: {why}{doubt}{description}"))
         };
-        let (within, description) = (searched.within(self.body.bytes), self.describe(&searched));
-        Err(wrong(format!("the body does not {what} {}{within}{doubt}{description}", quoted(shown))))
+        if searched.is_cut() {
+            let within = searched.within(self.body.bytes);
+            return Err(wrong(format!("the body cannot be read as JSON: it does not end{within}")));
+        }
+        if searched.plain.len() > json::DOCUMENT_MAX {
+            let most = json::DOCUMENT_MAX >> 20;
+            return Err(wrong(format!("the body cannot be read as JSON: it is longer than {most} MiB")));
+        }
+        let text = match Charset::of(&searched.plain, self.body.charset.as_deref()) {
+            Charset::Of(encoding, mark) => Cow::Owned(decode(&searched.plain[mark..], encoding, false).await.0),
+            Charset::AsItIs(mark) => {
+                let text = std::str::from_utf8(&searched.plain[mark..]);
+                Cow::Borrowed(text.map_err(|_| not_json("it is not valid UTF-8"))?)
+            }
+            Charset::Unknown(_) => {
+                let text = std::str::from_utf8(&searched.plain);
+                Cow::Borrowed(text.map_err(|_| not_json("it is not valid UTF-8, and its charset is unknown"))?)
+            }
+        };
+        pause().await;
+        json::judge(&text, &self.expected.json, &self.secrets).map_err(|unexpected| match unexpected {
+            Unexpected::NotJson(why) => not_json(&why),
+            Unexpected::Value(what) => wrong(what),
+        })
     }
 
     /// The remark about codings in the sentence of a failed search.
@@ -175,13 +205,13 @@ impl BodyMatch {
     }
 
     /// Searches the text of the body where it differs from its bytes. Returns what makes a failed search doubtful.
-    async fn search_text(&self, searched: &SearchableBody, unmet: &mut Unmet<'_>) -> String {
+    async fn search_text(&self, searched: &SearchableBody, quests: &mut [Quest<'_>]) -> String {
         let label = self.body.charset.as_deref();
         match Charset::of(&searched.plain, label) {
             Charset::Unknown(label) => format!("; webmon does not know its charset {label:?}"),
             Charset::Of(encoding, mark) => {
                 let (text, has_wrong) = decode(&searched.plain[mark..], encoding, searched.is_cut()).await;
-                unmet.search(text.as_bytes()).await;
+                search(quests, text.as_bytes()).await;
                 if has_wrong { format!("; it is not valid {}", encoding.name()) } else { String::new() }
             }
             Charset::AsItIs(mark) => {
@@ -192,42 +222,75 @@ impl BodyMatch {
                 };
                 if is_text {
                     if mark > 0 {
-                        unmet.search(rest).await;
+                        search(quests, rest).await;
                     }
                     return String::new();
                 }
                 pause().await;
                 let text = String::from_utf8_lossy(rest);
                 pause().await;
-                unmet.search(text.as_bytes()).await;
+                search(quests, text.as_bytes()).await;
                 if mark > 0 || label.is_some() { "; it is not valid UTF-8".to_owned() } else { String::new() }
             }
         }
     }
 }
 
-/// Expectations that no text has met so far.
-struct Unmet<'a> {
-    contains: Option<&'a Expected<String>>,
-    regex: Option<(Arc<Pattern>, &'a Expected<Regex>)>,
+/// What is searched for, whether to find it or to find that it is not there.
+struct Quest<'a> {
+    sought: Sought<'a>,
+    shown: &'a str,
+    is_unwanted: bool,
+    is_found: bool,
 }
 
-impl Unmet<'_> {
-    /// Removes those that `text` meets.
-    async fn search(&mut self, text: &[u8]) {
-        if let Some(part) = self.contains
-            && holds(text, part.what.as_bytes()).await
-        {
-            self.contains = None;
+enum Sought<'a> {
+    Text(&'a str),
+    Match(Arc<Pattern>, &'a Regex),
+}
+
+/// The quests for `expected`, in the order in which they are judged.
+fn quests<'a>(expected: &'a BodyExpectations, patterns: &Patterns) -> Result<Vec<Quest<'a>>, Failure> {
+    let BodyExpectations { contains, not_contains, regex, not_regex, json: _ } = expected;
+    let text = |is_unwanted| {
+        move |text: &'a Expected<String>| Quest {
+            sought: Sought::Text(&text.what),
+            shown: &text.shown,
+            is_unwanted,
+            is_found: false,
         }
-        let Some((pattern, regex)) = &self.regex else { return };
-        let is_found = if text.len() * pattern.states() <= SHORT_MATCH {
-            regex.what.is_match(text)
-        } else {
-            pattern.is_in(text).await
+    };
+    let mut quests: Vec<Quest<'_>> = contains.iter().map(text(false)).collect();
+    quests.extend(not_contains.iter().map(text(true)));
+    for (regex, is_unwanted) in [(regex, false), (not_regex, true)] {
+        if let Some(Expected { what, shown }) = regex {
+            let sought = Sought::Match(patterns.get(what)?, what);
+            quests.push(Quest { sought, shown, is_unwanted, is_found: false });
+        }
+    }
+    Ok(quests)
+}
+
+/// Searches `text` for what is not found yet.
+async fn search(quests: &mut [Quest<'_>], text: &[u8]) {
+    for quest in quests.iter_mut().filter(|quest| !quest.is_found) {
+        quest.is_found = match &quest.sought {
+            Sought::Text(part) => holds(text, part.as_bytes()).await,
+            Sought::Match(pattern, regex) if text.len() * pattern.states() <= SHORT_MATCH => regex.is_match(text),
+            Sought::Match(pattern, _) => pattern.is_in(text).await,
         };
-        if is_found {
-            self.regex = None;
+    }
+}
+
+impl Quest<'_> {
+    /// What is wrong if this is not as expected: `does not contain "ok"`, `contains "error", which it must not`.
+    fn sentence(&self) -> String {
+        let what = quoted(self.shown);
+        match (&self.sought, self.is_unwanted) {
+            (Sought::Text(_), false) => format!("does not contain {what}"),
+            (Sought::Text(_), true) => format!("contains {what}, which it must not"),
+            (Sought::Match(..), false) => format!("does not match {what}"),
+            (Sought::Match(..), true) => format!("matches {what}, which it must not"),
         }
     }
 }
@@ -276,6 +339,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::expect::{JsonExpectation, JsonWish};
     use crate::probe::body::content_coding::ContentCodings;
     use crate::probe::body::interrupt::at_once;
 
@@ -288,10 +352,11 @@ mod tests {
     }
 
     fn matching(contains: Option<&str>, regex: Option<&str>, body: BodyRead) -> BodyMatch {
-        let contains = contains.map(|part| expected(part.to_owned(), part));
+        let contains = contains.map(|part| expected(part.to_owned(), part)).into_iter().collect();
         let regex = regex.map(|pattern| expected(Regex::new(pattern).unwrap(), pattern));
+        let expected = Arc::new(BodyExpectations { contains, regex, ..BodyExpectations::default() });
         let (patterns, secrets) = (Arc::default(), KnownSecrets::new(["hunter2"]));
-        BodyMatch { body, contains, regex, patterns, secrets, of_head: false }
+        BodyMatch { body, expected, patterns, secrets, of_head: false }
     }
 
     fn detail(matching: BodyMatch) -> String {
@@ -426,6 +491,79 @@ mod tests {
                 ..matching(None, Some("ok.{0,160}done"), body(&vec![b'o'; length]))
             };
             assert_eq!(is_short(&next), short, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn several_texts_are_expected_and_others_must_not_be_there() {
+        let text = |part: &str| expected(part.to_owned(), part);
+        let pattern = |pattern: &str| Some(expected(Regex::new(pattern).unwrap(), pattern));
+        let said = |expected: BodyExpectations, kept: &[u8]| {
+            detail(BodyMatch { expected: Arc::new(expected), ..matching(None, None, body(kept)) })
+        };
+        let all = || BodyExpectations {
+            contains: vec![text("ok"), text("ready")],
+            not_contains: vec![text("Fatal"), text("Café zu")],
+            regex: pattern("^[^$]"),
+            not_regex: pattern("(?i)exception"),
+            json: Vec::new(),
+        };
+        for (kept, sentence) in [
+            (&b"ready ok"[..], ""),
+            (b"ok", "the body does not contain \"ready\"; it is 2 bytes and begins \"ok\""),
+            (
+                b"ok ready Fatal",
+                "the body contains \"Fatal\", which it must not; it is 14 bytes and begins \"ok ready Fatal\"",
+            ),
+            (
+                "ok ready Café zu".as_bytes(),
+                "the body contains \"Café zu\", which it must not; it is 17 bytes and begins \"ok ready Café zu\"",
+            ),
+            (b"$ok ready", "the body does not match \"^[^$]\"; it is 9 bytes and begins \"$ok ready\""),
+            (
+                b"ok ready EXCEPTION",
+                "the body matches \"(?i)exception\", which it must not; it is 18 bytes and begins \"ok ready EXCEPTION\"",
+            ),
+        ] {
+            assert_eq!(said(all(), kept), sentence);
+        }
+        // Not in its bytes, but in its text.
+        let latin = BodyExpectations { not_contains: vec![text("Café")], ..BodyExpectations::default() };
+        let read = BodyRead { charset: Some("latin1".to_owned()), ..body(b"Caf\xe9") };
+        let of_text = BodyMatch { expected: Arc::new(latin), ..matching(None, None, read) };
+        assert!(detail(of_text).starts_with("the body contains \"Café\", which it must not"));
+    }
+
+    #[test]
+    fn json_is_read_in_its_charset_and_whole() {
+        let ok = Expected { what: serde_json::json!("ök"), shown: "\"ök\"".to_owned() };
+        let json = JsonExpectation { path: "/a".to_owned(), query: None, wanted: JsonWish::OneOf(vec![ok]) };
+        let expected = Arc::new(BodyExpectations { json: vec![json], ..BodyExpectations::default() });
+        let said = |read: BodyRead| detail(BodyMatch { expected: Arc::clone(&expected), ..matching(None, None, read) });
+        let in_charset = |charset: &str, kept: &[u8]| BodyRead { charset: Some(charset.to_owned()), ..body(kept) };
+        let whole = "{\"a\":\"ök\"}";
+        for (read, sentence) in [
+            (body(whole.as_bytes()), ""),
+            (body(format!("\u{feff}{whole}").as_bytes()), ""),
+            (in_charset("latin1", b"{\"a\":\"\xf6k\"}"), ""),
+            (in_charset("utf-16", b"{\0\"\0a\0\"\0:\0\"\0\xf6\0k\0\"\0}\0"), ""),
+            (
+                body(b"{\"a\":\"\xf6k\"}"),
+                "the body is not JSON: it is not valid UTF-8; it is 10 bytes and begins \"{\"a\":\"\u{fffd}k\"}\"",
+            ),
+            (body(b"{\"a\":1}"), "JSON at /a: expected \"ök\", got 1"),
+            (
+                body(b"<h1>"),
+                "the body is not JSON: expected value at line 1 column 1; it is 4 bytes and begins \"<h1>\"",
+            ),
+            (body(b""), "the body is not JSON: EOF while parsing a value at line 1 column 0; it is empty"),
+            (
+                BodyRead { is_capped: true, ..body(whole.as_bytes()) },
+                "the body cannot be read as JSON: it does not end within 11 bytes",
+            ),
+            (body(&vec![b' '; json::DOCUMENT_MAX + 1]), "the body cannot be read as JSON: it is longer than 4 MiB"),
+        ] {
+            assert_eq!(said(read), sentence);
         }
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod charset;
 pub(crate) mod content_coding;
 pub(crate) mod excerpt;
 pub(crate) mod interrupt;
+pub(crate) mod json;
 pub(crate) mod matcher;
 pub(crate) mod pattern_search;
 pub(crate) mod received;

@@ -3,7 +3,8 @@
 //! What is meant to be endless (`text/event-stream`, `multipart/x-mixed-replace`) is read until every expectation is met for
 //! certain: a text was found, a match needs no end. Any other body without a length is a page until its time is up; if it met
 //! every expectation by then, it is a stream. In both cases the transfer ends with the deciding byte, and the connection is not
-//! reused. A body with a length must arrive whole, and one that breaks off is a failure.
+//! reused. A body with a length must arrive whole, and one that breaks off is a failure. Where something must not be in the body,
+//! or the body is read as JSON, its end has to be seen, so no part of it decides.
 //!
 //! Coded or non-UTF-8 bodies are read anew with each piece, so only their beginning is read before the time is up.
 //! Bounds: on the network thread 4 Mi bytes times states of the pattern, some ms at worst, and 1 MiB decoded at once.
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::model::{BODY_KEPT_MAX, Cause, Expect, Status};
+use crate::model::{BODY_KEPT_MAX, BodyExpectations, Cause, Status};
 use crate::probe::failure::Failure;
 
 use super::charset::{Charset, decode};
@@ -55,14 +56,14 @@ pub(crate) struct Live {
 struct Reading {
     codings: Vec<Coding>,
     charset: Option<String>,
-    expect: Expect,
+    expected: Arc<BodyExpectations>,
     patterns: Arc<Patterns>,
 }
 
 /// A search for what is expected.
 struct Search {
-    /// None once found.
-    contains: Option<TextSearch>,
+    /// Those that are not found yet.
+    contains: Vec<TextSearch>,
     /// None once found.
     matches: Option<PatternSearch>,
     /// The end of what was found so far.
@@ -84,14 +85,14 @@ impl Live {
     pub(crate) fn new(
         status_line: StatusLine,
         body: &BodyRead,
-        expect: &Expect,
+        expected: &Arc<BodyExpectations>,
         patterns: &Arc<Patterns>,
         clock: fn() -> Instant,
     ) -> Result<Self, Failure> {
         let is_endless = body.kind.as_deref().is_some_and(|kind| ENDLESS.contains(&kind));
-        let search = if is_endless { Some(Search::new(expect, patterns)?) } else { None };
+        let search = if is_endless { Some(Search::new(expected, patterns)?) } else { None };
         let (codings, charset) = (body.codings.known.clone(), body.charset.clone());
-        let reading = Reading { codings, charset, expect: expect.clone(), patterns: Arc::clone(patterns) };
+        let reading = Reading { codings, charset, expected: Arc::clone(expected), patterns: Arc::clone(patterns) };
         Ok(Self { status_line, clock, arrivals: Vec::new(), search, reading, work: WORK })
     }
 
@@ -141,7 +142,7 @@ impl Live {
             if reading.has_own_text(&body) {
                 return reading.search_all(&body, &ends, &result).await;
             }
-            search_all(Search::new(&reading.expect, &reading.patterns)?, &body, &result).await
+            search_all(Search::new(&reading.expected, &reading.patterns)?, &body, &result).await
         };
         workers.run(site, search).await.ok()?;
         let decided_at = decided_at.load(Ordering::Relaxed);
@@ -172,7 +173,7 @@ impl Reading {
             }
             &decoded.bytes
         };
-        let mut search = Search::new(&self.expect, &self.patterns)?;
+        let mut search = Search::new(&self.expected, &self.patterns)?;
         if search.finish(plain, work, &mut cost).await {
             return Ok((true, cost));
         }
@@ -186,8 +187,8 @@ impl Reading {
             }
         };
         cost += text.len();
-        let mut rest = Search::new(&self.expect, &self.patterns)?;
-        rest.contains = rest.contains.filter(|_| search.contains.is_some());
+        let mut rest = Search::new(&self.expected, &self.patterns)?;
+        rest.contains.retain(|text| search.contains.iter().any(|missing| missing.is_for(text)));
         rest.matches = rest.matches.filter(|_| search.matches.is_some());
         let is_met = rest.finish(text, work, &mut cost).await;
         Ok((is_met, cost))
@@ -228,9 +229,9 @@ async fn search_all(mut search: Search, body: &[u8], decided_at: &AtomicUsize) -
 }
 
 impl Search {
-    fn new(expect: &Expect, patterns: &Patterns) -> Result<Self, Failure> {
-        let contains = expect.body_contains.as_ref().map(|part| TextSearch::new(part.what.as_bytes()));
-        let matches = match &expect.body_regex {
+    fn new(expected: &BodyExpectations, patterns: &Patterns) -> Result<Self, Failure> {
+        let contains = expected.contains.iter().map(|part| TextSearch::new(part.what.as_bytes())).collect();
+        let matches = match &expected.regex {
             Some(regex) => Some(PatternSearch::new(patterns.get(&regex.what)?)),
             None => None,
         };
@@ -258,14 +259,15 @@ impl Search {
     /// Searches some more of `body`, which begins with the body of the step before.
     fn step(&mut self, body: &[u8]) -> Next {
         let mut next = Next::Await;
-        match self.contains.as_mut().map(|search| search.step(body)) {
-            Some(TextFound::EndsAt(end)) => {
-                self.decided_at = self.decided_at.max(end);
-                self.contains = None;
+        self.contains.retain_mut(|search| {
+            let found = search.step(body);
+            match found {
+                TextFound::EndsAt(end) => self.decided_at = self.decided_at.max(end),
+                TextFound::More => next = Next::Search,
+                TextFound::Missing => {}
             }
-            Some(TextFound::More) => next = Next::Search,
-            Some(TextFound::Missing) | None => {}
-        }
+            !matches!(found, TextFound::EndsAt(_))
+        });
         if let Some(search) = &mut self.matches {
             // The text after a match may matter, and an incomplete character says nothing.
             let whole = whole_characters(body);
@@ -279,7 +281,7 @@ impl Search {
                 None => {}
             }
         }
-        if self.contains.is_none() && self.matches.is_none() { Next::Decided } else { next }
+        if self.contains.is_empty() && self.matches.is_none() { Next::Decided } else { next }
     }
 }
 
@@ -307,9 +309,11 @@ mod tests {
     use crate::model::Expected;
 
     fn search(contains: Option<&str>, pattern: Option<&str>) -> Search {
-        let body_contains = contains.map(|what| Expected { what: what.to_owned(), shown: String::new() });
-        let body_regex = pattern.map(|what| Expected { what: Regex::new(what).unwrap(), shown: String::new() });
-        Search::new(&Expect { body_contains, body_regex, ..Expect::default() }, &Patterns::default()).unwrap()
+        let contains = contains.map(|what| Expected { what: what.to_owned(), shown: String::new() });
+        let regex = pattern.map(|what| Expected { what: Regex::new(what).unwrap(), shown: String::new() });
+        let contains = contains.into_iter().collect();
+        let expected = BodyExpectations { contains, regex, ..BodyExpectations::default() };
+        Search::new(&expected, &Patterns::default()).unwrap()
     }
 
     /// How many bytes, given one by one, decide the search, and the end of what it found.
@@ -354,7 +358,7 @@ mod tests {
         let steps =
             std::iter::repeat_with(|| search.step(body.as_bytes())).take_while(|next| *next == Next::Search).count();
         assert!(steps >= 2, "{steps}");
-        assert_eq!((search.contains.is_none(), search.decided_at), (true, body.len()));
+        assert_eq!((search.contains.is_empty(), search.decided_at), (true, body.len()));
     }
 
     #[test]

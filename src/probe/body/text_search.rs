@@ -26,6 +26,11 @@ impl TextSearch {
         Self { finder: Finder::new(part).into_owned(), from: 0 }
     }
 
+    /// Whether `other` searches for the same text.
+    pub(crate) fn is_for(&self, other: &Self) -> bool {
+        self.finder.needle() == other.finder.needle()
+    }
+
     /// Searches the next piece of `body`, which begins with the body of the step before.
     pub(crate) fn step(&mut self, body: &[u8]) -> TextFound {
         let longest = self.finder.needle().len();

@@ -8,4 +8,5 @@ pub(crate) mod pool;
 pub(crate) mod redirect;
 pub(crate) mod repair;
 pub(crate) mod request;
+pub(crate) mod unexpected_header;
 pub(crate) mod unexpected_status;

@@ -55,6 +55,10 @@ pub(crate) enum ValueForm {
     Status,
     /// A mapping from header names to values.
     Headers,
+    /// A mapping from header names to what is expected of them.
+    HeaderWishes,
+    /// A mapping from places of a JSON document to what is expected there.
+    JsonWishes,
     /// A mapping from at most this many names to texts.
     Texts(usize),
     /// A program and its arguments, at most this many.

@@ -1,0 +1,247 @@
+//! Judges a body as a JSON document: values at JSON Pointers (RFC 6901) and of `JSONPath` queries (RFC 9535).
+//!
+//! A text equals only a text, and numbers are equal by their value. A sentence has the place, what was expected and what came,
+//! of that at most 80 bytes, with `***` for the secrets of the site.
+//! Bounds: documents of 4 MiB, which take up to 16 times as much memory while they are read; 128 levels (of `serde_json`);
+//! 10,000 values of a query.
+
+use serde_json::{Number, Value};
+use serde_json_path::JsonPath;
+
+use crate::model::KnownSecrets;
+use crate::model::expect::{JsonExpectation, JsonWish};
+use crate::model::text::clean_line;
+
+/// Bytes of the longest document.
+pub(crate) const DOCUMENT_MAX: usize = 4 << 20;
+/// Values of a query that are looked at.
+const VALUES_MAX: usize = 10_000;
+/// Longest quote of a value and of its place, bytes.
+const QUOTED_MAX: usize = 80;
+
+/// Whether `document` is as expected; if not, why.
+pub(crate) fn judge(
+    document: &str,
+    expectations: &[JsonExpectation],
+    secrets: &KnownSecrets,
+) -> Result<(), Unexpected> {
+    let document: Value = serde_json::from_str(document).map_err(|error| Unexpected::NotJson(error.to_string()))?;
+    let told = |text: &str| clean_line(&secrets.hidden_in(text), QUOTED_MAX);
+    for JsonExpectation { path, query, wanted } in expectations {
+        let but = match query {
+            None => found_at(&document, path, wanted, told),
+            Some(query) => found_by(&document, query, wanted, told),
+        };
+        but.map_err(|but| Unexpected::Value(format!("JSON at {path}: expected {wanted}, {but}")))?;
+    }
+    Ok(())
+}
+
+/// Why a document is not as expected.
+pub(crate) enum Unexpected {
+    /// It is none, for this reason.
+    NotJson(String),
+    /// A value of it is not; a sentence about it.
+    Value(String),
+}
+
+fn found_at(document: &Value, path: &str, wanted: &JsonWish, told: impl Fn(&str) -> String) -> Result<(), String> {
+    match (document.pointer(path), wanted) {
+        (None, JsonWish::Absent) => Ok(()),
+        (None, _) => Err("but it is missing".to_owned()),
+        (Some(value), wanted) if is_met(value, wanted) => Ok(()),
+        (Some(value), _) => Err(format!("got {}", told(&value.to_string()))),
+    }
+}
+
+fn found_by(
+    document: &Value,
+    query: &JsonPath,
+    wanted: &JsonWish,
+    told: impl Fn(&str) -> String,
+) -> Result<(), String> {
+    let found = query.query_located(document);
+    if found.len() > VALUES_MAX {
+        return Err(format!("but {} values are there; the limit is {VALUES_MAX}", found.len()));
+    }
+    if found.is_empty() {
+        return if *wanted == JsonWish::Absent { Ok(()) } else { Err("but nothing is found".to_owned()) };
+    }
+    match found.iter().find(|value| !is_met(value.node(), wanted)) {
+        None => Ok(()),
+        Some(value) => {
+            Err(format!("got {} at {}", told(&value.node().to_string()), told(&value.location().to_string())))
+        }
+    }
+}
+
+fn is_met(value: &Value, wanted: &JsonWish) -> bool {
+    match wanted {
+        JsonWish::Present => true,
+        JsonWish::Absent => false,
+        JsonWish::OneOf(values) => values.iter().any(|wanted| is_same(value, &wanted.what)),
+        JsonWish::Compared(comparison, limit) => {
+            value.as_f64().is_some_and(|number| comparison.holds(number, limit.what))
+        }
+        JsonWish::Matches(regex) => value.as_str().is_some_and(|text| regex.what.is_match(text.as_bytes())),
+    }
+}
+
+fn is_same(value: &Value, wanted: &Value) -> bool {
+    match (value, wanted) {
+        (Value::Number(value), Value::Number(wanted)) => is_same_number(value, wanted),
+        (value, wanted) => value == wanted,
+    }
+}
+
+/// Whether they have the same value, however they are written. Whole numbers beyond 2^53 are no doubles.
+fn is_same_number(one: &Number, other: &Number) -> bool {
+    one == other || (one.is_f64() || other.is_f64()) && one.as_f64() == other.as_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use regex::bytes::Regex;
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::Expected;
+    use crate::model::expect::Comparison;
+
+    fn expected<T>(what: T, shown: &str) -> Expected<T> {
+        Expected { what, shown: shown.to_owned() }
+    }
+
+    fn at(path: &str, wanted: JsonWish) -> JsonExpectation {
+        let query = path.starts_with('$').then(|| JsonPath::parse(path).unwrap());
+        JsonExpectation { path: path.to_owned(), query, wanted }
+    }
+
+    fn is(value: Value) -> JsonWish {
+        let shown = value.to_string();
+        JsonWish::OneOf(vec![expected(value, &shown)])
+    }
+
+    fn compared(comparison: Comparison, limit: f64) -> JsonWish {
+        JsonWish::Compared(comparison, expected(limit, &limit.to_string()))
+    }
+
+    fn matches(regex: &str) -> JsonWish {
+        JsonWish::Matches(expected(Regex::new(regex).unwrap(), regex))
+    }
+
+    /// The sentence about `document`; empty if it is as expected.
+    fn said(document: &str, path: &str, wanted: JsonWish) -> String {
+        match judge(document, &[at(path, wanted)], &KnownSecrets::new(["hunter2-long"])) {
+            Ok(()) => String::new(),
+            Err(Unexpected::NotJson(why)) => format!("not JSON: {why}"),
+            Err(Unexpected::Value(what)) => what,
+        }
+    }
+
+    const HEALTH: &str = r#"{ "status": "ok", "n": 1, "text": "1", "half": 0.5, "big": 9007199254740993, "none": null, "on": true,
+        "list": [10, {"a": "b"}], "a/b": 2, "m~n": 3, "": 4, "ü日": "yes", "nested": {"deep": {"er": []}},
+        "checks": [{"state": "up", "critical": true}, {"state": "down", "critical": false}, {"state": "up"}] }"#;
+
+    #[test]
+    fn a_value_is_as_expected_or_the_sentence_says_what_it_is() {
+        for (path, wanted, sentence) in [
+            ("/status", is(json!("ok")), ""),
+            ("/status", is(json!("up")), "JSON at /status: expected \"up\", got \"ok\""),
+            ("/n", is(json!(1)), ""),
+            ("/n", is(json!(1.0)), ""),
+            ("/n", is(json!("1")), "JSON at /n: expected \"1\", got 1"),
+            ("/text", is(json!(1)), "JSON at /text: expected 1, got \"1\""),
+            ("/half", is(json!(0.5)), ""),
+            ("/big", is(json!(9_007_199_254_740_993_u64)), ""),
+            (
+                "/big",
+                is(json!(9_007_199_254_740_992_u64)),
+                "JSON at /big: expected 9007199254740992, got 9007199254740993",
+            ),
+            ("/none", is(Value::Null), ""),
+            ("/none", JsonWish::Present, ""),
+            ("/none", JsonWish::Absent, "JSON at /none: expected absent, got null"),
+            ("/on", is(json!(true)), ""),
+            ("/on", is(json!("true")), "JSON at /on: expected \"true\", got true"),
+            ("/list/0", is(json!(10)), ""),
+            ("/list/1/a", is(json!("b")), ""),
+            ("/list/2", JsonWish::Absent, ""),
+            ("/list/00", JsonWish::Absent, ""),
+            ("/list/-", JsonWish::Absent, ""),
+            ("/list", is(json!("x")), "JSON at /list: expected \"x\", got [10,{\"a\":\"b\"}]"),
+            ("/a~1b", is(json!(2)), ""),
+            ("/m~0n", is(json!(3)), ""),
+            ("/", is(json!(4)), ""),
+            ("", JsonWish::Present, ""),
+            ("/ü日", matches("^y"), ""),
+            ("/nested/deep/er", JsonWish::Present, ""),
+            ("/missing", JsonWish::Absent, ""),
+            ("/missing", JsonWish::Present, "JSON at /missing: expected present, but it is missing"),
+            ("/status/deeper", is(json!(1)), "JSON at /status/deeper: expected 1, but it is missing"),
+            ("/n", compared(Comparison::Less, 2.0), ""),
+            ("/n", compared(Comparison::Less, 1.0), "JSON at /n: expected < 1, got 1"),
+            ("/n", compared(Comparison::AtMost, 1.0), ""),
+            ("/n", compared(Comparison::AtLeast, 1.0), ""),
+            ("/n", compared(Comparison::Greater, 1.0), "JSON at /n: expected > 1, got 1"),
+            ("/text", compared(Comparison::Less, 2.0), "JSON at /text: expected < 2, got \"1\""),
+            ("/status", matches("^o"), ""),
+            ("/status", matches("^k"), "JSON at /status: expected a match of \"^k\", got \"ok\""),
+            ("/n", matches("1"), "JSON at /n: expected a match of \"1\", got 1"),
+        ] {
+            assert_eq!(said(HEALTH, path, wanted), sentence, "{path}");
+        }
+    }
+
+    #[test]
+    fn of_the_values_of_a_query_each_is_as_expected_and_there_is_one() {
+        let one_of = |values: [&str; 2]| {
+            JsonWish::OneOf(values.map(|value| expected(json!(value), &format!("{value:?}"))).to_vec())
+        };
+        for (path, wanted, sentence) in [
+            ("$.checks[?@.critical==true].state", is(json!("up")), ""),
+            ("$.checks[*].state", one_of(["up", "down"]), ""),
+            (
+                "$.checks[*].state",
+                one_of(["up", "slow"]),
+                "JSON at $.checks[*].state: expected \"up\" or \"slow\", got \"down\" at $['checks'][1]['state']",
+            ),
+            ("$.checks[?@.state=='gone']", JsonWish::Absent, ""),
+            ("$.checks[?@.state=='down']", JsonWish::Present, ""),
+            ("$.gone", is(json!(1)), "JSON at $.gone: expected 1, but nothing is found"),
+            ("$..er", JsonWish::Present, ""),
+        ] {
+            assert_eq!(said(HEALTH, path, wanted), sentence, "{path}");
+        }
+        let many = format!("[{}1]", "1,".repeat(VALUES_MAX));
+        assert_eq!(
+            said(&many, "$[*]", is(json!(1))),
+            "JSON at $[*]: expected 1, but 10001 values are there; the limit is 10000"
+        );
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_and_so_is_no_secret() {
+        for (document, why) in [
+            ("", "EOF while parsing a value at line 1 column 0"),
+            ("<h1>", "expected value at line 1 column 1"),
+            ("{} x", "trailing characters at line 1 column 4"),
+            ("{\"a\":1", "EOF while parsing an object at line 1 column 6"),
+            ("{'a':1}", "key must be a string at line 1 column 2"),
+            ("[1e999]", "number out of range at line 1 column 6"),
+        ] {
+            assert_eq!(said(document, "/a", JsonWish::Present), format!("not JSON: {why}"), "{document}");
+        }
+        let deep = "[".repeat(129) + &"]".repeat(129);
+        assert!(said(&deep, "/0", JsonWish::Present).contains("recursion limit exceeded"));
+        let deep = "[".repeat(127) + &"]".repeat(127);
+        assert_eq!(said(&deep, "/0", JsonWish::Present), "");
+        let secret = r#"{"key": "it is hunter2-long and \u001b[31m\n longer than anybody would read, so that is left out of it"}"#;
+        let said = said(secret, "/key", is(json!("x")));
+        assert!(
+            said.starts_with("JSON at /key: expected \"x\", got \"it is *** and \\u001b[31m\\n longer than"),
+            "{said}"
+        );
+        assert!(said.len() < 130 && said.ends_with('…'), "{said}");
+    }
+}
