@@ -65,6 +65,7 @@ impl Fleet {
             slot: SiteSlot::new(site),
             name: format!("site {site}").into(),
             url: format!("https://site{site}.example.com/health").into(),
+            curl: Arc::default(),
             group: None,
             interval,
             timeout: interval,

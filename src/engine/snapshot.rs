@@ -98,6 +98,8 @@ pub struct SiteFacts {
     pub name: Arc<str>,
     /// Its URL, secrets as `***`.
     pub url: Arc<str>,
+    /// The curl line that repeats its check, secrets as `***`; empty if it is not known.
+    pub curl: Arc<str>,
     /// Its group in sites.yaml.
     pub group: Option<Arc<str>>,
     /// Time between due checks.

@@ -30,6 +30,7 @@ fn track(slot: u32, producer: &Producer, name: &str) -> SiteInput {
         slot: SiteSlot(slot),
         name: name.into(),
         url: format!("https://{name}.example").into(),
+        curl: Arc::default(),
         group: None,
         interval: INTERVAL,
         timeout: TIMEOUT,

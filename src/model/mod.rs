@@ -5,7 +5,7 @@
 
 mod check;
 pub(crate) mod command;
-pub mod document;
+pub mod curl;
 pub mod expect;
 mod export_target;
 pub mod figures;

@@ -264,6 +264,7 @@ mod tests {
                 slot: SiteSlot(0),
                 name: name.into(),
                 url: "https://api.example.com/".into(),
+                curl: Arc::default(),
                 interval: Duration::from_secs(10),
                 timeout: Duration::from_secs(10),
                 max_response_time: None,

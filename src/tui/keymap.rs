@@ -49,8 +49,10 @@ pub enum Action {
     OpenSite,
     /// Open the newest incident of the site.
     OpenIncident,
-    /// Copy what the page is about: an incident as Markdown.
+    /// Copy an incident as Markdown, or the check of a site as a curl line.
     Copy,
+    /// Copy the URL of the site and why its last check failed.
+    CopyError,
     ToggleTheme,
     ToggleBell,
     ToggleMouse,
@@ -201,6 +203,8 @@ pub const TABLE: &[KeyBinding] = &[
     ),
     row(Action::TuneValue(-1), &[Key::Left, Char('-')], TUNING),
     row(Action::TuneReset, &[Char('0')], TUNING).hint("0", "reset", 2).help("Tune", "0", "the rule that holds"),
+    row(Action::Copy, &[Char('y')], TABLES).hint("y", "copy", 9).help("Act", "y Y", "copy curl line, URL"),
+    row(Action::CopyError, &[Char('Y')], TABLES),
     row(Action::Copy, &[Char('y')], INCIDENT).hint("y", "copy", 2).help("Act", "y", "copy it as Markdown"),
     row(Action::ToggleTheme, &[Char('t')], ALL).help("Screen", "t b", "theme, bell on/off"),
     row(Action::ToggleBell, &[Char('b')], ALL),

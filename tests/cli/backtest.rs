@@ -38,6 +38,7 @@ fn recorded(folder: &Folder) -> Vec<Alert> {
         slot: SiteSlot(u32::try_from(number).unwrap()),
         name: Arc::clone(&names[number]),
         url: "http://localhost:1/".into(),
+        curl: std::sync::Arc::default(),
         group: None,
         interval: INTERVAL,
         timeout: INTERVAL / 2,

@@ -126,11 +126,11 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
     (
         "model",
         &[
-            &["web"],
+            &["curl", "web"],
             &["command", "site"],
             &["expect"],
             &["check", "export_target", "health"],
-            &["document", "figures", "resolver", "site_numbers", "sort_key", "stops", "text", "time", "zone"],
+            &["figures", "resolver", "site_numbers", "sort_key", "stops", "text", "time", "zone"],
             &["lock"],
         ],
     ),

@@ -258,6 +258,14 @@ fn words(printed: &str) -> String {
     words
 }
 
+/// The texts that the clipboard got.
+fn copied(printed: &str) -> Vec<String> {
+    use base64::Engine as _;
+    let sequences = printed.split("\x1b]52;c;").skip(1).filter_map(|rest| rest.split_once('\x07'));
+    let decoded = sequences.map(|(text, _)| base64::engine::general_purpose::STANDARD.decode(text).unwrap());
+    decoded.map(|bytes| String::from_utf8(bytes).unwrap()).collect()
+}
+
 fn two_sites() -> (Server, Folder) {
     let server = Server::start(Behaviour::answering(|request| match request.target.as_str() {
         "/broken" => vec![Step::send(response(503, "out of order"))],
@@ -307,7 +315,7 @@ fn the_dashboard_shows_no_secret_on_any_of_its_screens() {
     terminal.press("?");
     // Each site's own screen: its address, its last failure, its causes.
     terminal.press("g\r");
-    for key in ["]", "]", "]", "]", "]", "]", "]", "]", "]", "\x1b", "a"] {
+    for key in ["y]", "y]", "y]", "y]", "y]", "y]", "y]", "y]", "y]", "\x1b", "a"] {
         terminal.forget();
         terminal.press(key);
         let start = now();
@@ -320,8 +328,34 @@ fn the_dashboard_shows_no_secret_on_any_of_its_screens() {
     terminal.end(0);
     let printed = String::from_utf8_lossy(&printed.lock().unwrap()).into_owned();
     assert!(!words(&printed).contains(canary::MARK), "{printed:?}");
+    let copied = copied(&printed);
+    assert!(!copied.is_empty() && copied.iter().all(|text| text.starts_with("curl ")), "{copied:?}");
+    assert!(!copied.iter().any(|text| text.contains(canary::MARK)), "{copied:?}");
     let log = std::fs::read_to_string(folder.path("webmon.redb.log")).unwrap();
     assert!(log.contains(" trace probe: circle phases ") && !log.contains(canary::MARK), "{log}");
+}
+
+#[test]
+fn an_incident_and_a_check_are_copied_to_the_clipboard_of_the_terminal() {
+    let (server, folder) = two_sites();
+    let mut terminal = Terminal::start(&folder, "");
+    terminal.until_drawn();
+    terminal.until("Website broken is down");
+    terminal.press("a\r");
+    terminal.until("First failed check");
+    terminal.press("y");
+    terminal.until("as Markdown");
+    terminal.press("\r");
+    terminal.until("Figures");
+    terminal.press("y");
+    terminal.until("as a curl line");
+    terminal.press("q");
+    let printed = Arc::clone(&terminal.printed);
+    terminal.end(0);
+    let copied = copied(&String::from_utf8_lossy(&printed.lock().unwrap()));
+    assert_eq!(copied.len(), 2, "{copied:?}");
+    assert!(copied[0].starts_with("# broken has been down for ") && copied[0].contains("## Answers"), "{copied:?}");
+    assert!(copied[1].starts_with("curl ") && copied[1].ends_with(&server.url("/broken")), "{copied:?}");
 }
 
 #[test]

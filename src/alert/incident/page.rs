@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::alert::AlertRecord;
 use crate::model::Timestamp;
-use crate::model::document::Document;
+use crate::model::text::document::Document;
 
 /// The incident that an alert is about, as it is known at an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]

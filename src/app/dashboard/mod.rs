@@ -282,7 +282,7 @@ pub fn settings(config: Option<&Config>, color: ColorChoice) -> Settings {
         config::Symbols::Ascii => Symbols::Ascii,
     };
     let theme = Theme { scheme, color: color.on_terminal(), symbols };
-    let desktop = DesktopProtocol::of_environment(&variable).filter(|_| dashboard.notify);
+    let desktop = DesktopProtocol::of_environment(variable).filter(|_| dashboard.notify);
     let clipboard = Clipboard::of_environment(variable);
     Settings { theme, bell: dashboard.bell, desktop, clipboard, sort: dashboard.sort }
 }

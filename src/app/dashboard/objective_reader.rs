@@ -95,6 +95,7 @@ mod tests {
             slot: SiteSlot(slot),
             name: name.into(),
             url: name.into(),
+            curl: Arc::default(),
             group: None,
             interval: INTERVAL,
             timeout: INTERVAL / 2,

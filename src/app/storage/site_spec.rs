@@ -8,7 +8,7 @@ use crate::alert::network::Mask;
 use crate::alert::{Policies, StandingIncident};
 use crate::config::ConfiguredSite;
 use crate::engine::SiteInput;
-use crate::model::{Sample, SiteSlot};
+use crate::model::{Sample, SiteSlot, curl};
 use crate::ring::Ring;
 
 /// The interval and the timeout of a site with too few stored samples.
@@ -20,6 +20,7 @@ pub struct SiteSpec {
     /// Its unique name.
     pub name: Arc<str>,
     url: Arc<str>,
+    curl: Arc<str>,
     group: Option<Arc<str>>,
     /// Time between due checks.
     pub interval: Duration,
@@ -36,6 +37,7 @@ impl From<&ConfiguredSite> for SiteSpec {
         Self {
             name: Arc::clone(&watched.site.name),
             url: Arc::clone(&watched.site.shown),
+            curl: curl::line(&watched.site).into(),
             group: watched.group.clone(),
             interval: watched.site.interval,
             timeout: watched.site.timeout,
@@ -60,6 +62,7 @@ impl SiteSpec {
         let maintenance = Arc::default();
         Self {
             url: Arc::clone(&name),
+            curl: Arc::default(),
             name,
             group: None,
             interval,
@@ -73,11 +76,12 @@ impl SiteSpec {
     /// The track for the engine of this site, whose samples come through `ring`, with its open incidents.
     #[must_use]
     pub fn track(self, slot: SiteSlot, ring: Arc<Ring>, open: Vec<StandingIncident>) -> SiteInput {
-        let Self { name, url, group, interval, timeout, max_response_time, policies, maintenance } = self;
+        let Self { name, url, curl, group, interval, timeout, max_response_time, policies, maintenance } = self;
         SiteInput {
             slot,
             name,
             url,
+            curl,
             interval,
             timeout,
             max_response_time,

@@ -20,6 +20,7 @@ use crate::config::keys::{declared, value};
 use crate::config::syntax::fault::Fault;
 use crate::config::syntax::quote;
 use crate::config::syntax::tree::{Kind, NodeId};
+use crate::model::curl::BENIGN;
 use crate::model::{Family, HttpOffer, KnownSecrets, RedirectBody, Redirects, Secret, SecretUrl, Site, shown_url};
 
 use super::notes::Notes;
@@ -27,20 +28,6 @@ use super::policies::AlertSettings;
 use super::tls::TlsSources;
 use super::url::Address;
 use super::{expect, headers};
-
-/// Headers whose values in the file are not secret: a server's answer may repeat them.
-const BENIGN: [&str; 10] = [
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "cache-control",
-    "content-type",
-    "host",
-    "origin",
-    "range",
-    "referer",
-    "user-agent",
-];
 
 /// The meanings of the words of `http`, in their declared order.
 pub(crate) const HTTP_OFFERS: [HttpOffer; 3] = [HttpOffer::Auto, HttpOffer::V11, HttpOffer::V2];

@@ -40,6 +40,8 @@ pub struct SiteInput {
     pub name: Arc<str>,
     /// Its URL, secrets as `***`.
     pub url: Arc<str>,
+    /// The curl line that repeats its check, secrets as `***`; empty if it is not known.
+    pub curl: Arc<str>,
     /// Time between due checks.
     pub interval: Duration,
     /// The limit for a whole probe.
@@ -69,6 +71,7 @@ impl SiteInput {
             slot: self.slot,
             name: Arc::clone(&self.name),
             url: Arc::clone(&self.url),
+            curl: Arc::clone(&self.curl),
             group: self.group.clone(),
             interval: self.interval,
             timeout: self.timeout,

@@ -4,6 +4,7 @@
 //! DEL, C1), no bidi control, no line or paragraph separator. Cost: one pass.
 
 pub mod ascii;
+pub mod document;
 pub(crate) mod echo;
 pub mod redact;
 pub(crate) mod secret;

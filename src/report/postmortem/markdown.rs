@@ -5,7 +5,7 @@ use std::io;
 
 use jiff::tz::TimeZone;
 
-use crate::model::document::{Document, Section};
+use crate::model::text::document::{Document, Section};
 
 use super::Postmortem;
 use super::sections::document;

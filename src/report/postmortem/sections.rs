@@ -3,8 +3,8 @@
 use jiff::tz::TimeZone;
 
 use crate::alert::kept::telling::Heard;
-use crate::model::document::{Document, Row, Section, Table};
 use crate::model::text::clean_line;
+use crate::model::text::document::{Document, Row, Section, Table};
 use crate::model::time::duration;
 use crate::model::{Timestamp, figures};
 use crate::report::{time, wording};

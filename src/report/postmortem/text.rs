@@ -4,7 +4,7 @@ use std::io;
 
 use jiff::tz::TimeZone;
 
-use crate::model::document::{Document, Section, Table};
+use crate::model::text::document::{Document, Section, Table};
 use crate::report::lines::wrap::cut;
 use crate::report::lines::{Columns, folded_line};
 use crate::report::wording::{self, cells, left};

@@ -15,7 +15,7 @@ use crate::alert::{Alert, AlertRecord, AlertState, Policies, Rule, RuleKind, Sit
 use crate::engine::snapshot::{
     LastCheck, OpenIncident, Row, SiteFacts, SiteSnapshot, SiteState, Snapshot, ViewSnapshot,
 };
-use crate::model::document::{Document, Row as DocumentRow, Section, Table};
+use crate::model::text::document::{Document, Row as DocumentRow, Section, Table};
 use crate::model::{
     Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status,
     StoreHealth, Timeframe, Timestamp, Watching,
@@ -593,6 +593,7 @@ fn site(index: usize, made: &Made) -> SiteSnapshot {
             slot: SiteSlot::new(index),
             name: made.name.into(),
             url: format!("https://{}.example.com/", made.name).into(),
+            curl: format!("curl -sSi https://{}.example.com/", made.name).into(),
             group: match made.name {
                 "api" | "shop-checkout" => Some("shop".into()),
                 "docs" | "blog" => Some("words".into()),

@@ -1,8 +1,10 @@
-//! What keys do about incidents: the page of one, and the site of an alert or an incident.
+//! What keys do about incidents (the page of one, the site of one) and what they copy.
 
 use std::sync::Arc;
 
 use crate::alert::AlertRecord;
+use crate::model::Outcome;
+use crate::model::text::clean_line;
 use crate::tui::desktop::clipboard::{self, Copied};
 use crate::tui::inputs::Inputs;
 use crate::tui::keymap::Action;
@@ -10,12 +12,17 @@ use crate::tui::page::Page;
 use crate::tui::state::UiState;
 use crate::tui::style::time_text;
 
+/// Longest reason of a failure that is copied, bytes.
+const REASON_MAX: usize = 1_000;
+
 impl UiState {
     /// Does what a key about incidents asks for.
     pub(crate) fn on_incident(&mut self, action: Action, inputs: &Inputs) {
         match action {
             Action::OpenIncident => self.open_incident_of_site(inputs),
-            Action::Copy => self.copy_incident(inputs),
+            Action::Copy if self.nav.page() == Page::Incident => self.copy_incident(inputs),
+            Action::Copy => self.copy_check(inputs),
+            Action::CopyError => self.copy_error(inputs),
             _ => self.open_site_of_alert(inputs),
         }
     }
@@ -61,6 +68,32 @@ impl UiState {
         let what = page.number.map_or_else(|| "the incident".to_owned(), |number| format!("incident {number}"));
         let said = |lines: usize| format!("copied {} of {what} as Markdown", time_text::counted(lines as u64, "line"));
         self.copy(&page.markdown, said, inputs);
+    }
+
+    /// Copies the check of the site as a curl line.
+    fn copy_check(&mut self, inputs: &Inputs) {
+        let Some(site) = self.commanded(inputs) else { return self.timers.say("no site is selected", inputs.now) };
+        if site.curl.is_empty() {
+            return self.timers.say("sites.yaml does not have this site", inputs.now);
+        }
+        let stars = if site.curl.contains("***") { "; *** stands for secrets" } else { "" };
+        self.copy(&site.curl, |_| format!("copied its check as a curl line{stars}"), inputs);
+    }
+
+    /// Copies the URL of the site, and why its last check failed if it did.
+    fn copy_error(&mut self, inputs: &Inputs) {
+        let Some(site) = self.commanded(inputs) else { return self.timers.say("no site is selected", inputs.now) };
+        let failed = site.last.as_ref().filter(|last| last.sample.outcome() == Outcome::Down);
+        let reason = failed.map(|last| match last.observation.as_ref().map(|observation| &*observation.detail) {
+            Some(detail) if !detail.is_empty() => clean_line(detail, REASON_MAX),
+            _ => last.sample.cause.name().replace('_', " "),
+        });
+        match reason {
+            Some(reason) => {
+                self.copy(&format!("{}: {reason}", site.url), |_| "copied its URL and error".to_owned(), inputs);
+            }
+            None => self.copy(&site.url, |_| "copied its URL".to_owned(), inputs),
+        }
     }
 
     /// Puts `text` into the clipboard, and says so in the words that `said` has for its number of lines.
@@ -111,6 +144,21 @@ mod tests {
         let copied = state.take_copied().unwrap();
         assert_eq!(copied.text, *world.incident.as_ref().unwrap().markdown);
         assert_eq!(state.take_copied(), None);
+    }
+
+    #[test]
+    fn a_check_is_copied_as_a_curl_line_and_an_error_with_its_url() {
+        let world = fixtures::five_sites();
+        for (keys, said, text) in [
+            ("y", "copied its check as a curl line", "curl -sSi https://api.example.com/"),
+            ("\ny", "copied its check as a curl line", "curl -sSi https://api.example.com/"),
+            ("Y", "copied its URL and error", "https://api.example.com/: 503 Service Unavailable"),
+            ("jjY", "copied its URL", "https://www.rust-lang.org.example.com/"),
+        ] {
+            let mut state = pressed(&world, fixtures::state(), keys);
+            assert_eq!(state.timers.reply(world.now), Some(said), "{keys:?}");
+            assert_eq!(state.take_copied().unwrap().text, text, "{keys:?}");
+        }
     }
 
     #[test]

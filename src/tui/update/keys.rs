@@ -15,6 +15,7 @@ use crate::tui::incident_marks::own_silence;
 use crate::tui::input::key::Key;
 use crate::tui::inputs::Inputs;
 use crate::tui::keymap::{self, Action};
+use crate::tui::layout::OverviewLayout;
 use crate::tui::page::{ExitRequest, InputMode, Page};
 use crate::tui::state::UiState;
 use crate::tui::state::site_list::SORT_KEYS;
@@ -46,13 +47,7 @@ impl UiState {
 
     fn perform(&mut self, action: Action, inputs: &Inputs, size: Size) -> Option<ExitRequest> {
         let plan = self.plan(inputs, size);
-        let page = match self.nav.page() {
-            Page::Overview => plan.page(),
-            Page::Site if plan.below > 0 => plan.below.saturating_sub(1).max(1),
-            Page::Alerts | Page::Incident | Page::Site | Page::Tuning | Page::Help => {
-                usize::from(size.height).saturating_sub(4).max(1)
-            }
-        };
+        let page = self.page_rows(&plan, size);
         let rows = |rows: usize| isize::try_from(rows).unwrap_or(isize::MAX);
         let tables = self.sites.tables(inputs.snapshot);
         match action {
@@ -64,7 +59,9 @@ impl UiState {
             Action::Last => self.scroll(isize::MAX, inputs),
             Action::ScrollAlerts(by) => self.alerts.scroll_region(by),
             Action::Open => self.open(inputs),
-            Action::OpenSite | Action::OpenIncident | Action::Copy => self.on_incident(action, inputs),
+            Action::OpenSite | Action::OpenIncident | Action::Copy | Action::CopyError => {
+                self.on_incident(action, inputs);
+            }
             Action::OtherSite(by) => {
                 self.sites.move_cursor(by, inputs.snapshot);
                 self.nav.open(Page::Site);
@@ -117,6 +114,17 @@ impl UiState {
         None
     }
 
+    /// The rows that a page has on the screen.
+    fn page_rows(&self, plan: &OverviewLayout, size: Size) -> usize {
+        match self.nav.page() {
+            Page::Overview => plan.page(),
+            Page::Site if plan.below > 0 => plan.below.saturating_sub(1).max(1),
+            Page::Alerts | Page::Incident | Page::Site | Page::Tuning | Page::Help => {
+                usize::from(size.height).saturating_sub(4).max(1)
+            }
+        }
+    }
+
     /// Switches something about the screen, and says to what.
     fn toggle(&mut self, action: Action, inputs: &Inputs) {
         let said = match action {
@@ -150,7 +158,7 @@ impl UiState {
     }
 
     /// The site that a command is for: one for one site must not reach a whole group.
-    fn commanded<'a>(&self, inputs: &Inputs<'a>) -> Option<&'a Arc<SiteSnapshot>> {
+    pub(crate) fn commanded<'a>(&self, inputs: &Inputs<'a>) -> Option<&'a Arc<SiteSnapshot>> {
         let focus = self.focus(inputs).filter(|_| self.selected_group(inputs).is_none());
         focus.and_then(|index| inputs.snapshot.sites.get(index))
     }

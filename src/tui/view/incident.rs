@@ -4,7 +4,7 @@
 //! the alert.
 
 use crate::alert::incident::page::IncidentPage;
-use crate::model::document::{Section, Table};
+use crate::model::text::document::{Section, Table};
 use crate::tui::page::Page;
 use crate::tui::style::line::{Line, cut, width, wrap};
 use crate::tui::style::role::Role;

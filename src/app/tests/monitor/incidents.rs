@@ -3,7 +3,7 @@
 use super::*;
 use crate::alert::incident::page::{IncidentPage, IncidentRequest};
 use crate::app::dashboard::incident_reader::open;
-use crate::model::document::Section;
+use crate::model::text::document::Section;
 
 /// Two sites that fail from minute 5 to minute 10, and one that does not.
 async fn run(store: Option<PathBuf>) -> TestRun {

@@ -1,0 +1,212 @@
+//! The curl line that repeats a check, for a POSIX shell.
+//!
+//! Invariants: a value of which webmon treats any part as a secret is `***`: bodies, headers other than [`BENIGN`], and what a URL hides.
+//! Contents of certificate files have no name here, so they are `***`, too.
+
+use std::fmt::Write as _;
+
+use super::{Family, HttpOffer, Site};
+
+/// Headers whose values in sites.yaml are no secrets, unless a variable gave them.
+pub const BENIGN: [&str; 10] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "content-type",
+    "host",
+    "origin",
+    "range",
+    "referer",
+    "user-agent",
+];
+
+/// What is there in place of a secret.
+const STARS: &str = "***";
+
+/// The line for `site`, without an end of line.
+#[must_use]
+pub fn line(site: &Site) -> String {
+    let mut words = vec!["curl".to_owned(), "-sSi".to_owned()];
+    let mut add = |option: &str, value: Option<&str>| {
+        words.push(option.to_owned());
+        words.extend(value.map(quoted));
+    };
+    match (&*site.method, &site.body) {
+        ("GET", None) => {}
+        ("HEAD", None) => add("--head", None),
+        (method, _) => add("-X", Some(method)),
+    }
+    match site.family {
+        Family::Any => {}
+        Family::V4 => add("-4", None),
+        Family::V6 => add("-6", None),
+    }
+    let is_tls = site.url.expose().scheme() == "https";
+    match (site.http, is_tls) {
+        (HttpOffer::Auto, _) => {}
+        (HttpOffer::V11, _) => add("--http1.1", None),
+        (HttpOffer::V2, true) => add("--http2", None),
+        (HttpOffer::V2, false) => add("--http2-prior-knowledge", None),
+    }
+    if site.tls.insecure {
+        add("-k", None);
+    }
+    if let Some(files) = site.tls.files.as_ref().filter(|_| is_tls) {
+        if !files.roots.is_empty() {
+            add("--cacert", Some(STARS));
+        }
+        if files.identity.is_some() {
+            add("--cert", Some(STARS));
+            add("--key", Some(STARS));
+        }
+    }
+    if site.follows_redirects() {
+        add("-L", None);
+        add("--max-redirs", Some(&site.max_redirects.to_string()));
+    }
+    add("--max-time", Some(&seconds(site)));
+    let has = |wanted: &str| site.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    if !has("user-agent") {
+        add("-A", Some(concat!("webmon/", env!("CARGO_PKG_VERSION"))));
+    }
+    for (name, value) in &site.headers {
+        add("-H", Some(&header(site, name, value.expose())));
+    }
+    if site.body.is_some() {
+        if !has("content-type") {
+            // curl would send the type of a form.
+            add("-H", Some("Content-Type:"));
+        }
+        add("--data-raw", Some(STARS));
+    }
+    if site.shown.contains(['{', '}']) || site.shown.matches('[').count() > usize::from(site.shown.contains("://[")) {
+        add("-g", None);
+    }
+    words.push(quoted(&site.shown));
+    words.join(" ")
+}
+
+fn header(site: &Site, name: &str, value: &str) -> String {
+    let is_benign = BENIGN.iter().any(|benign| name.eq_ignore_ascii_case(benign));
+    let shown = if is_benign && site.secrets.hidden_in(value) == value { value } else { STARS };
+    // curl sends a header without a value if a semicolon ends its name.
+    if value.is_empty() { format!("{name};") } else { format!("{name}: {shown}") }
+}
+
+fn seconds(site: &Site) -> String {
+    let millis = site.timeout.as_millis();
+    let mut text = format!("{}.{:03}", millis / 1_000, millis % 1_000);
+    text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
+    text
+}
+
+/// `word` as one word of a POSIX shell.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
+    // `a=b` in front of a command, `~` and words such as `-n` are plain where they stand here: after an option.
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    let mut quoted = String::with_capacity(word.len() + 2);
+    quoted.push('\'');
+    for c in word.chars() {
+        match c {
+            '\'' => quoted.push_str("'\\''"),
+            _ => quoted.write_char(c).expect("a string takes any character"),
+        }
+    }
+    quoted.push('\'');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{KnownSecrets, Redirects, Secret, SecretUrl, TlsFiles, TlsRules};
+    use proptest::prelude::*;
+    use url::Url;
+
+    fn site(url: &str) -> Site {
+        Site::new("api", Url::parse(url).unwrap())
+    }
+
+    const AGENT: &str = concat!("-A webmon/", env!("CARGO_PKG_VERSION"));
+
+    #[test]
+    fn a_plain_check_is_a_short_line() {
+        assert_eq!(
+            line(&site("https://api.example.org/health")),
+            format!("curl -sSi -L --max-redirs 10 --max-time 10 {AGENT} https://api.example.org/health")
+        );
+    }
+
+    #[test]
+    fn every_setting_of_the_request_is_an_option() {
+        let full = Site {
+            method: "POST".to_owned(),
+            headers: [("Accept", "text/html"), ("X-Empty", ""), ("User-Agent", "it's me")]
+                .map(|(name, value)| (name.to_owned(), Secret::new(value)))
+                .to_vec(),
+            body: Some(Secret::new("{}")),
+            timeout: Duration::from_millis(1_500),
+            http: HttpOffer::V11,
+            family: Family::V6,
+            redirects: Redirects::None,
+            tls: TlsRules {
+                insecure: true,
+                files: Some(TlsFiles { roots: vec![vec![1]].into(), identity: None }.into()),
+                ..TlsRules::default()
+            },
+            ..site("https://[::1]/a?q=1")
+        };
+        assert_eq!(
+            line(&full),
+            "curl -sSi -X POST -6 --http1.1 -k --cacert '***' --max-time 1.5 -H 'Accept: text/html' -H 'X-Empty;' \
+             -H 'User-Agent: it'\\''s me' -H Content-Type: --data-raw '***' 'https://[::1]/a?q=***'"
+        );
+        let other = Site { method: "HEAD".to_owned(), http: HttpOffer::V2, ..site("http://a.test/{x}") };
+        assert!(line(&other).starts_with("curl -sSi --head --http2-prior-knowledge "), "{}", line(&other));
+        assert!(line(&other).ends_with(" -g 'http://a.test/%7Bx%7D'") || line(&other).ends_with("/%7Bx%7D"));
+    }
+
+    #[test]
+    fn no_secret_is_in_it() {
+        let secret = "S3CRET-VALUE";
+        let headers = [("Authorization", secret), ("X-Short", "abc"), ("Referer", "https://a.test/S3CRET-VALUE")];
+        let hiding = Site {
+            headers: headers.map(|(name, value)| (name.to_owned(), Secret::new(value))).to_vec(),
+            body: Some(Secret::new(secret)),
+            url: SecretUrl::new(Url::parse("https://a.test/S3CRET-VALUE").unwrap()),
+            shown: "https://a.test/***".into(),
+            secrets: KnownSecrets::new([secret]),
+            ..site("https://a.test/")
+        };
+        let line = line(&hiding);
+        assert!(!line.contains("S3CRET") && !line.contains("abc"), "{line}");
+        assert!(line.contains("-H 'Authorization: ***' -H 'X-Short: ***' -H 'Referer: ***'"), "{line}");
+    }
+
+    #[cfg(unix)]
+    fn read_by_a_shell(words: &[String]) -> Vec<String> {
+        let line: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        let script = format!("printf '%s\\0' {}", line.join(" "));
+        let read = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert!(read.status.success(), "{script:?}");
+        let text = String::from_utf8(read.stdout).unwrap();
+        text.strip_suffix('\0').unwrap().split('\0').map(ToOwned::to_owned).collect()
+    }
+
+    #[cfg(unix)]
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// A shell reads each quoted word as it was.
+        #[test]
+        fn a_shell_reads_what_was_quoted(words in prop::collection::vec("[ -~\n\té'\"$`\\\\*!~#;&|<>(){}]{0,12}", 1..8)) {
+            prop_assert_eq!(read_by_a_shell(&words), words);
+        }
+    }
+}
