@@ -49,6 +49,8 @@ pub enum Action {
     OpenSite,
     /// Open the newest incident of the site.
     OpenIncident,
+    /// Show what the site answered to the first failed check of an incident, alone, or all of the incident again.
+    Evidence,
     /// Copy an incident as Markdown, or the check of a site as a curl line.
     Copy,
     /// Copy the URL of the site and why its last check failed.
@@ -165,6 +167,7 @@ pub const TABLE: &[KeyBinding] = &[
         "previous incident",
     ),
     row(Action::OpenIncident, &[Char('i')], SITE).hint("i", "report", 9).help("Look", "i", "report of an incident"),
+    row(Action::Evidence, &[Char('v')], CONTENT).hint("v", "answer", 8).help("Look", "v", "what it answered"),
     row(Action::ToggleLogScale, &[Char('l')], SITE).hint("l", "log", 7).help("Look", "l", "logarithmic scale"),
     row(Action::Filter, &[Char('/')], OVERVIEW).hint("/", "filter", 1).help("Look", "/", "filter the sites"),
     row(Action::Filter, &[Char('/')], ALERTS).hint("/", "filter", 1).help("Look", "/", "filter the alerts"),

@@ -14,7 +14,7 @@ use crate::alert::incident::past::PastIncident;
 use crate::alert::kept::telling::Telling;
 use crate::config::{Config, ConfiguredSite};
 use crate::engine::SiteSnapshot;
-use crate::model::{Certificate, Outcome, SiteId, Timestamp};
+use crate::model::{Certificate, FailedAnswer, Outcome, SiteId, Timestamp};
 use crate::report::postmortem::{Check, Companion, Postmortem, Stretch};
 use crate::stats::{Answer, Cadence, Summary};
 use crate::store::{Archive, Query, StoreError, StoredSample, StoredSite};
@@ -22,6 +22,9 @@ use crate::store::{Archive, Query, StoreError, StoredSample, StoredSite};
 use super::pages::{Past, summed};
 use around::Around;
 pub use memory::recalled;
+
+/// How long before the first failed check the same answer may have been kept.
+const LATELY: Duration = Duration::from_hours(24);
 
 /// A site as sites.yaml knows it.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +80,7 @@ pub fn postmortem(
         return Ok(report);
     };
     checks(archive, id, &mut report)?;
+    report.answered = answered(archive, id, &report)?;
     stretches(archive, (id, cadence), &mut report)?;
     if let Some(first) = report.first.as_ref().map(|first| first.at) {
         report.company = company(archive, (sites, known), (id, first))?;
@@ -94,6 +98,7 @@ fn empty(incident: PastIncident, site: Known, as_of: Timestamp) -> Postmortem {
         stretches: [const { None }; 3],
         first: None,
         last: None,
+        answered: None,
         around: [Vec::new(), Vec::new()],
         company: (Vec::new(), 0),
         told: [Vec::new(), Vec::new()],
@@ -126,6 +131,17 @@ fn checks(archive: &Archive, id: SiteId, report: &mut Postmortem) -> Result<(), 
     })?;
     around.fill(report);
     Ok(())
+}
+
+/// What the site answered to the first failed check, or lately to an earlier one that failed with the same answer.
+fn answered(archive: &Archive, id: SiteId, report: &Postmortem) -> Result<Option<FailedAnswer>, StoreError> {
+    let Some(first) = &report.first else { return Ok(None) };
+    let kept = archive.evidence(id, &(first.at.before(LATELY)..=report.until()))?;
+    let is_same = |kept: &&FailedAnswer| kept.at < first.at && Answer::of(kept.cause, kept.status) == first.answer;
+    let (inside, before) = (kept.iter().find(|kept| kept.at >= first.at), kept.iter().rev().find(|kept| is_same(kept)));
+    // Of an answer that was seen shortly before, no second one is kept; a later one in the incident may be another.
+    let same_inside = inside.filter(|kept| Answer::of(kept.cause, kept.status) == first.answer);
+    Ok(same_inside.or(before).or(inside).cloned())
 }
 
 /// The times before, in and after the incident of `report`.

@@ -11,7 +11,7 @@ pub struct Document {
     pub sections: Vec<Section>,
 }
 
-/// A heading with what is below it: facts, then a table.
+/// A heading with what is below it: facts, then a table, then what others wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
     /// The heading.
@@ -20,6 +20,8 @@ pub struct Section {
     pub facts: Vec<(&'static str, String)>,
     /// The table, if there is one.
     pub table: Option<Table>,
+    /// Lines that others wrote, shown as they are.
+    pub quoted: Vec<String>,
 }
 
 /// A table; its last column is free text.
@@ -41,9 +43,13 @@ pub struct Row {
 }
 
 impl Section {
+    /// The heading of what a site answered to the first failed check of an incident.
+    pub const ANSWERED: &str = "What it answered";
+
     /// Whether there is anything below the heading.
     #[must_use]
     pub fn is_filled(&self) -> bool {
-        !self.facts.is_empty() || self.table.as_ref().is_some_and(|table| !table.rows.is_empty())
+        let has_rows = self.table.as_ref().is_some_and(|table| !table.rows.is_empty());
+        !self.facts.is_empty() || has_rows || !self.quoted.is_empty()
     }
 }

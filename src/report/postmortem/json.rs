@@ -5,7 +5,8 @@ use std::io;
 use serde::Serialize;
 
 use crate::alert::kept::telling::Heard;
-use crate::model::text::clean_line;
+use crate::model::text::{clean, clean_line};
+use crate::model::{FailedAnswer, Status};
 use crate::report::{utc, wording};
 
 use super::{Check, Companion, Postmortem, Stretch};
@@ -37,6 +38,19 @@ struct PostmortemObject<'a> {
     others_failed: Vec<CompanionObject<'a>>,
     told_start: Vec<HeardObject<'a>>,
     told_end: Vec<HeardObject<'a>>,
+    answered: Option<AnsweredObject>,
+}
+
+#[derive(Serialize)]
+struct AnsweredObject {
+    time: String,
+    cause: &'static str,
+    status: Option<u16>,
+    http: Option<&'static str>,
+    url: String,
+    headers: Vec<[String; 2]>,
+    more_headers: usize,
+    body: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -108,9 +122,24 @@ pub fn json(out: &mut impl io::Write, report: &Postmortem) -> io::Result<()> {
         others_failed: others.iter().map(companion).collect(),
         told_start: report.told[0].iter().map(heard).collect(),
         told_end: report.told[1].iter().map(heard).collect(),
+        answered: report.answered.as_ref().map(answered),
     };
     serde_json::to_writer(&mut *out, &object)?;
     out.write_all(b"\n")
+}
+
+fn answered(answer: &FailedAnswer) -> AnsweredObject {
+    let FailedAnswer { at, cause, status, http, evidence } = answer;
+    AnsweredObject {
+        time: utc(*at),
+        cause: cause.name(),
+        status: status.map(Status::get),
+        http: http.name(),
+        url: clean(&evidence.url),
+        headers: evidence.headers.iter().map(|(name, value)| [clean(name), clean(value)]).collect(),
+        more_headers: evidence.more_headers,
+        body: evidence.body.as_ref().map(|body| body.lines().map(clean).collect::<Vec<_>>().join("\n")),
+    }
 }
 
 fn check(check: &Check) -> CheckObject {

@@ -22,7 +22,7 @@ pub fn markdown(out: &mut impl io::Write, report: &Postmortem, zone: &TimeZone) 
         page.push('\n');
     };
     line(&format!("# {}", plain(&title)));
-    for Section { heading, facts, table } in sections {
+    for Section { heading, facts, table, quoted } in sections {
         line("");
         line(&format!("## {heading}"));
         line("");
@@ -36,6 +36,14 @@ pub fn markdown(out: &mut impl io::Write, report: &Postmortem, zone: &TimeZone) 
                 line(&row(known.cells.iter().map(|cell| plain(cell))));
             }
         }
+        if !quoted.is_empty() {
+            // Longer than any fence in it.
+            let fence = "`".repeat(quoted.iter().map(|line| longest_run(line)).max().unwrap_or(0).max(2) + 1);
+            line("");
+            line(&fence);
+            quoted.iter().for_each(|text| line(text));
+            line(&fence);
+        }
     }
     out.write_all(page.as_bytes())
 }
@@ -46,6 +54,11 @@ fn row(cells: impl Iterator<Item = String>) -> String {
         write!(row, " {cell} |").expect("a string takes any text");
     }
     row
+}
+
+/// The length of the longest run of backticks in `text`.
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }
 
 /// `text` without what Markdown, or HTML in it, takes for markup.

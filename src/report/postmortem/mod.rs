@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::alert::kept::telling::Heard;
 use crate::alert::{AlertRecord, RuleKind};
-use crate::model::{Micros, Timestamp};
+use crate::model::{FailedAnswer, Micros, Timestamp};
 use crate::stats::Answer;
 
 pub use json::json;
@@ -85,6 +85,8 @@ pub struct Postmortem {
     pub first: Option<Check>,
     /// The last failed check in it.
     pub last: Option<Check>,
+    /// What it answered to the first failed check, or to an earlier one that failed with the same answer.
+    pub answered: Option<FailedAnswer>,
     /// The checks around the first failed one, and those around the end.
     pub around: [Vec<Check>; 2],
     /// Others that failed around the first failed check; how many were checked then.

@@ -6,7 +6,7 @@ use crate::alert::kept::telling::Heard;
 use crate::model::text::clean_line;
 use crate::model::text::document::{Document, Row, Section, Table};
 use crate::model::time::duration;
-use crate::model::{Timestamp, figures};
+use crate::model::{FailedAnswer, Timestamp, figures};
 use crate::report::{time, wording};
 
 use super::{Check, Companion, Postmortem, Stretch, rule};
@@ -14,13 +14,26 @@ use super::{Check, Companion, Postmortem, Stretch, rule};
 /// Longest text of a server or a file, bytes.
 const TEXT_MAX: usize = 300;
 
+/// Longest line of an answer, bytes.
+const ANSWER_MAX: usize = 600;
+
+/// Lines of a body.
+const BODY_LINES: usize = 100;
+
 /// Most names in a sentence.
 const NAMED_MAX: usize = 12;
 
 /// What there is to say about an incident.
 #[must_use]
 pub fn document(report: &Postmortem, zone: &TimeZone) -> Document {
-    let all = [summary(report, zone), answers(report, zone), company(report), around(report, zone), told(report, zone)];
+    let all = [
+        summary(report, zone),
+        answers(report, zone),
+        company(report),
+        around(report, zone),
+        told(report, zone),
+        answered(report, zone),
+    ];
     Document { title: title(report), sections: all.into_iter().filter(Section::is_filled).collect() }
 }
 
@@ -63,7 +76,7 @@ fn summary(report: &Postmortem, zone: &TimeZone) -> Section {
     if let Some(note) = &report.note {
         facts.push(("Note", note.clone()));
     }
-    Section { heading: "What happened", facts, table: None }
+    Section { heading: "What happened", facts, table: None, quoted: Vec::new() }
 }
 
 /// `2026-11-28T03:15:10+00:00, 503: …`.
@@ -99,7 +112,7 @@ fn answers(report: &Postmortem, zone: &TimeZone) -> Section {
     let known = names.into_iter().zip(&report.stretches);
     let rows = known.filter_map(|(name, stretch)| Some(row((name, stretch.as_ref()?)))).collect();
     let table = Table { heads: vec!["When", "Time", "Checks", "p50", "Answers"], rows };
-    Section { heading: "Answers", facts: Vec::new(), table: Some(table) }
+    Section { heading: "Answers", facts: Vec::new(), table: Some(table), quoted: Vec::new() }
 }
 
 fn company(report: &Postmortem) -> Section {
@@ -123,7 +136,7 @@ fn company(report: &Postmortem) -> Section {
             facts.push(("Sites", sites.join(", ")));
         }
     }
-    Section { heading: "Who else failed", facts, table: None }
+    Section { heading: "Who else failed", facts, table: None, quoted: Vec::new() }
 }
 
 fn around(report: &Postmortem, zone: &TimeZone) -> Section {
@@ -147,7 +160,12 @@ fn around(report: &Postmortem, zone: &TimeZone) -> Section {
         rows.extend(end.iter().map(row));
     }
     let table = Table { heads: vec!["Time", "Result", "Answer", "Took", "Detail"], rows };
-    Section { heading: "Checks around its start and its end", facts: Vec::new(), table: Some(table) }
+    Section {
+        heading: "Checks around its start and its end",
+        facts: Vec::new(),
+        table: Some(table),
+        quoted: Vec::new(),
+    }
 }
 
 fn told(report: &Postmortem, zone: &TimeZone) -> Section {
@@ -158,5 +176,29 @@ fn told(report: &Postmortem, zone: &TimeZone) -> Section {
     };
     let names = ["Start", "End"].into_iter().zip(&report.told).filter(|(_, told)| !told.is_empty());
     let facts = names.map(|(name, told)| (name, told.iter().map(heard).collect::<Vec<String>>().join(", ")));
-    Section { heading: "Who was told", facts: facts.collect(), table: None }
+    Section { heading: "Who was told", facts: facts.collect(), table: None, quoted: Vec::new() }
+}
+
+/// The answer that was kept, as it came.
+fn answered(report: &Postmortem, zone: &TimeZone) -> Section {
+    let (mut facts, mut quoted) = (Vec::new(), Vec::new());
+    if let Some(FailedAnswer { at, cause, status, http, evidence }) = &report.answered {
+        facts.push(("At", time::with_offset(*at, zone)));
+        let status = status.map_or_else(|| cause.word().to_owned(), |status| status.get().to_string());
+        facts
+            .push(("Answer", http.name().map_or_else(|| status.clone(), |version| format!("HTTP/{version} {status}"))));
+        facts.push(("URL", clean_line(&evidence.url, TEXT_MAX)));
+        quoted.extend(evidence.headers.iter().map(|(name, value)| clean_line(&format!("{name}: {value}"), ANSWER_MAX)));
+        if let more @ 1.. = evidence.more_headers {
+            quoted.push(format!("… {}", wording::plural(more as u64, "more header")));
+        }
+        if let Some(body) = &evidence.body {
+            quoted.push(String::new());
+            quoted.extend(body.lines().take(BODY_LINES).map(|line| clean_line(line, ANSWER_MAX)));
+            if let more @ 1.. = body.lines().count().saturating_sub(BODY_LINES) {
+                quoted.push(format!("… {}", wording::plural(more as u64, "more line")));
+            }
+        }
+    }
+    Section { heading: Section::ANSWERED, facts, table: None, quoted }
 }

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::*;
 use crate::alert::AlertState;
 use crate::alert::record::tests::record;
-use crate::model::{Cause, Status};
+use crate::model::{Cause, Evidence, Http, Status};
 
 const OPENED: Timestamp = Timestamp::from_secs(1_795_255_200);
 const HOSTILE: &str = "<img src=x> [a](http://evil) `|` \u{1b}[31m\u{202e}# *b*";
@@ -60,6 +60,18 @@ pub fn report(site: &str, detail: &str) -> Postmortem {
         .map(Some),
         first: Some(check(40, 503, Some(detail))),
         last: Some(check(1_370, 503, None)),
+        answered: Some(FailedAnswer {
+            at: at(40),
+            cause: Cause::Status,
+            status: Status::new(503),
+            http: Http::V11,
+            evidence: Evidence {
+                url: "https://api.example.org/health".to_owned(),
+                headers: vec![("server".to_owned(), "nginx".to_owned()), ("x-note".to_owned(), detail.to_owned())],
+                more_headers: 2,
+                body: Some(format!("<h1>503</h1>\n{detail}\n```\nend")),
+            },
+        }),
         around: [vec![check(30, 200, None), check(40, 503, Some(detail))], vec![check(1_380, 200, None)]],
         company: (
             vec![

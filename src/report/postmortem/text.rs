@@ -22,7 +22,7 @@ const COLUMN_MAX: usize = 40;
 pub fn text(out: &mut impl Columns, report: &Postmortem, zone: &TimeZone) -> io::Result<()> {
     let Document { title, sections } = document(report, zone);
     folded_line(out, &title)?;
-    for Section { heading, facts, table } in sections {
+    for Section { heading, facts, table, quoted } in sections {
         wording::line(out, "")?;
         folded_line(out, heading)?;
         let width = facts.iter().map(|(name, _)| cells(name)).max().unwrap_or(0);
@@ -31,6 +31,9 @@ pub fn text(out: &mut impl Columns, report: &Postmortem, zone: &TimeZone) -> io:
         }
         if let Some(table) = table {
             print(out, &table)?;
+        }
+        for line in quoted {
+            folded_line(out, format!("  | {line}").trim_end())?;
         }
     }
     Ok(())

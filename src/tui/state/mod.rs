@@ -61,6 +61,8 @@ pub struct UiState {
     pub(crate) tuning: Option<Tuning>,
     /// The alert whose incident is open, the last one also while its page is closed.
     pub(crate) incident: Option<Arc<AlertRecord>>,
+    /// Of the open incident only what the site answered is shown.
+    pub(crate) answer_alone: bool,
     /// How the screen looks.
     pub theme: Theme,
     pub(crate) muted: bool,

@@ -723,14 +723,19 @@ pub fn with_incident() -> World {
     let mut world = limited();
     let alert = Arc::clone(world.alerts.iter().rfind(|alert| &*alert.site == "api").unwrap());
     let facts = |facts: &[(&'static str, &str)]| facts.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
-    let section = |heading, known: &[(&'static str, &str)]| Section { heading, facts: facts(known), table: None };
+    let section = |heading, known: &[(&'static str, &str)]| Section {
+        heading,
+        facts: facts(known),
+        table: None,
+        quoted: Vec::new(),
+    };
     let row = |is_failure, cells: &[&str]| DocumentRow {
         cells: cells.iter().map(|cell| (*cell).to_owned()).collect(),
         is_failure,
     };
     let table = |heading, heads: &[&'static str], rows: Vec<DocumentRow>| {
         let table = Some(Table { heads: heads.to_vec(), rows });
-        Section { heading, facts: Vec::new(), table }
+        Section { heading, facts: Vec::new(), table, quoted: Vec::new() }
     };
     let reason = "upstream connect error or disconnect/reset before headers; reset reason: connection failure";
     let failed = format!("2026-11-22T13:57:41+01:00, 503 from 93.184.216.34:443: {reason}");
@@ -766,11 +771,33 @@ pub fn with_incident() -> World {
             ),
             table("Checks around its start and its end", &["Time", "Result", "Answer", "Took", "Detail"], checks),
             section("Who was told", &[("Start", "ops (2026-11-22 13:58:02), mail (waits)")]),
+            Section {
+                quoted: ["server: envoy", "content-type: text/plain", "set-cookie: ***", "", reason]
+                    .map(str::to_owned)
+                    .to_vec(),
+                ..section(
+                    Section::ANSWERED,
+                    &[
+                        ("At", "2026-11-22T13:57:41+01:00"),
+                        ("Answer", "HTTP/1.1 503"),
+                        ("URL", "https://api.example.com/health"),
+                    ],
+                )
+            },
         ],
     };
     let request = IncidentRequest { alert, ended: None, as_of: world.now };
     let markdown = "# api has been down for 4m12s\n\n- **Incident:** 17\n".into();
     world.incident = Some(IncidentPage { request, number: Some(17), document, markdown });
+    world
+}
+
+/// [`with_incident`], of which no answer is kept.
+pub fn without_answer() -> World {
+    let mut world = with_incident();
+    if let Some(page) = &mut world.incident {
+        page.document.sections.pop();
+    }
     world
 }
 

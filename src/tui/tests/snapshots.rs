@@ -106,6 +106,8 @@ pictures! {
     site_opened_from_alerts_100x30: fixtures::five_sites(), "ao", 100 x 30;
     incident_80x24: fixtures::with_incident(), "a\n", 80 x 24;
     incident_scrolled_80x24: fixtures::with_incident(), "a\nG", 80 x 24;
+    answer_of_incident_80x24: fixtures::with_incident(), "a\nv", 80 x 24;
+    no_answer_of_site_80x24: fixtures::without_answer(), "\nv", 80 x 24;
     incident_40x12: fixtures::with_incident(), "a\n", 40 x 12;
     incident_120x40: fixtures::with_incident(), "a\n", 120 x 40;
     incident_200x60: fixtures::with_incident(), "a\n", 200 x 60;

@@ -20,6 +20,7 @@ impl UiState {
     pub(crate) fn on_incident(&mut self, action: Action, inputs: &Inputs) {
         match action {
             Action::OpenIncident => self.open_incident_of_site(inputs),
+            Action::Evidence => self.show_answer(inputs),
             Action::Copy if self.nav.page() == Page::Incident => self.copy_incident(inputs),
             Action::Copy => self.copy_check(inputs),
             Action::CopyError => self.copy_error(inputs),
@@ -30,8 +31,26 @@ impl UiState {
     /// Opens the page of the incident that `alert` is about, with the chart of its site at it.
     pub(crate) fn open_incident(&mut self, alert: Arc<AlertRecord>, inputs: &Inputs) {
         self.show_at(&alert, inputs);
-        self.incident = Some(alert);
+        (self.incident, self.answer_alone) = (Some(alert), false);
         self.nav.open(Page::Incident);
+    }
+
+    /// Shows what the site answered to the first failed check of the incident; on its page this is a toggle.
+    fn show_answer(&mut self, inputs: &Inputs) {
+        let before = self.nav.page();
+        let is_shown = before == Page::Incident && self.answer_alone;
+        match before {
+            Page::Incident => self.nav.open(Page::Incident),
+            Page::Alerts => {
+                if let Some(alert) = self.alerts.selected(inputs.alerts).map(Arc::clone) {
+                    self.open_incident(alert, inputs);
+                }
+            }
+            _ => self.open_incident_of_site(inputs),
+        }
+        if self.nav.page() == Page::Incident {
+            self.answer_alone = !is_shown;
+        }
     }
 
     /// Opens the site of the alert under the cursor, or of the open incident, with its chart at that.

@@ -59,7 +59,7 @@ impl UiState {
             Action::Last => self.scroll(isize::MAX, inputs),
             Action::ScrollAlerts(by) => self.alerts.scroll_region(by),
             Action::Open => self.open(inputs),
-            Action::OpenSite | Action::OpenIncident | Action::Copy | Action::CopyError => {
+            Action::OpenSite | Action::OpenIncident | Action::Evidence | Action::Copy | Action::CopyError => {
                 self.on_incident(action, inputs);
             }
             Action::OtherSite(by) => {

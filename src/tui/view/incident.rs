@@ -59,6 +59,10 @@ pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
 }
 
 fn body(frame: &Frame, height: usize) -> Vec<Line> {
+    if let (true, Some(page)) = (frame.state.answer_alone, page(frame)) {
+        let known = page.document.sections.iter().find(|section| section.heading == Section::ANSWERED);
+        return known.map_or_else(|| no_answer(frame), |known| section(frame, known));
+    }
     let mut sections: Vec<Vec<Line>> = match page(frame) {
         Some(page) => page.document.sections.iter().map(|known| section(frame, known)).collect(),
         None => vec![waiting(frame)],
@@ -84,11 +88,27 @@ fn waiting(frame: &Frame) -> Vec<Line> {
     lines
 }
 
+/// Why there is no answer to show.
+fn no_answer(frame: &Frame) -> Vec<Line> {
+    let why = "No answer is kept: the checks failed without one, or it is too long ago.";
+    let mut lines = vec![rule(Line::of(Role::Strong, Section::ANSWERED), "", frame.width())];
+    let texts = wrap(why, frame.width().saturating_sub(1), 0);
+    lines.extend(texts.into_iter().map(|text| Line::of(Role::Plain, format!(" {text}"))));
+    lines
+}
+
 fn section(frame: &Frame, section: &Section) -> Vec<Line> {
     let mut lines = vec![rule(Line::of(Role::Strong, section.heading), "", frame.width())];
     let names = section.facts.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
     lines.extend(section.facts.iter().flat_map(|(name, text)| fact(name, text, names, frame.width())));
     lines.extend(section.table.iter().flat_map(|known| table(known, frame.width())));
+    for quoted in &section.quoted {
+        for text in wrap(quoted, frame.width().saturating_sub(4), 0) {
+            let mut line = Line::of(Role::Dim, " | ");
+            line.push(Role::Plain, text);
+            lines.push(line);
+        }
+    }
     lines
 }
 

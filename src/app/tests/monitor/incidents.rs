@@ -73,3 +73,31 @@ async fn a_store_that_cannot_be_read_is_named_and_the_memory_told() {
     assert!(fact(&found, "Note").starts_with("the store cannot be read ("), "{:?}", facts(&found));
     assert!(!fact(&found, "First failed check").is_empty());
 }
+
+/// It answers wrongly from minute 5 to minute 10 and from minute 25 on, and from minute 28 on not at all.
+fn sorry(at: Duration) -> (Duration, Cause) {
+    let cause = match at.as_secs() {
+        300..600 | 1_500..1_680 => Cause::Body,
+        1_680.. => Cause::ConnectRefused,
+        _ => Cause::Ok,
+    };
+    (Duration::from_millis(5), cause)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_failed_answer_of_each_incident_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("webmon.redb");
+    let mut trial = TestMonitor::new(&[("api", sorry), ("docs", steady)]);
+    trial.store = Some(path.clone());
+    let run = trial.run(Duration::ZERO, 1_800 * SECOND).await;
+    let archive = crate::store::Archive::open(&path).unwrap();
+    let id = archive.named("api").unwrap().unwrap();
+    let kept = archive.evidence(id, &(Timestamp::ZERO..=Timestamp::MAX)).unwrap();
+    let seconds: Vec<&str> = kept.iter().map(|answer| &*answer.evidence.headers[0].1).collect();
+    assert_eq!(seconds, ["300", "1500"], "one of each incident, the first");
+    let page = page(&run, Some(path));
+    let answered = page.document.sections.iter().find(|section| section.heading == Section::ANSWERED).unwrap();
+    assert_eq!(answered.quoted, ["x-second: 1500", "", "<h1>sorry</h1>"]);
+    assert!(page.markdown.contains("\n```\nx-second: 1500\n\n<h1>sorry</h1>\n```\n"), "{}", page.markdown);
+}

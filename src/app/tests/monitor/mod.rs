@@ -29,7 +29,9 @@ use crate::app::storage::restore::{Restored, assemble, remember};
 use crate::app::system::limits::Limits;
 use crate::config::{self, Config};
 use crate::engine::{Engine, SiteInput, SiteState};
-use crate::model::{Cause, Certificate, Micros, Observation, Phase, Phases, Site, SiteId, SiteSlot, Status, Timestamp};
+use crate::model::{
+    Cause, Certificate, Evidence, Micros, Observation, Phase, Phases, Site, SiteId, SiteSlot, Status, Timestamp,
+};
 use crate::probe::Prober;
 use crate::store::{Options, Store};
 use crate::tui::SiteCommand;
@@ -58,7 +60,8 @@ struct Scripted {
 
 impl Prober for Scripted {
     async fn probe(&self, site: &Site) -> Observation {
-        let (takes, cause) = self.scripts[&*site.name](self.clock.now().since(START));
+        let started = self.clock.now().since(START);
+        let (takes, cause) = self.scripts[&*site.name](started);
         tokio::time::sleep(takes.min(site.timeout)).await;
         let takes = Micros::from_duration(takes.min(site.timeout));
         let mut observation = Observation::failed(cause, if cause == Cause::Ok { "" } else { "scripted" });
@@ -68,6 +71,12 @@ impl Prober for Scripted {
         observation.phases = Phases::NONE.with(Phase::Processing, takes).with(Phase::Transfer, Micros::ZERO);
         if cause == Cause::Ok {
             observation.status = Status::new(200);
+        }
+        if cause == Cause::Body {
+            let headers = vec![("x-second".to_owned(), started.as_secs().to_string())];
+            let body = Some("<h1>sorry</h1>".to_owned());
+            let evidence = Evidence { url: "http://scripted/".to_owned(), headers, more_headers: 0, body };
+            (observation.status, observation.evidence) = (Status::new(200), Some(Box::new(evidence)));
         }
         if &*site.name == "shown" {
             observation.certificate = Some(Arc::new(certificate()));
