@@ -1,5 +1,6 @@
 //! Statistics of samples: pure arithmetic without clock or I/O.
 
+pub mod change;
 pub mod counts;
 pub mod coverage;
 mod facts;

@@ -140,7 +140,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
             &["series"],
             &["rollup"],
             &["window"],
-            &["totals"],
+            &["change", "totals"],
             &["coverage", "summary"],
             &["counts", "facts", "histogram"],
         ],

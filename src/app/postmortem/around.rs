@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::model::Timestamp;
 use crate::report::postmortem::{Check, Postmortem};
+use crate::stats::change::ChangeGather;
 
 /// Checks that are listed before and after the first failed one, and before and after the end.
 const AROUND: usize = 4;
@@ -46,6 +47,11 @@ impl Around {
     /// The checks to admit: from the first instant to before the second.
     pub fn span(&self) -> (Timestamp, Timestamp) {
         (self.from.before(Postmortem::BESIDE), self.until.after(Postmortem::BESIDE))
+    }
+
+    /// What tells what changed; it takes the same checks.
+    pub const fn change(&self) -> ChangeGather {
+        ChangeGather::new(self.from, self.until)
     }
 
     /// Adds the next check.

@@ -23,12 +23,14 @@ pub fn recalled(board: &Board, incident: PastIncident, note: &str, as_of: Timest
     let mut samples = Vec::new();
     kept(board, own, &mut samples);
     let mut around = Around::new(&report);
+    let mut change = around.change();
     let (since, until) = around.span();
-    samples
-        .iter()
-        .filter(|sample| since <= sample.at && sample.at < until)
-        .for_each(|sample| around.admit(check(sample)));
+    for sample in samples.iter().filter(|sample| since <= sample.at && sample.at < until) {
+        change.admit(sample);
+        around.admit(check(sample));
+    }
     around.fill(&mut report);
+    report.changed = Some(change);
     for (place, (since, until)) in spans(&report).into_iter().enumerate() {
         let mut figures = PeriodFigures::default();
         let inside = samples.iter().filter(|sample| since <= sample.at && sample.at < until);

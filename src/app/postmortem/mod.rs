@@ -102,6 +102,7 @@ fn empty(incident: PastIncident, site: Known, as_of: Timestamp) -> Postmortem {
         around: [Vec::new(), Vec::new()],
         company: (Vec::new(), 0),
         told: [Vec::new(), Vec::new()],
+        changed: None,
         note: None,
         opening,
         closing,
@@ -123,13 +124,17 @@ fn check(stored: &StoredSample<'_>) -> Check {
 /// The first and the last failed check, and those around the start and the end.
 fn checks(archive: &Archive, id: SiteId, report: &mut Postmortem) -> Result<(), StoreError> {
     let mut around = Around::new(report);
+    let mut change = around.change();
     let (since, until) = around.span();
     let mask = archive.outages()?.of(id);
     let _passed = archive.samples(&Query { sites: Some(vec![id]), since, until }, |stored| {
-        around.admit(check(&StoredSample { sample: mask.seen(&stored.sample), ..*stored }));
+        let sample = mask.seen(&stored.sample);
+        change.admit(&sample);
+        around.admit(check(&StoredSample { sample, ..*stored }));
         Ok::<(), std::convert::Infallible>(())
     })?;
     around.fill(report);
+    report.changed = Some(change);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::alert::kept::telling::Heard;
@@ -38,6 +39,7 @@ struct PostmortemObject<'a> {
     others_failed: Vec<CompanionObject<'a>>,
     told_start: Vec<HeardObject<'a>>,
     told_end: Vec<HeardObject<'a>>,
+    changed: Option<String>,
     answered: Option<AnsweredObject>,
 }
 
@@ -122,6 +124,7 @@ pub fn json(out: &mut impl io::Write, report: &Postmortem) -> io::Result<()> {
         others_failed: others.iter().map(companion).collect(),
         told_start: report.told[0].iter().map(heard).collect(),
         told_end: report.told[1].iter().map(heard).collect(),
+        changed: report.change(&TimeZone::UTC),
         answered: report.answered.as_ref().map(answered),
     };
     serde_json::to_writer(&mut *out, &object)?;

@@ -41,7 +41,9 @@ pub fn markdown(out: &mut impl io::Write, report: &Postmortem, zone: &TimeZone) 
             let fence = "`".repeat(quoted.iter().map(|line| longest_run(line)).max().unwrap_or(0).max(2) + 1);
             line("");
             line(&fence);
-            quoted.iter().for_each(|text| line(text));
+            for text in &quoted {
+                line(text);
+            }
             line(&fence);
         }
     }

@@ -13,10 +13,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use crate::alert::kept::telling::Heard;
 use crate::alert::{AlertRecord, RuleKind};
 use crate::model::{FailedAnswer, Micros, Timestamp};
 use crate::stats::Answer;
+use crate::stats::change::ChangeGather;
 
 pub use json::json;
 pub use markdown::markdown;
@@ -93,6 +96,8 @@ pub struct Postmortem {
     pub company: (Vec<Companion>, usize),
     /// Which outlets heard of its start and of its end, or will.
     pub told: [Vec<Heard>; 2],
+    /// The checks that tell what changed when it began.
+    pub changed: Option<ChangeGather>,
     /// Why something is missing, in words.
     pub note: Option<String>,
 }
@@ -108,6 +113,12 @@ impl Postmortem {
     #[must_use]
     pub fn until(&self) -> Timestamp {
         self.closing.as_ref().map_or(self.as_of, |closing| closing.at)
+    }
+
+    /// What changed when it began, as a sentence without a full stop.
+    #[must_use]
+    pub fn change(&self, zone: &TimeZone) -> Option<String> {
+        self.changed.as_ref()?.sentence(zone)
     }
 
     /// What the others have in common, each with how many.

@@ -70,6 +70,7 @@ fn summary(report: &Postmortem, zone: &TimeZone) -> Section {
     for (name, check) in [("First failed check", &report.first), ("Last failed check", &report.last)] {
         facts.extend(check.as_ref().map(|check| (name, told_check(check, zone))));
     }
+    facts.extend(report.change(zone).map(|sentence| ("What changed", sentence)));
     if !report.opening.message.is_empty() {
         facts.push(("Message", clean_line(&report.opening.message, 2 * TEXT_MAX)));
     }

@@ -82,6 +82,7 @@ pub fn report(site: &str, detail: &str) -> Postmortem {
             9,
         ),
         told: [vec![("ops".into(), Some(OPENED)), ("mail".into(), None)], Vec::new()],
+        changed: None,
         note: None,
     }
 }

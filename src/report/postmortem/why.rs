@@ -54,6 +54,7 @@ pub fn down(report: &Postmortem, zone: &TimeZone) -> Vec<String> {
     }];
     let detail = report.last.as_ref().and_then(|last| last.detail.as_ref());
     sentences.extend(detail.map(|detail| format!("The last failure was: {}.", clean_line(detail, NAME_MAX))));
+    sentences.extend(report.change(zone).map(|change| format!("What changed: {change}.")));
     sentences.extend(company(report));
     let before = report.around[0].iter().rev().find(|check| !check.is_down && check.at <= since);
     sentences.push(match before {

@@ -57,6 +57,9 @@ async fn the_store_and_the_memory_tell_the_same_of_an_incident() {
     assert!(fact(&remembered, "First failed check").ends_with("refused"), "the memory has not");
     assert_eq!(fact(&stored, "Note"), "");
     assert!(fact(&remembered, "Note").starts_with("no store is kept"));
+    let changed = fact(&stored, "What changed");
+    assert!(changed.starts_with("refused instead of 200 since "), "{changed:?}");
+    assert_eq!(changed, fact(&remembered, "What changed"));
     let answers = |page: &IncidentPage| {
         let section = page.document.sections.iter().find(|section| section.heading == "Answers").unwrap();
         section.table.clone().unwrap()

@@ -3,6 +3,7 @@
 use crate::alert::AlertState;
 use crate::engine::snapshot::SiteSnapshot;
 use crate::model::{Cause, figures};
+use crate::stats::change::ChangeGather;
 use crate::tui::state::site_list::{certificate_days, warned_days};
 use crate::tui::style::line::{Line, safe, wrap};
 use crate::tui::style::role::Role;
@@ -15,6 +16,7 @@ use super::chart::Chart;
 use super::rule;
 
 const ALERTS_MAX: usize = 40;
+const LABEL: usize = 10;
 
 pub fn last_check(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Vec<Line> {
     let mut title = Line::of(Role::Strong, "Last check");
@@ -58,6 +60,24 @@ pub fn last_check(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Vec<Line>
         lines.extend(wrapped(Role::Plain, &second.join(" · "), cells));
     }
     lines.extend(certificate(frame, site, cells));
+    lines
+}
+
+/// What changed when the open incident began, while the chart shows what is now.
+pub fn changed(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
+    let Some(incident) = site.incident.filter(|_| frame.state.chart.until().is_none()) else { return Vec::new() };
+    let from = incident.since.before(site.policies.availability.window);
+    let mut gather = ChangeGather::new(from, frame.inputs.now);
+    frame.inputs.samples.iter().for_each(|sample| gather.admit(sample));
+    let Some(sentence) = gather.sentence(frame.inputs.zone) else { return Vec::new() };
+    let mut line = Line::of(Role::Strong, " changed");
+    line.pad_to(LABEL);
+    let mut lines = Vec::new();
+    for text in wrap(&sentence, frame.width().saturating_sub(LABEL), 0) {
+        line.pad_to(LABEL);
+        line.push(Role::Plain, text);
+        lines.push(std::mem::take(&mut line));
+    }
     lines
 }
 

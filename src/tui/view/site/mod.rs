@@ -103,6 +103,7 @@ fn body(frame: &Frame, height: usize) -> (Vec<Line>, Range<usize>) {
         rows.push((&history.summary, history.is_exact));
     }
     let mut body = figures_of_views(frame, site, &rows);
+    body.extend(last_check::changed(frame, site));
     body.extend(objective::lines(frame, site));
     let chart = Chart::of(frame, site);
     let mut below = Vec::new();

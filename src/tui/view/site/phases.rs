@@ -5,6 +5,7 @@
 
 use crate::model::{Phase, Timestamp, figures};
 use crate::stats::Summary;
+use crate::stats::change::is_noticed;
 use crate::stats::series::usual::UsualTimes;
 use crate::tui::style::line::{Line, cut};
 use crate::tui::style::role::Role;
@@ -17,9 +18,6 @@ use super::rule;
 const LABEL: usize = 13;
 /// From this many cells on there is room for what is usual beside the bars.
 const WITH_USUAL: usize = 48;
-/// Slower than usual by this many per cent, and µs, is worth a warning.
-const SLOWER: f64 = 50.0;
-const NOTICED: f64 = 5_000.0;
 
 fn tabs(frame: &Frame, name: &'static str, summary: &Summary) -> Line {
     let mut line = Line::of(Role::Strong, name);
@@ -118,8 +116,7 @@ fn compare(line: &mut Line, mean: Option<f64>, usual: Option<f64>) {
     let (role, text) = match (mean, usual) {
         (Some(mean), Some(usual)) if usual > 0.0 => {
             let percent = ((mean / usual - 1.0) * 100.0).clamp(-100.0, 9_999.0);
-            let is_slower = percent >= SLOWER && mean - usual >= NOTICED;
-            (if is_slower { Role::Warning } else { Role::Plain }, format!("{percent:+.0}%"))
+            (if is_noticed(mean, usual) { Role::Warning } else { Role::Plain }, format!("{percent:+.0}%"))
         }
         _ => (Role::Plain, String::new()),
     };
