@@ -386,6 +386,7 @@ fn micros(refresh: Duration) -> u64 {
 mod clock_set;
 mod leap;
 mod mask;
+pub mod past;
 mod reconfigure;
 mod state_machine;
 #[cfg(test)]

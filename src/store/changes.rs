@@ -113,6 +113,16 @@ impl Archive {
         let sites = guard(look).map_err(|error| self.failed(error))?;
         Ok(sites.into_iter().find(|(_, site)| *site.name == *name).map(|(id, _)| id))
     }
+
+    /// The number of every site by its name, and when it was first watched, which tells it from one of another file.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn names(&self) -> Result<HashMap<Arc<str>, (SiteId, Timestamp)>, StoreError> {
+        let look = || view::sites(&self.database().begin_read()?);
+        let sites = guard(look).map_err(|error| self.failed(error))?;
+        Ok(sites.into_iter().map(|(id, site)| (site.name, (id, site.known_since))).collect())
+    }
 }
 
 /// Adds the certificates of those sites that have samples in `arrived`.

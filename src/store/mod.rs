@@ -43,6 +43,7 @@ pub use file::lock::LockHandle;
 pub use file::open::Options;
 pub use intake::Intake;
 pub use limits::Keep;
+pub use read::checks::StoredChecks;
 pub use read::export_reader::{ExportBatch, ExportReader};
 pub use read::export_start::Start;
 pub use read::figures::Figures;

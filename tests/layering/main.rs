@@ -149,7 +149,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
     (
         "engine",
         &[
-            &["clock_set", "mask", "reconfigure"],
+            &["clock_set", "mask", "past", "reconfigure"],
             &["lanes"],
             &["tracker"],
             &["board", "state_machine"],

@@ -1,6 +1,7 @@
 //! Reading stored data, for the running writer and for readers beside it.
 
 pub(crate) mod beginning;
+pub(crate) mod checks;
 pub(crate) mod export_reader;
 pub(crate) mod export_start;
 pub(crate) mod figures;

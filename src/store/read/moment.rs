@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use redb::ReadTransaction;
+use redb::{ReadOnlyTable, ReadTransaction};
 
 use crate::alert::network::Mask;
 use crate::model::{SiteId, Timestamp};
@@ -15,6 +15,7 @@ use crate::store::error::{StoreError, guard};
 use crate::store::tables::rollup::Grain;
 use crate::store::tables::schema;
 
+use super::checks::{self, StoredChecks};
 use super::figures::{self, Figures, Foundation};
 use super::view::{Query, View};
 use super::walk::has_unrolled;
@@ -23,6 +24,7 @@ use super::walk::has_unrolled;
 pub struct Moment {
     path: PathBuf,
     view: View,
+    failures: ReadOnlyTable<(u32, u64), &'static [u8]>,
 }
 
 /// How much of the past of a site is settled: figures of a period that ends there stay as they are, until the edition is another.
@@ -44,7 +46,21 @@ pub struct Edition {
 
 impl Moment {
     pub(crate) fn new(path: PathBuf, transaction: &ReadTransaction) -> Result<Self, redb::Error> {
-        Ok(Self { path, view: View::new(transaction)? })
+        Ok(Self { path, view: View::new(transaction)?, failures: transaction.open_table(schema::FAILURES)? })
+    }
+
+    /// The single checks of `site` from the first of these times to before the second one.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn checks(&self, site: SiteId, period: (Timestamp, Timestamp)) -> Result<StoredChecks, StoreError> {
+        self.answer(|| checks::checks(&self.view, &self.failures, site, period))
+    }
+
+    /// The outages of this machine's own network, as they concern `site`.
+    #[must_use]
+    pub fn mask(&self, site: SiteId) -> Mask {
+        self.view.outages.of(site)
     }
 
     /// The figures of each site that `query` names, in its order; with a heartbeat of 60 cells up to its end if their length is given, in
