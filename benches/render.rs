@@ -112,6 +112,7 @@ fn inputs<'a>(
         now: now(),
         zone,
         about,
+        past: None,
     }
 }
 

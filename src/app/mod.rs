@@ -22,7 +22,7 @@ mod alerts;
 mod cli;
 pub mod clock;
 mod commands;
-mod dashboard;
+pub mod dashboard;
 mod exit;
 #[cfg(feature = "influx")]
 mod export;

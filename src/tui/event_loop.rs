@@ -23,6 +23,9 @@ use super::terminal::session::{TerminalSession, is_panicked};
 
 const TICK: Duration = Duration::from_millis(100);
 
+/// Time between two looks for the overview of the past, which is there in some milliseconds.
+const AWAITED: Duration = Duration::from_millis(10);
+
 /// Why the dashboard ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -84,6 +87,7 @@ fn drive(
         dirty |= cache.refresh(source) || measured != size || !keys.is_empty();
         size = measured;
         let inputs = cache.inputs(fixed);
+        dirty |= state.play(&inputs);
         for key in keys.drain(..) {
             let exit = state.act(&key, &inputs, size);
             for command in state.take_commands() {
@@ -97,14 +101,18 @@ fn drive(
                 Some(ExitRequest::KeepScreen) => return Ok(Ended::QuitKeepScreen(view(&inputs, &state, size).text())),
             }
         }
+        cache.turn_to(source, state.instant());
         // A clock that was set back must not stop the drawing.
         let pause =
             drawn.filter(|at| *at <= cache.now).map_or(Duration::ZERO, |at| TICK.saturating_sub(cache.now.since(at)));
         let mut timeout = TICK.min(to_next_second(cache.now));
         let is_ready = console.is_ready()?;
-        if dirty && !pause.is_zero() {
+        if cache.awaits_past() {
+            timeout = timeout.min(AWAITED);
+        } else if dirty && !pause.is_zero() {
             timeout = pause;
         } else if dirty && is_ready {
+            let inputs = cache.inputs(fixed);
             let opened = state.opened(&inputs);
             let (focus, request) = (state.focus(&inputs), state.history_request(&inputs, size));
             let (usual, incident) = (state.usual_request(&inputs), state.incident_request(&inputs));
@@ -114,7 +122,7 @@ fn drive(
             cache.ask_for_trial(source, state.trial_request());
             let inputs = cache.inputs(fixed);
             let bell = state.settle(&inputs, size);
-            let notification = state.take_notification(inputs.now);
+            let notification = state.take_notification(inputs.clock());
             let copied = state.take_copied().map(|copied| {
                 if copied.way.wants_tmux() {
                     source.load_tmux(copied.text.clone());

@@ -15,6 +15,8 @@ use crate::model::{Health, Sample, Timestamp};
 use crate::stats::series::site_history::SiteHistory;
 use crate::stats::series::usual::Usual;
 
+use super::past::PastOverview;
+
 /// Facts about this run that never change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
@@ -61,4 +63,41 @@ pub struct Inputs<'a> {
     pub zone: &'a TimeZone,
     /// Facts about this run.
     pub about: &'a About,
+    /// The present, while all of this is as of an instant of the past.
+    pub past: Option<PastInputs<'a>>,
+}
+
+/// The present beside the past that a screen shows.
+#[derive(Clone, Copy, Debug)]
+pub struct PastInputs<'a> {
+    /// The past.
+    pub overview: &'a PastOverview,
+    /// The current time.
+    pub clock: Timestamp,
+    /// All alerts up to now, oldest first.
+    pub alerts: &'a [Arc<AlertRecord>],
+}
+
+impl<'a> Inputs<'a> {
+    /// The same as of the instant of `past`; what only the present knows is absent.
+    #[must_use]
+    pub const fn as_of(self, past: &'a PastOverview) -> Self {
+        Inputs {
+            snapshot: &past.snapshot,
+            samples: &[],
+            objectives: &[],
+            alerts: past.alerts.as_slice(),
+            incidents: &past.incidents,
+            manual_checks: &[],
+            now: past.at,
+            past: Some(PastInputs { overview: past, clock: self.now, alerts: self.alerts }),
+            ..self
+        }
+    }
+
+    /// The current time, also while the screen shows the past.
+    #[must_use]
+    pub fn clock(&self) -> Timestamp {
+        self.past.map_or(self.now, |past| past.clock)
+    }
 }

@@ -21,6 +21,8 @@ pub enum Action {
     Earlier,
     Later,
     Now,
+    /// Move the time cursor of the overview.
+    Time(Travel),
     /// Read one cell of the chart.
     ToggleCursor,
     PreviousIncident,
@@ -64,6 +66,23 @@ pub enum Action {
     Exit(ExitRequest),
 }
 
+/// What a key does to the time cursor of the overview.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Travel {
+    /// Go a step back, or forward.
+    Earlier,
+    Later,
+    /// Return to now; from there go to the last row.
+    Present,
+    /// Let the past go on by itself, or stop it; at now show the next page.
+    Play,
+    /// Take finer steps, or coarser ones.
+    Finer,
+    Coarser,
+    /// Go to the alert before what is shown, or after it.
+    OtherAlert(isize),
+}
+
 impl Action {
     /// Whether this is a command about checks, which a read-only dashboard cannot give.
     #[must_use]
@@ -104,7 +123,8 @@ const ALL: &[Page] = &[Page::Overview, Page::Alerts, Page::Incident, Page::Site,
 const CONTENT: &[Page] = &[Page::Overview, Page::Alerts, Page::Incident, Page::Site];
 const SCREENS: &[Page] = &[Page::Overview, Page::Alerts, Page::Incident, Page::Site, Page::Tuning];
 const TUNING: &[Page] = &[Page::Tuning];
-const LISTS: &[Page] = &[Page::Overview, Page::Alerts, Page::Incident, Page::Help];
+const LISTS: &[Page] = &[Page::Alerts, Page::Incident, Page::Help];
+const SCROLLED: &[Page] = &[Page::Alerts, Page::Site, Page::Incident, Page::Tuning, Page::Help];
 const TABLES: &[Page] = &[Page::Overview, Page::Site];
 const OVERVIEW: &[Page] = &[Page::Overview];
 const ALERTS: &[Page] = &[Page::Alerts];
@@ -132,11 +152,12 @@ impl KeyBinding {
 pub const TABLE: &[KeyBinding] = &[
     row(Action::Rows(1), &[Char('j'), Key::Down], ALL).help("Move", "j k arrows", "next, previous row"),
     row(Action::Rows(-1), &[Char('k'), Key::Up], ALL),
-    row(Action::Pages(1), &[Key::PageDown, Ctrl('f'), Char(' ')], ALL).help("Move", "PgDn ^D", "page, half a page"),
+    row(Action::Pages(1), &[Key::PageDown, Ctrl('f')], ALL).help("Move", "PgDn ^D", "page, half a page"),
+    row(Action::Pages(1), &[Char(' ')], SCROLLED),
     row(Action::Pages(-1), &[Key::PageUp, Ctrl('b')], ALL),
     row(Action::HalfPages(1), &[Ctrl('d')], ALL),
     row(Action::HalfPages(-1), &[Ctrl('u')], ALL),
-    row(Action::First, &[Char('g'), Key::Home], ALL).help("Move", "g G Home End", "first, last row"),
+    row(Action::First, &[Char('g'), Key::Home], ALL).help("Move", "g G Home", "first, last row"),
     row(Action::Last, &[Char('G')], ALL),
     row(Action::Last, &[Key::End], LISTS),
     row(Action::ScrollAlerts(1), &[Char('J')], OVERVIEW).help("Move", "J K", "scroll the alerts"),
@@ -160,6 +181,18 @@ pub const TABLE: &[KeyBinding] = &[
     row(Action::Earlier, &[Key::Left], SITE).hint("← →", "in time", 3).help("Look", "← → End", "earlier, later, now"),
     row(Action::Later, &[Key::Right], SITE),
     row(Action::Now, &[Key::End], SITE),
+    row(Action::Time(Travel::Earlier), &[Key::Left], OVERVIEW).hint("← →", "in time", 5).help(
+        "Time",
+        "← → End",
+        "earlier, later, now",
+    ),
+    row(Action::Time(Travel::Later), &[Key::Right], OVERVIEW),
+    row(Action::Time(Travel::Present), &[Key::End], OVERVIEW),
+    row(Action::Time(Travel::Finer), &[Char('+'), Char('=')], OVERVIEW).help("Time", "+ -", "finer, coarser steps"),
+    row(Action::Time(Travel::Coarser), &[Char('-')], OVERVIEW),
+    row(Action::Time(Travel::Play), &[Char(' ')], OVERVIEW).help("Time", "Space", "play the past, stop"),
+    row(Action::Time(Travel::OtherAlert(-1)), &[Char('[')], OVERVIEW).help("Time", "[ ]", "alert before, after"),
+    row(Action::Time(Travel::OtherAlert(1)), &[Char(']')], OVERVIEW),
     row(Action::ToggleCursor, &[Char('c')], SITE).hint("c", "cell", 5).help("Look", "c", "read a cell: ← → Esc"),
     row(Action::PreviousIncident, &[Key::Enter], SITE).hint("Enter", "incident", 4).help(
         "Look",

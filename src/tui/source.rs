@@ -16,6 +16,7 @@ use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
 use crate::stats::series::usual::{Usual, UsualRequest};
 
 use super::inputs::About;
+use super::past::{PastOverview, PastRequest};
 
 /// Where the dashboard gets what it shows. Each call is cheap and never blocks.
 pub trait Source {
@@ -63,6 +64,12 @@ pub trait Source {
     fn request_trial(&self, _request: TrialRequest) {}
     /// The last trial; the same `Arc` until the next one.
     fn trial(&self) -> Option<Arc<TrialAnswer>> {
+        None
+    }
+    /// Starts to read the overview as of an instant of the past, in place of one requested before.
+    fn request_past(&self, _request: PastRequest) {}
+    /// The last overview of the past; the same `Arc` until the next one.
+    fn past(&self) -> Option<Arc<PastOverview>> {
         None
     }
     /// The newest manual check of each site; the same `Arc` until one changes.

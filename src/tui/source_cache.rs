@@ -19,6 +19,7 @@ use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
 use crate::stats::series::usual::{Usual, UsualRequest};
 
 use super::inputs::Inputs;
+use super::past::reading::PastReading;
 use super::source::{Fixed, Source};
 
 /// Time between two reads of the store for objectives.
@@ -45,6 +46,7 @@ pub struct SourceCache {
     objectives: Arc<[SiteObjective]>,
     /// When objectives were requested last.
     objectives_asked: Option<Timestamp>,
+    past: PastReading,
     visible: Vec<SiteIndex>,
     alerts: Arc<[Arc<AlertRecord>]>,
     incidents: Arc<IncidentList>,
@@ -76,6 +78,7 @@ impl SourceCache {
             trial_asked: None,
             objectives: source.objectives(),
             objectives_asked: None,
+            past: PastReading::default(),
             visible: Vec::new(),
             alerts: source.alerts(),
             incidents: source.incidents(),
@@ -102,6 +105,7 @@ impl SourceCache {
             self.snapshot = fresh;
             self.opened = None;
         }
+        is_urgent |= self.past.receive(source.past(), now);
         let usual = source.usual();
         is_urgent |= usual.as_ref().map(Arc::as_ptr) != self.usual.as_ref().map(Arc::as_ptr);
         self.usual = usual;
@@ -151,6 +155,19 @@ impl SourceCache {
         }
     }
 
+    /// Turns to the overview as of `at`, or to the present.
+    pub fn turn_to(&mut self, source: &impl Source, at: Option<Timestamp>) {
+        let request = self.past.turn_to(at, &self.snapshot, (&self.alerts, &self.incidents), self.now);
+        if let Some(request) = request {
+            source.request_past(request);
+        }
+    }
+
+    /// Whether the past that the user turned to will be there in a moment.
+    pub fn awaits_past(&self) -> bool {
+        self.past.is_awaited(self.now)
+    }
+
     /// Requests anew where objectives stand, if that is due.
     fn ask_for_objectives(&mut self, source: &impl Source, now: Timestamp) {
         let is_asked = self.objectives_asked.is_some_and(|asked| asked <= now && now.since(asked) < OBJECTIVES_EVERY);
@@ -180,6 +197,8 @@ impl SourceCache {
                 source.request_history(request);
             }
         }
+        // The ring holds the present only, and the past may have other sites.
+        let opened = opened.filter(|_| self.past.shown().is_none());
         match opened {
             Some(site) if self.opened != Some(site) => {
                 source.samples(self.snapshot.sites[site].slot, &mut self.samples);
@@ -198,8 +217,13 @@ impl SourceCache {
         }
     }
 
-    /// All of it, for a screen.
+    /// All of it, for a screen: of the present, or as of the instant that the user turned to.
     pub fn inputs<'a>(&'a self, fixed: &'a Fixed) -> Inputs<'a> {
+        let present = self.present(fixed);
+        self.past.shown().map_or(present, |past| present.as_of(past))
+    }
+
+    fn present<'a>(&'a self, fixed: &'a Fixed) -> Inputs<'a> {
         Inputs {
             snapshot: &self.snapshot,
             samples: &self.samples,
@@ -216,6 +240,7 @@ impl SourceCache {
             now: self.now,
             zone: &fixed.zone,
             about: &fixed.about,
+            past: None,
         }
     }
 }

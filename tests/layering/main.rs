@@ -201,9 +201,10 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
             &["screen"],
             &["view"],
             &["source_cache", "state", "terminal"],
-            &["incident_marks", "keymap", "render", "settings", "source"],
+            &["incident_marks", "keymap", "past_words", "render", "settings", "source"],
             &["desktop"],
             &["input", "inputs", "layout", "page", "style", "tuning"],
+            &["past"],
         ],
     ),
     (

@@ -3,6 +3,7 @@
 pub(crate) mod history_reader;
 pub(crate) mod incident_reader;
 pub(crate) mod objective_reader;
+pub mod past;
 pub(crate) mod reader_thread;
 pub(crate) mod trial_reader;
 pub(crate) mod usual_reader;
@@ -27,8 +28,8 @@ use crate::model::text::shown_path;
 use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::report::run::summary::{RunSummary, SiteRun, ending};
 use crate::tui::{
-    self, About, Clipboard, DesktopProtocol, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, Scheme, Settings,
-    SiteCommand, SiteHistory, Source, Symbols, Theme, Usual, UsualRequest,
+    self, About, Clipboard, DesktopProtocol, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, PastOverview,
+    PastRequest, Scheme, Settings, SiteCommand, SiteHistory, Source, Symbols, Theme, Usual, UsualRequest,
 };
 
 use super::cli::args::ColorChoice;
@@ -41,6 +42,7 @@ use super::system::tmux::Tmux;
 use history_reader::HistoryReader;
 use incident_reader::IncidentReader;
 use objective_reader::ObjectiveReader;
+use past::PastReader;
 use trial_reader::{TrialParent, TrialReader, TrialTerms};
 use usual_reader::UsualReader;
 
@@ -75,6 +77,7 @@ struct MonitorSource {
     incident_pages: IncidentReader,
     trials: Option<TrialReader>,
     tmux: Tmux,
+    past: Option<PastReader>,
 }
 
 impl Source for MonitorSource {
@@ -157,6 +160,14 @@ impl Source for MonitorSource {
         self.trials.as_ref()?.read()
     }
 
+    fn request_past(&self, request: PastRequest) {
+        self.past.iter().for_each(|reader| reader.request(request.clone()));
+    }
+
+    fn past(&self) -> Option<Arc<PastOverview>> {
+        self.past.as_ref()?.read()
+    }
+
     fn manual_checks(&self) -> Arc<[ManualCheck]> {
         Arc::clone(&self.face.rechecks.borrow())
     }
@@ -197,6 +208,7 @@ impl Dashboard {
         let trials = store.clone().map(trial_reader::open).transpose()?;
         let usual = store.clone().map(usual_reader::open).transpose()?;
         let incident_pages = incident_reader::open(store.clone(), face.clone(), fixed.zone.clone())?;
+        let past = store.clone().map(past::open).transpose()?;
         let library = store.map(history_reader::open).transpose()?;
         let orders = Arc::new(JobControl::default());
         let ordered = Arc::clone(&orders);
@@ -210,6 +222,7 @@ impl Dashboard {
                 incident_pages,
                 trials,
                 tmux: Tmux::default(),
+                past,
             };
             let ended = tui::run(&watched, settings, &fixed, &ordered);
             let ending = match &ended {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::model::{ExportHealth, ExportState, OutletHealth, StoreHealth, Timestamp, Watching, figures};
 use crate::stats::Answer;
 use crate::tui::inputs::Inputs;
+use crate::tui::past_words;
 use crate::tui::style::line::{Line, cut, safe};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
@@ -21,6 +22,11 @@ const LATE_MIN: Duration = Duration::from_millis(10);
 
 /// The banner in at most `cells`, if there is one.
 pub fn line(inputs: &Inputs, timers: &Timers, facts: &OverviewFacts, cells: usize) -> Option<Line> {
+    if inputs.past.is_some() {
+        let remark = past_words::remark(inputs).map(|text| (Role::Warning, format!("? {text}")));
+        let shared = || Some((Role::Fault, format!("▼ {}", common(inputs, facts.correlation.as_ref()?))));
+        return remark.or_else(shared).map(|(role, text)| Line::of(role, cut(&text, cells)));
+    }
     let narration = inputs.health.narration.as_ref();
     let (role, text) = own_outage(inputs)
         .or_else(|| problem(inputs, timers).map(|text| format!("! {text}")))

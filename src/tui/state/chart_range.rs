@@ -113,7 +113,7 @@ impl ChartRange {
     /// The last instant shown.
     pub fn end(&self, inputs: &Inputs, tables: &Snapshot) -> Timestamp {
         let now = self.until.unwrap_or_else(|| now(inputs, tables));
-        if self.until.is_some() || !self.is_stored(inputs, tables) {
+        if self.until.is_some() || inputs.past.is_some() || !self.is_stored(inputs, tables) {
             return now;
         }
         let every = u64::try_from(REREAD.as_micros()).unwrap_or(u64::MAX);
@@ -122,7 +122,8 @@ impl ChartRange {
 
     /// Whether the chart comes from the store, because the ring does not hold all of it.
     fn is_stored(&self, inputs: &Inputs, tables: &Snapshot) -> bool {
-        inputs.has_history && (self.until.is_some() || self.span(inputs, tables) > longest(tables))
+        let is_past = self.until.is_some() || inputs.past.is_some();
+        inputs.has_history && (is_past || self.span(inputs, tables) > longest(tables))
     }
 
     /// The cells on a terminal of this width.
@@ -261,7 +262,7 @@ impl ChartRange {
             cadence: Cadence { interval: site.interval, timeout: site.timeout },
             span: self.span(inputs, tables),
             until: self.end(inputs, tables),
-            live: self.until.is_none(),
+            live: self.until.is_none() && inputs.past.is_none(),
             columns: columns(width),
         })
     }

@@ -36,6 +36,7 @@ use super::desktop::clipboard::{Clipboard, Copied};
 use super::desktop::protocol::DesktopProtocol;
 use super::inputs::Inputs;
 use super::layout::{Demand, OverviewLayout};
+use super::past::cursor::TimeCursor;
 use super::settings::Settings;
 use super::style::theme::Theme;
 use super::tuning::Tuning;
@@ -57,6 +58,8 @@ pub struct UiState {
     pub(crate) alerts: AlertLists,
     pub(crate) chart: ChartRange,
     pub(crate) timers: Timers,
+    /// The instant that everything is shown of.
+    pub(crate) time: TimeCursor,
     /// The trial of a rule, the last one also while its page is closed.
     pub(crate) tuning: Option<Tuning>,
     /// The alert whose incident is open, the last one also while its page is closed.
@@ -193,6 +196,12 @@ impl UiState {
         self.tuning.as_ref().filter(|_| is_open).map(Tuning::request)
     }
 
+    /// The instant of the past that the user turned to.
+    #[must_use]
+    pub const fn instant(&self) -> Option<Timestamp> {
+        self.time.at()
+    }
+
     /// Takes the commands that the user gave since the last call.
     pub fn take_commands(&mut self) -> Vec<SiteCommand> {
         std::mem::take(&mut self.commands)
@@ -218,8 +227,12 @@ impl UiState {
     /// The same, but a bell that is due waits for the next frame.
     pub(crate) fn refresh(&mut self, inputs: &Inputs, size: Size) {
         self.timers.update(inputs);
-        if self.alerts.update(inputs.alerts) {
-            self.timers.hear(inputs.alerts, inputs.now, self.muted);
+        let is_new = self.alerts.update(inputs.alerts);
+        match inputs.past {
+            // What happens now is heard in the past as well.
+            Some(past) => self.timers.hear(past.alerts, past.clock, self.muted),
+            None if is_new => self.timers.hear(inputs.alerts, inputs.now, self.muted),
+            None => {}
         }
         self.sites.update(inputs.snapshot);
         self.sites.scroll_to_cursor(self.plan(inputs, size).page());

@@ -204,6 +204,12 @@ impl SiteTable {
         self.arranged = None;
     }
 
+    /// Shows what is current. Returns the instant at which the tables were frozen, if they were.
+    pub fn thaw(&mut self) -> Option<Timestamp> {
+        self.arranged = None;
+        self.frozen.take().map(|frozen| frozen.at)
+    }
+
     /// Shows the sites by group, or each by itself. Returns whether any site has a group.
     pub fn toggle_groups(&mut self, snapshot: &Snapshot) -> bool {
         let has_groups = self.tables(snapshot).sites.iter().any(|site| site.group.is_some());

@@ -22,6 +22,8 @@ const REPORTED: Duration = Duration::from_mins(1);
 pub struct Timers {
     started: Option<Timestamp>,
     updated: Option<Timestamp>,
+    /// The current time, while the screen shows the past.
+    clock: Option<Timestamp>,
     /// A count and when it last grew.
     lost_samples: (u64, Option<Timestamp>),
     notices: (u64, Option<Timestamp>),
@@ -36,7 +38,8 @@ pub struct Timers {
 
 impl Timers {
     pub fn update(&mut self, inputs: &Inputs) {
-        let (now, health) = (inputs.now, inputs.health);
+        let (now, health) = (inputs.clock(), inputs.health);
+        self.clock = inputs.past.map(|past| past.clock);
         self.follow_clock(now);
         let is_start = *self.started.get_or_insert(now) == now;
         if health.lost_samples > self.lost_samples.0 {
@@ -92,25 +95,30 @@ impl Timers {
 
     /// Notes what a key did, or why it did nothing.
     pub fn say(&mut self, reply: impl Into<Cow<'static, str>>, now: Timestamp) {
-        (self.replied, self.reply) = (Some(now), reply.into());
+        (self.replied, self.reply) = (Some(self.present(now)), reply.into());
     }
 
     /// The reply to a key, while that is new.
     pub fn reply(&self, now: Timestamp) -> Option<&str> {
-        is_within(self.replied, now, REPLY).then_some(&*self.reply)
+        is_within(self.replied, self.present(now), REPLY).then_some(&*self.reply)
     }
 
     pub fn is_starting(&self, now: Timestamp) -> bool {
-        is_within(self.started, now, FRESH)
+        is_within(self.started, self.present(now), FRESH)
     }
 
     pub fn has_notice(&self, now: Timestamp) -> bool {
-        is_within(self.notices.1, now, REPORTED)
+        is_within(self.notices.1, self.present(now), REPORTED)
     }
 
     /// Samples lost so far, as long as that is worth a report.
     pub fn lost_samples(&self, now: Timestamp) -> Option<u64> {
-        is_within(self.lost_samples.1, now, REPORTED).then_some(self.lost_samples.0)
+        is_within(self.lost_samples.1, self.present(now), REPORTED).then_some(self.lost_samples.0)
+    }
+
+    /// The current time, where a screen shows `now`.
+    fn present(&self, now: Timestamp) -> Timestamp {
+        self.clock.unwrap_or(now)
     }
 
     /// Whether an alert of this instant deserves a mark as new.

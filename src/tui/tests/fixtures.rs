@@ -27,7 +27,7 @@ use crate::tui::inputs::{About, Inputs};
 use crate::tui::settings::Settings;
 use crate::tui::state::UiState;
 use crate::tui::style::theme::{Scheme, Theme};
-use crate::tui::{Clipboard, ManualCheck, Symbols};
+use crate::tui::{Clipboard, ManualCheck, PastOverview, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.
 pub fn now() -> Timestamp {
@@ -50,10 +50,16 @@ pub struct World {
     pub zone: TimeZone,
     pub about: About,
     pub now: Timestamp,
+    /// What the user turned to.
+    pub past: Option<PastOverview>,
 }
 
 impl World {
     pub fn inputs(&self) -> Inputs<'_> {
+        self.past.as_ref().map_or(self.present(), |past| self.present().as_of(past))
+    }
+
+    fn present(&self) -> Inputs<'_> {
         Inputs {
             snapshot: &self.snapshot,
             samples: &self.samples,
@@ -70,6 +76,7 @@ impl World {
             now: self.now,
             zone: &self.zone,
             about: &self.about,
+            past: None,
         }
     }
 
@@ -518,6 +525,7 @@ pub fn world(made: &[Made]) -> World {
             listen: None,
         },
         now,
+        past: None,
     }
 }
 

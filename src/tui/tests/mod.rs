@@ -1,4 +1,5 @@
 //! Whole screens as pictures.
 
 pub(crate) mod fixtures;
+mod past;
 mod snapshots;

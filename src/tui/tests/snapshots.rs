@@ -22,7 +22,7 @@ fn draw(world: &World, state: &UiState, width: u16, height: u16) -> TestBackend 
     terminal.backend().clone()
 }
 
-fn press(world: &World, state: &mut UiState, size: Size, keys: &str) {
+pub(super) fn press(world: &World, state: &mut UiState, size: Size, keys: &str) {
     state.settle(&world.inputs(), size);
     for c in keys.chars() {
         let key = match c {
@@ -38,7 +38,7 @@ fn press(world: &World, state: &mut UiState, size: Size, keys: &str) {
     }
 }
 
-fn picture(world: &World, keys: &str, width: u16, height: u16) -> TestBackend {
+pub(super) fn picture(world: &World, keys: &str, width: u16, height: u16) -> TestBackend {
     let mut state = fixtures::state();
     press(world, &mut state, Size { width, height }, keys);
     draw(world, &state, width, height)

@@ -33,13 +33,19 @@ impl UiState {
     /// Does what `key` asks for. Some if the user leaves.
     pub fn act(&mut self, key: &Key, inputs: &Inputs, size: Size) -> Option<ExitRequest> {
         let mut exit = None;
+        self.timers.update(inputs);
         match (key, self.nav.mode) {
             (Key::Ctrl('c'), _) => return Some(ExitRequest::Interrupt),
             (Key::Ctrl('z'), _) => return Some(ExitRequest::Suspend),
             (&Key::Mouse(what, column, row), _) => self.point(what, (column, row), inputs, size),
             (_, InputMode::Filter) => self.type_filter(key),
             (_, InputMode::Sort) => self.choose_sort_key(key),
-            (_, InputMode::Keys) => exit = self.perform(keymap::of(key, self.nav.page())?, inputs, size),
+            (_, InputMode::Keys) => {
+                let action = keymap::of(key, self.nav.page())?;
+                if !self.refuses(action, inputs) {
+                    exit = self.perform(action, inputs, size);
+                }
+            }
         }
         self.refresh(inputs, size);
         exit
@@ -74,7 +80,8 @@ impl UiState {
             Action::Earlier => self.chart.earlier(inputs, tables),
             Action::Later => self.chart.later(inputs, tables),
             Action::ToggleCursor => self.chart.toggle_cursor(),
-            Action::Now => self.chart.go_live(),
+            Action::Now => self.go_live(),
+            Action::Time(how) => self.travel(how, rows(page), inputs),
             // A site below the table fills the screen first.
             Action::PreviousIncident if plan.below > 0 => self.nav.open_site(false),
             Action::PreviousIncident => {
@@ -258,6 +265,7 @@ impl UiState {
 
     pub(crate) fn back(&mut self) {
         match self.nav.page() {
+            Page::Overview if self.leave_past() => {}
             Page::Overview => self.sites.clear_filter(),
             Page::Alerts if self.alerts.clear_filter() => {}
             Page::Site if self.chart.leave_cursor() => {}

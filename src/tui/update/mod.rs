@@ -3,3 +3,4 @@
 pub(crate) mod incident;
 mod keys;
 pub(crate) mod mouse;
+pub(crate) mod travel;

@@ -9,6 +9,8 @@ use crate::tui::style::role::Role;
 use crate::tui::view::frame::Frame;
 use crate::tui::view::table::rows::trouble_since;
 
+use super::past;
+
 pub fn lines(frame: &Frame) -> Vec<Line> {
     let height = usize::from(frame.size.height);
     let mut lines = vec![counts(frame)];
@@ -31,7 +33,8 @@ pub fn lines(frame: &Frame) -> Vec<Line> {
     }
     if needs {
         let text = format!("needs {}x{}, is {}x{}", MIN.width, MIN.height, frame.size.width, frame.size.height);
-        lines.push(Line::of(Role::Dim, cut(&text, frame.width())));
+        let line = Line::of(Role::Dim, cut(&text, frame.width()));
+        lines.push(if frame.inputs.past.is_some() { past::clock(frame).fit(frame.width()) } else { line });
     }
     lines
 }

@@ -8,6 +8,8 @@ use crate::tui::style::line::{Line, safe, width};
 use crate::tui::style::role::Role;
 use crate::tui::view::frame::Frame;
 
+use super::past;
+
 /// The footer; `more`: the page has more lines below.
 pub fn footer(frame: &Frame, more: bool) -> Line {
     match frame.state.nav.mode {
@@ -25,6 +27,11 @@ fn keys(frame: &Frame, more: bool) -> Line {
         .filter_map(|binding| binding.hint)
         .filter(|hint| hint.label != "Tab" || frame.tables.views.len() > 1)
         .collect();
+    let is_past = page == Page::Overview && frame.inputs.past.is_some();
+    if is_past {
+        hints = past::hints(frame);
+        hints.retain(|hint| hint.label != "Tab" || frame.tables.views.len() > 1);
+    }
     if let Some(enter) = hints.iter_mut().find(|hint| hint.label == "Enter" && frame.plan.below > 0) {
         enter.word = "whole screen";
     }
@@ -32,6 +39,7 @@ fn keys(frame: &Frame, more: bool) -> Line {
         arrows.word = "cells";
     }
     let back = match page {
+        Page::Overview if is_past => None,
         Page::Overview if frame.state.sites.filter().is_blank() => None,
         Page::Overview => Some(Hint { label: "Esc", word: "clear", rank: 0 }),
         Page::Site if is_reading => Some(Hint { label: "Esc", word: "cursor off", rank: 0 }),

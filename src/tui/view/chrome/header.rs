@@ -9,6 +9,8 @@ use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
 
+use super::past;
+
 const GAP: usize = 3;
 
 /// An export is always a flush or two behind; from here on the header says so.
@@ -17,6 +19,9 @@ const BEHIND_MIN: Duration = Duration::from_secs(3);
 /// The header. What does not fit goes in this order: where webmon listens, lateness, bytes of the store, the store together with an export that
 /// works, checks per second, the monitor that a read-only dashboard watches, the words of the counts, the clock.
 pub fn header(frame: &Frame) -> Line {
+    if let Some(tails) = past::tails(frame) {
+        return header_of_past(frame, &tails);
+    }
     let clock = frame.clock(frame.inputs.now);
     for words_too in [true, false] {
         let left = counts(frame, words_too);
@@ -41,9 +46,29 @@ pub fn header(frame: &Frame) -> Line {
     line
 }
 
+/// The header of an instant of the past. The words of the counts go after the forms of `tails`, the counts last of all.
+fn header_of_past(frame: &Frame, tails: &[Line]) -> Line {
+    let shortest = tails.last().cloned().unwrap_or_default();
+    for words_too in [true, false] {
+        let left = counts(frame, words_too);
+        for tail in tails {
+            if left.width() + GAP + tail.width() <= frame.width() {
+                let mut line = left;
+                line.pad_to(frame.width() - tail.width());
+                line.extend(tail.clone());
+                return line;
+            }
+        }
+    }
+    let mut line = counts(frame, false).fit(frame.width().saturating_sub(shortest.width() + 1));
+    line.pad_to(frame.width().saturating_sub(shortest.width()));
+    line.extend(shortest);
+    line
+}
+
 /// The title of the window: `webmon ▼1`.
 pub fn title(frame: &Frame) -> String {
-    let name = program(frame);
+    let name = if frame.inputs.past.is_some() { "webmon past" } else { program(frame) };
     match frame.counts.down {
         0 => name.to_owned(),
         down => format!("{name} {}{down}", frame.symbols().mark(SiteState::Down)),

@@ -4,4 +4,5 @@ pub(crate) mod compact;
 pub(crate) mod footer;
 pub(crate) mod header;
 pub(crate) mod help;
+pub(crate) mod past;
 pub(crate) mod selection;

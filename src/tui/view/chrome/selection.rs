@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::engine::snapshot::{SiteSnapshot, SiteState};
 use crate::model::{Cause, Micros, Status, figures};
 use crate::tui::incident_marks;
+use crate::tui::past_words;
 use crate::tui::state::site_list::{certificate_days, warned_days};
 use crate::tui::style::line::{Line, cut, short_name, width};
 use crate::tui::style::role::Role;
@@ -110,6 +111,9 @@ fn parts(frame: &Frame, site: &SiteSnapshot) -> Vec<(Role, String)> {
 
 fn headline(frame: &Frame, site: &SiteSnapshot) -> (Role, String) {
     let Some(last) = &site.last else {
+        if let Some(why) = past_words::no_checks(frame.inputs, &site.name) {
+            return (Role::Plain, why);
+        }
         let within = time_text::span(site.interval + site.timeout);
         return (Role::Plain, format!("no result yet; first result within {within}"));
     };

@@ -119,7 +119,7 @@ impl<'a> Chart<'a> {
             texts.push((Role::Fault, reading::failures(&self.series.failed)));
         }
         let reason = note(frame, site);
-        if frame.state.chart.until().is_none() && !reason.is_empty() {
+        if frame.state.chart.until().is_none() && frame.inputs.past.is_none() && !reason.is_empty() {
             let last_up = site.last_up.map_or_else(String::new, |at| format!(" · last up {}", frame.moment(at)));
             texts.push((Role::Plain, format!("now: {reason}{last_up}")));
         }
@@ -168,7 +168,11 @@ impl<'a> Chart<'a> {
             line.pad_to(end.saturating_sub(3));
             line.push(
                 Role::Dim,
-                if frame.state.sites.is_frozen() { frame.clock(frame.tables.at) } else { "now".to_owned() },
+                if frame.state.sites.is_frozen() || frame.inputs.past.is_some() {
+                    frame.clock(frame.tables.at)
+                } else {
+                    "now".to_owned()
+                },
             );
         }
         line
@@ -219,6 +223,7 @@ fn title(frame: &Frame, scope: &SeriesRange) -> Line {
     let until = frame.state.chart.until();
     let mode = match until {
         Some(_) => "End: now",
+        None if frame.inputs.past.is_some() => "End: now",
         None if frame.state.sites.is_frozen() => "frozen",
         None => "live",
     };

@@ -22,6 +22,7 @@ use crate::tui::style::line::{Line, cut, right, safe, short_name, width};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 
+use super::chrome::past;
 use super::chrome::selection::selected;
 use super::frame::Frame;
 use super::table::rows::{NO_TIME, coverage, marked, trouble_since};
@@ -38,7 +39,7 @@ const LABEL: usize = 10;
 
 /// The first line: the site and its state.
 pub fn header(frame: &Frame) -> Line {
-    let clock = frame.clock(frame.inputs.now);
+    let clock = past::clock(frame);
     let mut line = Line::of(Role::Plain, frame.back(Page::Site));
     let Some(site) = selected(frame) else { return line };
     let (role, mark) = frame.mark(site.state);
@@ -49,7 +50,7 @@ pub fn header(frame: &Frame) -> Line {
         frame.since(began)
     };
     let state = format!(" {} {since}", site.state.name());
-    let fixed = line.width() + width(mark) + width(&state) + clock.len() + 5;
+    let fixed = line.width() + width(mark) + width(&state) + clock.width() + 5;
     let room = frame.width().saturating_sub(fixed);
     let name = cut(short_name(&site.name), room);
     let left = room.saturating_sub(width(&name));
@@ -60,8 +61,8 @@ pub fn header(frame: &Frame) -> Line {
     line.push(Role::Plain, "  ");
     line.push(role, mark);
     line.push(Role::Plain, state);
-    line.pad_to(frame.width().saturating_sub(clock.len()));
-    line.push(Role::Plain, clock);
+    line.pad_to(frame.width().saturating_sub(clock.width()));
+    line.extend(clock);
     line
 }
 

@@ -133,6 +133,10 @@ fn as_of(frame: &Frame, index: usize, view: &ViewSnapshot) -> (Line, Line) {
         let line = Line::of(Role::Mode, format!("FROZEN at {at} (f)"));
         return (line.clone(), line);
     }
+    if frame.inputs.past.is_some() {
+        let line = Line::of(Role::Plain, format!("as of {at}"));
+        return (line.clone(), line);
+    }
     // A read-only dashboard is always a little behind.
     let now = frame.inputs.health.watching.map_or(frame.inputs.now, |watching| watching.until);
     let age = now.since(view.as_of);

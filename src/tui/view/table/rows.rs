@@ -7,6 +7,7 @@ use crate::model::time::duration::format_short;
 use crate::model::{Cause, Timestamp, figures};
 use crate::stats::{Answer, Counts, Latency, Summary};
 use crate::tui::incident_marks;
+use crate::tui::past_words;
 use crate::tui::state::overview_facts::is_incomplete;
 use crate::tui::state::site_list::warned_days;
 use crate::tui::style::line::{Line, cut, cut_middle, right, short_name, width};
@@ -38,7 +39,8 @@ pub fn row(frame: &Frame, columns: &ColumnWidths, site: &SiteSnapshot, row: &Row
     let (role, mark) = frame.mark(site.state);
     let mut line = Line::of(role, mark);
     let counts = &row.summary.counts;
-    let blank = site.state == SiteState::New && counts.checks() + counts.unknown == 0;
+    let is_empty = counts.checks() + counts.unknown == 0;
+    let blank = is_empty.then(|| why_blank(frame, site)).flatten();
     let mut end = 1;
     for &(column, cells) in columns {
         line.pad_to(end);
@@ -46,15 +48,20 @@ pub fn row(frame: &Frame, columns: &ColumnWidths, site: &SiteSnapshot, row: &Row
         end += 1 + cells;
         if column == Column::Site {
             line.extend(name(frame, site, cells, columns));
-        } else if blank {
-            let text = format!("first result within {}", time_text::span(site.interval + site.timeout));
-            line.push(Role::Dim, cut(&text, frame.width().saturating_sub(line.width())));
+        } else if let Some(why) = &blank {
+            line.push(Role::Dim, cut(why, frame.width().saturating_sub(line.width())));
             return line;
         } else {
             line.extend(cell(frame, column, cells, site, row));
         }
     }
     line
+}
+
+/// Why a row without checks shows no figures, if it does not.
+fn why_blank(frame: &Frame, site: &SiteSnapshot) -> Option<String> {
+    let first = || format!("first result within {}", time_text::span(site.interval + site.timeout));
+    past_words::no_checks(frame.inputs, &site.name).or_else(|| (site.state == SiteState::New).then(first))
 }
 
 fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &Row) -> Line {
@@ -91,6 +98,9 @@ fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &
 fn budget(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Line {
     if site.policies.slo.is_none() {
         return Line::default();
+    }
+    if frame.inputs.past.is_some() {
+        return Line::of(Role::Dim, right("–", cells));
     }
     let known = frame.inputs.objectives.iter().find(|known| known.site == site.name);
     let standing = match known.map(|known| &known.figures) {

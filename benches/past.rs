@@ -1,0 +1,170 @@
+//! Measures a move of the time cursor: `cargo bench --bench past [-- SECONDS]`.
+//!
+//! Budget: 50 ms a move, over 300 sites and 30 days, for the default views. A store of checks every SECONDS (60 by default; 10 takes
+//! 1.5 GB and some minutes to write) is written first; `WEBMON_PAST` names a file to keep it in. A cold move finds nothing that was
+//! read before by the reader; the pages of the file are in the system's cache, unless it has dropped them.
+
+#![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use webmon::alert::Policies;
+use webmon::alert::incident::list::IncidentList;
+use webmon::alert::network::Mask;
+use webmon::app::dashboard::past::PastLibrary;
+use webmon::engine::{Engine, SiteFacts, SiteInput};
+use webmon::model::{
+    Cause, Flags, Http, Micros, Phase, Phases, Sample, SiteSlot, Status, StoreHealth, Timeframe, Timestamp, View,
+};
+use webmon::ring::Producer;
+use webmon::store::{Options, Store, Writer};
+use webmon::tui::{PastOverview, PastRequest};
+
+const SITES: usize = 300;
+const DAYS: u64 = 30;
+const NOW: Timestamp = Timestamp::from_secs(1_795_311_000);
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn name(site: usize) -> Arc<str> {
+    format!("service {site:03}").into()
+}
+
+/// Check `index` of `site`: 1 % fail, in bursts of four.
+fn check(site: u64, index: u64, at: Timestamp) -> Sample {
+    let noise = (site * 7_919 + index).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let burst = (site * 104_729 + index / 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let failed = burst.is_multiple_of(100);
+    let spent = 20_000 + u32::try_from(noise % 60_000).unwrap_or_default();
+    Sample {
+        at,
+        phases: Phases::NONE.with(Phase::Connect, Micros::new(9_000)).with(Phase::Processing, Micros::new(spent)),
+        cause: if failed { Cause::Status } else { Cause::Ok },
+        status: Status::new(if failed { 503 } else { 200 }),
+        http: Http::V11,
+        flags: Flags::none(),
+        bytes: 15_000,
+        redirects: 0,
+        late: Micros::new(300),
+        skipped: 0,
+    }
+}
+
+/// Writes [`DAYS`] days up to [`NOW`].
+fn history(path: &Path, interval: Duration) {
+    let start = NOW.before(Duration::from_hours(24 * DAYS));
+    let store = Store::open(path, &Options::default(), start).expect("an empty folder takes a store").store;
+    let names: Vec<Arc<str>> = (0..SITES).map(name).collect();
+    let sites = store.register(&names, start).expect("a new store takes sites");
+    let mut producers: Vec<Producer> = sites.iter().map(|site| Producer::new(1_024, site.next_seq)).collect();
+    let readers = sites.iter().zip(&producers).map(|(site, producer)| (site.id, producer.ring().reader_at_head()));
+    let mut writer = Writer::new(store, readers.collect()).expect("the store is open");
+    let hour = Duration::from_hours(1);
+    let each = hour.as_secs() / interval.as_secs();
+    for round in 0..DAYS * 24 {
+        for (site, producer) in producers.iter_mut().enumerate() {
+            for index in round * each..(round + 1) * each {
+                let at = start.after(interval * u32::try_from(index).expect("a few thousand a day"));
+                producer.push(check(site as u64, index, at.after(Duration::from_millis(site as u64 + 1))));
+            }
+        }
+        assert!(matches!(
+            writer.flush(start.after(hour * u32::try_from(round + 1).expect("720"))).health,
+            StoreHealth::Ok { .. }
+        ));
+    }
+    assert_eq!(writer.close(NOW).notices, Vec::<String>::new());
+}
+
+fn facts(interval: Duration) -> Vec<Arc<SiteFacts>> {
+    let producer = Producer::new(8, 0);
+    let input = |site: usize| SiteInput {
+        slot: SiteSlot::new(site),
+        name: name(site),
+        url: name(site),
+        group: None,
+        interval,
+        timeout: Duration::from_secs(10),
+        max_response_time: None,
+        policies: Policies::default(),
+        maintenance: Arc::default(),
+        ring: Arc::clone(producer.ring()),
+        open: Vec::new(),
+        minutes: None,
+        mask: Mask::default(),
+    };
+    let engine = Engine::new(Vec::new(), (0..SITES).map(input).collect(), NOW);
+    engine.board().snapshot().sites.iter().map(|site| Arc::clone(&site.facts)).collect()
+}
+
+struct Bench {
+    library: PastLibrary,
+    sites: Vec<Arc<SiteFacts>>,
+    views: Vec<View>,
+}
+
+impl Bench {
+    fn go(&mut self, at: Timestamp) -> (PastOverview, Duration) {
+        let request = PastRequest {
+            number: 1,
+            at,
+            sites: self.sites.clone(),
+            views: self.views.clone(),
+            alerts: Arc::default(),
+            incidents: Arc::new(IncidentList::default()),
+        };
+        let begin = Instant::now();
+        let ControlFlow::Continue(past) = self.library.read(&request, || None) else {
+            unreachable!("nothing newer is asked for")
+        };
+        let took = begin.elapsed();
+        assert!(past.trouble.is_none() && !past.is_blank(), "{:?}", past.trouble);
+        (past, took)
+    }
+
+    /// The first move to `at`, and the median and the longest of 240 steps from there.
+    fn measure(&mut self, what: &str, path: &Path, at: Timestamp, step: impl Fn(Timestamp) -> Timestamp) {
+        self.library = PastLibrary::new(path.to_owned());
+        let (_, cold) = self.go(at);
+        let (mut place, mut moves) = (at, Vec::new());
+        for _ in 0..240 {
+            place = step(place);
+            moves.push(self.go(place).1);
+        }
+        moves.sort_unstable();
+        let kept = self.library.kept();
+        println!(
+            "{what:<34} first {cold:>8.1?}   steps: median {:>8.1?}  95 % {:>8.1?}  longest {:>8.1?}   {kept} checks kept",
+            moves[120], moves[228], moves[239]
+        );
+    }
+}
+
+fn main() {
+    let seconds = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(60);
+    let interval = Duration::from_secs(seconds);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = std::env::var_os("WEBMON_PAST").map_or_else(|| folder.path().join("past.redb"), Into::into);
+    if !path.exists() {
+        let begin = Instant::now();
+        history(&path, interval);
+        let bytes = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        println!("wrote {DAYS} days of {SITES} sites every {seconds} s in {:?}, {bytes} bytes", begin.elapsed());
+    }
+    let view = |mins| View { timeframe: Timeframe::new(Duration::from_mins(mins)), refresh: MINUTE };
+    let mut bench =
+        Bench { library: PastLibrary::new(path.clone()), sites: facts(interval), views: vec![view(10), view(60)] };
+    let ago = |days: u64| NOW.before(Duration::from_hours(24 * days)).before(Duration::from_mins(2));
+    let back = |by: Duration| move |at: Timestamp| at.before(by);
+    for days in [0, 29] {
+        bench.measure(&format!("{days} days ago, by 1 s"), &path, ago(days), back(Duration::from_secs(1)));
+    }
+    bench.measure("0 days ago, by 1 min", &path, ago(0), back(MINUTE));
+    bench.measure("28 days ago, by 1 min", &path, ago(28), back(MINUTE));
+    bench.measure("29 days ago, forward by 1 min", &path, ago(29), |at| at.after(MINUTE));
+    bench.measure("0 days ago, by 1 h (each is cold)", &path, ago(0), back(Duration::from_hours(1)));
+    bench.views.push(view(24 * 60));
+    bench.measure("a view of 24 h as well, by 1 min", &path, ago(7), back(MINUTE));
+}

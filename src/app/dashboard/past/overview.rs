@@ -1,0 +1,238 @@
+//! Puts the overview of an instant together: the figures from stored checks, the verdicts from stored alerts.
+//!
+//! The alerts are what was judged then, by the rules of then, without what maintenance or a pause held back; to judge the checks anew
+//! would tell another past. Views whose single checks are not all there come from the totals of hours and days.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::alert::incident::list::{IncidentList, ListedIncident};
+use crate::alert::{AlertRecord, RuleKind};
+use crate::engine::past::state_at;
+use crate::engine::snapshot::Breach;
+use crate::engine::{LastCheck, OpenIncident, Row, SiteFacts, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
+use crate::model::time::duration::micros;
+use crate::model::{Cause, Observation, Outcome, Sample, SiteId, Timestamp, View};
+use crate::stats::{Beats, Cadence, PeriodFigures, PeriodParts};
+use crate::store::{Moment, Query, StoreError, StoredChecks};
+use crate::tui::{PastOverview, PastRequest};
+
+use super::known::FoundSite;
+
+const TICK: std::time::Duration = std::time::Duration::from_micros(1);
+
+/// An overview in the making; sites are added in their order.
+pub struct Builder<'a> {
+    request: &'a PastRequest,
+    alerts: Vec<Arc<AlertRecord>>,
+    /// The places of the alerts of each site, oldest first.
+    of_site: HashMap<Arc<str>, Vec<usize>>,
+    sites: Vec<Arc<SiteSnapshot>>,
+    rows: Vec<Vec<Arc<Row>>>,
+    begins: Vec<Option<Timestamp>>,
+}
+
+impl<'a> Builder<'a> {
+    /// One without sites; of `alerts`, those before the instant count.
+    pub fn new(request: &'a PastRequest, alerts: &[Arc<AlertRecord>]) -> Self {
+        let alerts: Vec<Arc<AlertRecord>> = alerts.iter().filter(|alert| alert.at < request.at).cloned().collect();
+        let mut of_site: HashMap<Arc<str>, Vec<usize>> = HashMap::new();
+        for (place, alert) in alerts.iter().enumerate() {
+            of_site.entry(Arc::clone(&alert.site)).or_default().push(place);
+        }
+        let rows = request.views.iter().map(|_| Vec::with_capacity(request.sites.len())).collect();
+        let (sites, begins) = (Vec::with_capacity(request.sites.len()), Vec::with_capacity(request.sites.len()));
+        Self { request, alerts, of_site, sites, rows, begins }
+    }
+
+    /// Adds `site`, of which `found` is known.
+    pub fn add(&mut self, moment: &Moment, site: &Arc<SiteFacts>, found: &FoundSite<'_>) -> Result<(), StoreError> {
+        for (view, rows) in self.request.views.iter().zip(&mut self.rows) {
+            rows.push(Arc::new(row(moment, site, found, (*view, self.request.at))?));
+        }
+        self.begins.push(found.checks.and_then(|checks| checks.begins));
+        let places = self.of_site.get(&site.name).map_or(&[][..], Vec::as_slice);
+        let alerts: Vec<&AlertRecord> = places.iter().map(|place| &*self.alerts[*place]).collect();
+        self.sites.push(Arc::new(snapshot(site, found, &alerts, self.request.at)));
+        Ok(())
+    }
+
+    /// The overview.
+    pub fn finish(self) -> PastOverview {
+        let Self { request, alerts, sites, rows, begins, .. } = self;
+        let at = request.at;
+        let view = |(view, rows): (&View, Vec<Arc<Row>>)| {
+            let View { timeframe, refresh } = *view;
+            Arc::new(ViewSnapshot { timeframe, refresh, as_of: at, next: at, rows })
+        };
+        let views = request.views.iter().zip(rows).map(view).collect();
+        let incidents = incidents(request, &alerts);
+        let snapshot = Snapshot { at, sites, views };
+        PastOverview { number: request.number, at, snapshot, alerts, incidents, begins, trouble: None }
+    }
+}
+
+/// The answer where the store cannot be read: nothing is known.
+pub fn unreadable(request: &PastRequest, trouble: String) -> PastOverview {
+    let mut blank = Builder::new(request, &request.alerts);
+    for site in &request.sites {
+        for (view, rows) in request.views.iter().zip(&mut blank.rows) {
+            rows.push(Arc::new(Row::empty(request.at, view.timeframe)));
+        }
+        blank.begins.push(None);
+        let nothing = FoundSite { from: request.at, id: None, checks: None };
+        blank.sites.push(Arc::new(snapshot(site, &nothing, &[], request.at)));
+    }
+    PastOverview { trouble: Some(trouble), ..blank.finish() }
+}
+
+/// The figures of the period of `view` that ends at `at`.
+fn row(
+    moment: &Moment,
+    site: &SiteFacts,
+    found: &FoundSite<'_>,
+    (view, at): (View, Timestamp),
+) -> Result<Row, StoreError> {
+    let Some(id) = found.id else { return Ok(Row::empty(at, view.timeframe)) };
+    let cadence = Cadence { interval: site.interval, timeout: site.timeout };
+    let (since, timeframe) = (view.timeframe.cutoff(at), view.timeframe);
+    match found.checks.filter(|checks| checks.is_whole && !view.is_long()) {
+        Some(checks) => {
+            let samples = between(checks, (since, at));
+            let mut stretch = PeriodFigures::default();
+            stretch.admit_all(samples, None);
+            let beats = beats(Beats::empty(at, timeframe), samples);
+            Ok(made(stretch, (since, at), (cadence, checks.begins), (beats, true)))
+        }
+        None => stored_row(moment, id, cadence, (view, at)),
+    }
+}
+
+/// The same from the totals of hours and days, and from what is left of single checks.
+fn stored_row(moment: &Moment, id: SiteId, cadence: Cadence, (view, at): (View, Timestamp)) -> Result<Row, StoreError> {
+    let since = view.timeframe.cutoff(at);
+    let query = |until| Query { sites: Some(vec![id]), since, until };
+    let Some(figures) = moment.figures(&query(at), None)?.pop() else { return Ok(Row::empty(at, view.timeframe)) };
+    // The bar ends with the cell of the instant, as that of a monitor does.
+    let bar = moment.figures(&query(at.after(TICK)), Some(Beats::cell_of(view.timeframe)))?.pop();
+    let beats = bar.and_then(|bar| bar.beats).unwrap_or_else(|| Beats::empty(at, view.timeframe));
+    let is_exact = figures.is_exact && figures.damaged == 0;
+    Ok(made(figures.stretch, (since, at), (cadence, figures.begins), (beats, is_exact)))
+}
+
+fn made(
+    stretch: PeriodFigures,
+    period: (Timestamp, Timestamp),
+    (cadence, begins): (Cadence, Option<Timestamp>),
+    (beats, is_exact): (Beats, bool),
+) -> Row {
+    let oldest = stretch.oldest.map(|oldest| oldest.due);
+    let mut parts = PeriodParts::default();
+    parts.append(period, stretch, Some(cadence), begins);
+    Row { summary: parts.summary(period), beats, oldest, is_exact }
+}
+
+fn between(checks: &StoredChecks, (since, until): (Timestamp, Timestamp)) -> &[Sample] {
+    &checks.samples[checks.before(since)..checks.before(until)]
+}
+
+/// `beats` with these samples.
+fn beats(mut beats: Beats, samples: &[Sample]) -> Beats {
+    let cell = micros(beats.cell).max(1);
+    let newest = beats.newest.as_micros() / cell;
+    for sample in samples {
+        let back = usize::try_from(newest.saturating_sub(sample.at.as_micros() / cell)).unwrap_or(usize::MAX);
+        let Some(place) = (Beats::CELLS - 1).checked_sub(back) else { continue };
+        match sample.outcome() {
+            Outcome::Up => beats.cells[place].up += 1,
+            Outcome::Down => beats.cells[place].down += 1,
+            Outcome::Unknown => {}
+        }
+    }
+    beats
+}
+
+/// Everything about `site` at `at` but its figures; `alerts` are its own until then, oldest first.
+fn snapshot(site: &Arc<SiteFacts>, found: &FoundSite<'_>, alerts: &[&AlertRecord], at: Timestamp) -> SiteSnapshot {
+    let cadence = Cadence { interval: site.interval, timeout: site.timeout };
+    let reach = found.checks.map_or(0..0, |checks| checks.before(found.from)..checks.before(at));
+    let samples = found.checks.map_or(&[][..], |checks| &checks.samples[reach.clone()]);
+    let verdicts: Vec<(Timestamp, bool)> = alerts
+        .iter()
+        .filter(|alert| alert.rule == RuleKind::Availability)
+        .map(|alert| (alert.at, alert.state.is_opening()))
+        .collect();
+    let has_older = found.checks.and_then(|checks| checks.numbers.get(reach.start)).is_some_and(|first| *first > 0);
+    let then = state_at(at, (samples, has_older), &verdicts, cadence.silence());
+    let open = open_of(alerts);
+    let incident = open.iter().find(|alert| alert.rule == RuleKind::Availability);
+    let others = open.iter().filter(|alert| alert.rule != RuleKind::Availability);
+    // Without a check in reach, a site that was watched before is unknown, not new.
+    let was_watched = found.checks.and_then(|checks| checks.begins).is_some_and(|begins| begins < at);
+    let is_silent = samples.is_empty() && was_watched;
+    SiteSnapshot {
+        facts: Arc::clone(site),
+        state: if is_silent { SiteState::Unknown } else { then.state },
+        since: if is_silent { found.from } else { then.since },
+        is_older: then.is_older || is_silent,
+        last: found.checks.filter(|_| !samples.is_empty()).and_then(|checks| last(checks, reach.end)),
+        last_up: then.last_up,
+        incident: incident.map(|alert| OpenIncident { since: alert.since }),
+        breaches: others.map(|alert| Breach { rule: alert.rule, since: alert.since }).collect(),
+        paused_until: None,
+        judged_from: None,
+    }
+}
+
+/// The last of the first `until` checks.
+fn last(checks: &StoredChecks, until: usize) -> Option<LastCheck> {
+    let place = until.checked_sub(1)?;
+    let (sample, seq) = (checks.samples[place], checks.numbers[place]);
+    let text = if sample.cause == Cause::Ok { None } else { checks.text(seq) };
+    let observation = text.map(|(detail, address)| {
+        let told = Observation { address, ..Observation::failed(sample.cause, detail) };
+        Arc::new(Observation { status: sample.status, phases: sample.phases, ..told })
+    });
+    Some(LastCheck { seq, sample, observation })
+}
+
+/// The newest alert of each rule, if it opened an incident.
+fn open_of<'a>(alerts: &[&'a AlertRecord]) -> Vec<&'a AlertRecord> {
+    let mut newest: Vec<&AlertRecord> = Vec::new();
+    for alert in alerts {
+        newest.retain(|other| other.rule != alert.rule);
+        newest.push(alert);
+    }
+    newest.retain(|alert| alert.state.is_opening());
+    newest
+}
+
+/// The incidents that were open after `alerts`, and the silences that had begun. Who acknowledged them is known of those that are
+/// still open.
+fn incidents(request: &PastRequest, alerts: &[Arc<AlertRecord>]) -> IncidentList {
+    let groups: HashMap<&str, Option<&Arc<str>>> =
+        request.sites.iter().map(|site| (&*site.name, site.group.as_ref())).collect();
+    let mut newest: HashMap<(&str, RuleKind), &AlertRecord> = HashMap::new();
+    for alert in alerts {
+        newest.insert((&alert.site, alert.rule), alert);
+    }
+    let mut incidents: Vec<ListedIncident> = Vec::new();
+    for ((site, rule), alert) in newest {
+        let Some(number) = alert.incident.filter(|_| alert.state.is_opening()) else { continue };
+        let ack = request.incidents.numbered(number).and_then(|now| now.ack.clone());
+        let of_it = || alerts.iter().filter(|other| other.incident == Some(number) && other.state.is_opening());
+        incidents.push(ListedIncident {
+            number,
+            site: Arc::clone(&alert.site),
+            group: groups.get(site).copied().flatten().cloned(),
+            rule,
+            opened: of_it().map(|first| first.at).min().unwrap_or(alert.at),
+            newest: alert.at,
+            relapses: 0,
+            ack: ack.filter(|ack| ack.at < request.at),
+        });
+    }
+    incidents.sort_by(|a, b| (&a.site, a.rule).cmp(&(&b.site, b.rule)));
+    let silences = request.incidents.silences.iter().filter(|silence| silence.from < request.at).cloned().collect();
+    IncidentList { incidents, silences }
+}
