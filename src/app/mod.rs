@@ -8,6 +8,7 @@
 //! webmon-net       runtime: scheduler and probes
 //! webmon-ui        the dashboard's loop                    or     webmon-out   lines to stdout
 //! webmon-past      reads the store for the dashboard
+//! webmon-rewind    reads the overview of an instant for the dashboard
 //! webmon-trial     tries rules on stored checks for the dashboard
 //! webmon-incident  reads what is known about an incident for the dashboard
 //! webmon-slo       reads where objectives stand for the dashboard

@@ -84,6 +84,7 @@ fn stored(path: &Path, ticks: u64, retention: Option<Duration>) -> Writer {
 fn facts() -> Vec<Arc<SiteFacts>> {
     let producer = Producer::new(8, 0);
     let input = |(slot, name): (usize, &str)| SiteInput {
+        curl: "".into(),
         slot: SiteSlot::new(slot),
         name: name.into(),
         url: name.into(),
@@ -173,6 +174,7 @@ fn it_is_what_a_monitor_showed() {
     for secs in [7_230, 9_000, 14_990] {
         let asked = request(secs, &[10, 60]);
         let input = |(facts, producer): (&Arc<SiteFacts>, &Producer)| SiteInput {
+            curl: "".into(),
             slot: facts.slot,
             name: Arc::clone(&facts.name),
             url: Arc::clone(&facts.url),
