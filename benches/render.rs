@@ -4,7 +4,7 @@
 //! times a second; `tick` is a frame after new figures, which sorts the rows again; `key` moves the selection.
 
 use std::hint::black_box;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -18,8 +18,9 @@ use webmon::model::{
     Cause, Health, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status, Timeframe, Timestamp,
 };
 use webmon::stats::{Answer, Beat, Beats, Counts, Latency, Summary};
-use webmon::tui::{About, Inputs, Key, Scheme, Settings, Symbols, Theme, UiState, render, view};
+use webmon::tui::{About, Arrangement, Inputs, Key, Scheme, Settings, Symbols, Theme, UiState, render, view};
 
+static ARRANGEMENT: LazyLock<Arrangement> = LazyLock::new(Arrangement::default);
 const SIZE: Size = Size { width: 200, height: 60 };
 
 fn now() -> Timestamp {
@@ -102,6 +103,7 @@ fn inputs<'a>(
         incidents,
         health,
         manual_checks: &[],
+        arrangement: &ARRANGEMENT,
         samples: &[],
         has_history: false,
         usual: None,

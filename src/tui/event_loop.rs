@@ -151,6 +151,7 @@ mod tests {
 
     use super::*;
     use crate::alert::incident::list::IncidentList;
+    use crate::tui::arrangement::Arrangement;
     use crate::tui::tests::fixtures;
 
     /// Time passes as the console waits; versions are scripted.
@@ -182,6 +183,10 @@ mod tests {
         }
         fn samples(&self, _: SiteSlot, samples: &mut Vec<Sample>) {
             samples.clone_from(&fixtures::five_sites().samples);
+        }
+        fn arrangement(&self) -> Arc<Arrangement> {
+            thread_local!(static USUAL: Arc<Arrangement> = Arc::default());
+            USUAL.with(Arc::clone)
         }
         fn manual_checks(&self) -> Arc<[ManualCheck]> {
             thread_local!(static NONE: Arc<[ManualCheck]> = Arc::default());

@@ -14,6 +14,7 @@ use crate::model::command::ManualCheck;
 use crate::model::{Health, Sample, Timestamp};
 use crate::stats::series::site_history::SiteHistory;
 use crate::stats::series::usual::Usual;
+use crate::tui::arrangement::Arrangement;
 
 /// Facts about this run that never change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,4 +62,6 @@ pub struct Inputs<'a> {
     pub zone: &'a TimeZone,
     /// Facts about this run.
     pub about: &'a About,
+    /// The keys and columns.
+    pub arrangement: &'a Arrangement,
 }

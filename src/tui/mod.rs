@@ -7,14 +7,15 @@
 //! changes and fetches nothing; texts from outside are made harmless here once more.
 //! Bounds: ten frames per second. Cost: a frame builds the visible rows only, and counts the states of all sites once.
 
+pub(crate) mod arrangement;
 mod desktop;
 pub(crate) mod event_loop;
 mod incident_marks;
-mod input;
+pub(crate) mod input;
 mod inputs;
 pub(crate) mod keymap;
 mod layout;
-mod page;
+pub(crate) mod page;
 mod render;
 mod screen;
 mod settings;
@@ -34,6 +35,7 @@ pub use crate::model::command::{ManualCheck, SiteCommand};
 pub use crate::stats::series::HOUR;
 pub use crate::stats::series::site_history::{HistoryBuilder, HistoryGap, HistoryRequest, SiteHistory};
 pub use crate::stats::series::usual::{Usual, UsualRequest};
+pub use arrangement::Arrangement;
 pub use desktop::clipboard::Clipboard;
 pub use desktop::protocol::DesktopProtocol;
 pub use event_loop::{Ended, run};

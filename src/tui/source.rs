@@ -15,6 +15,7 @@ use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
 use crate::stats::series::usual::{Usual, UsualRequest};
 
+use super::arrangement::Arrangement;
 use super::inputs::About;
 
 /// Where the dashboard gets what it shows. Each call is cheap and never blocks.
@@ -71,6 +72,8 @@ pub trait Source {
     fn set_visible(&self, _sites: &[SiteIndex]) {}
     /// Hands a copied text to the tmux that the dashboard runs in.
     fn load_tmux(&self, _text: String) {}
+    /// The keys and columns; the same `Arc` until they change.
+    fn arrangement(&self) -> Arc<Arrangement>;
     /// Passes a command on to the monitor, which may be too busy to take it.
     fn send_command(&self, command: SiteCommand);
     /// The current time.

@@ -18,6 +18,7 @@ use crate::model::{Health, Sample, SiteIndex, Timestamp};
 use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
 use crate::stats::series::usual::{Usual, UsualRequest};
 
+use super::arrangement::Arrangement;
 use super::inputs::Inputs;
 use super::source::{Fixed, Source};
 
@@ -50,6 +51,7 @@ pub struct SourceCache {
     incidents: Arc<IncidentList>,
     health: Arc<Health>,
     manual_checks: Arc<[ManualCheck]>,
+    arrangement: Arc<Arrangement>,
     /// When all of it was taken.
     pub now: Timestamp,
 }
@@ -81,6 +83,7 @@ impl SourceCache {
             incidents: source.incidents(),
             health: source.health(),
             manual_checks: source.manual_checks(),
+            arrangement: source.arrangement(),
             now: source.now(),
         }
     }
@@ -115,6 +118,9 @@ impl SourceCache {
         is_urgent |= !Arc::ptr_eq(&objectives, &self.objectives);
         self.objectives = objectives;
         self.ask_for_objectives(source, now);
+        let arrangement = source.arrangement();
+        is_urgent |= !Arc::ptr_eq(&arrangement, &self.arrangement);
+        self.arrangement = arrangement;
         (self.health, self.incidents) = (source.health(), incidents);
         (self.version, self.alerts, self.manual_checks) = (version, alerts, manual_checks);
         (self.history, self.now) = (history, now);
@@ -216,6 +222,7 @@ impl SourceCache {
             now: self.now,
             zone: &fixed.zone,
             about: &fixed.about,
+            arrangement: &self.arrangement,
         }
     }
 }

@@ -108,6 +108,7 @@ fn picture(file: &Path, face: &MonitorHandle, zone: &TimeZone) -> Result<(), Com
         now: snapshot.at,
         zone,
         about: &fixed.about,
+        arrangement: &tui::Arrangement::default(),
     };
     let svg = tui::picture(&inputs, PICTURE_SIZE);
     fs::write(file, svg).with_context(|| format!("cannot write {}", file.display()))?;

@@ -1,10 +1,11 @@
 //! `webmon watch`: the read-only dashboard over the store of another webmon process.
 //!
 //! It neither probes nor judges, and writes nothing but orders to the monitor; see [`crate::app::follow`]. Any number of processes may watch one store. A changed
-//! sites.yaml is reloaded, but its `dashboard` and `storage` sections take effect at the start only.
+//! sites.yaml is reloaded, but of its `dashboard` section only views, keys and columns, and its `storage` section not at all.
 
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
@@ -27,6 +28,7 @@ use crate::app::storage::site_spec::SiteSpec;
 use crate::app::storage::task::blocking;
 use crate::config::{self, Config, ConfigError, FileStamp, default_views};
 use crate::model::Timestamp;
+use crate::tui::Arrangement;
 
 /// Time between two reads of the store, and the default of `storage.flush`.
 const LOOK: Duration = Duration::from_secs(1);
@@ -58,6 +60,7 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
     };
     let follower = ReadOnlyMonitor::open(plan)?;
     follower.terms.send_replace(terms(config.as_ref()));
+    follower.arrangement.send_replace(arrangement(config.as_ref()));
     if let Some(warning) = zone::warning() {
         follower.tell(warning);
     }
@@ -100,6 +103,11 @@ fn subjects(config: Option<&Config>) -> Vec<SiteSpec> {
 fn terms(config: Option<&Config>) -> LedgerTerms {
     let usual = || LedgerTerms { calm: Some(Calm::default()), ..LedgerTerms::default() };
     config.map_or_else(usual, ledger_terms)
+}
+
+/// The keys and columns; without a file the usual ones.
+fn arrangement(config: Option<&Config>) -> Arc<Arrangement> {
+    config.map_or_else(Arc::default, |config| Arc::new(config.dashboard.arrangement.clone()))
 }
 
 fn flush(config: Option<&Config>) -> Duration {
@@ -162,6 +170,7 @@ fn read_again(follower: &mut ReadOnlyMonitor, common: &CommonArgs, sheet: &mut W
     if follower.turn_to(subjects(config.as_ref()), views, flush(config.as_ref())).is_ok() {
         sheet.read = sheet.found;
         follower.terms.send_replace(terms(config.as_ref()));
+        follower.arrangement.send_replace(arrangement(config.as_ref()));
         let number = config.map_or(0, |config| config.sites.len());
         follower.tell(format!("reloaded {name}: {}", sites(number)));
     }

@@ -27,7 +27,7 @@ use crate::model::text::shown_path;
 use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::report::run::summary::{RunSummary, SiteRun, ending};
 use crate::tui::{
-    self, About, Clipboard, DesktopProtocol, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, Scheme, Settings,
+    self, About, Arrangement, Clipboard, DesktopProtocol, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, Scheme, Settings,
     SiteCommand, SiteHistory, Source, Symbols, Theme, Usual, UsualRequest,
 };
 
@@ -157,6 +157,10 @@ impl Source for MonitorSource {
         self.trials.as_ref()?.read()
     }
 
+    fn arrangement(&self) -> Arc<Arrangement> {
+        Arc::clone(&self.face.arrangement.borrow())
+    }
+
     fn manual_checks(&self) -> Arc<[ManualCheck]> {
         Arc::clone(&self.face.rechecks.borrow())
     }
@@ -267,7 +271,7 @@ pub fn fixed(config: Option<&Path>, (store, listen): (Option<&Path>, Option<&str
 /// The initial settings, from the file, the command line and the environment.
 #[must_use]
 pub fn settings(config: Option<&Config>, color: ColorChoice) -> Settings {
-    let dashboard = config.map(|config| config.dashboard).unwrap_or_default();
+    let dashboard = config.map(|config| config.dashboard.clone()).unwrap_or_default();
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let scheme = match dashboard.theme {
         config::Theme::Auto => Scheme::for_environment(variable("COLORFGBG").as_deref()),

@@ -27,7 +27,7 @@ use crate::tui::inputs::{About, Inputs};
 use crate::tui::settings::Settings;
 use crate::tui::state::UiState;
 use crate::tui::style::theme::{Scheme, Theme};
-use crate::tui::{Clipboard, ManualCheck, Symbols};
+use crate::tui::{Arrangement, Clipboard, ManualCheck, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.
 pub fn now() -> Timestamp {
@@ -49,6 +49,7 @@ pub struct World {
     pub manual_checks: Vec<ManualCheck>,
     pub zone: TimeZone,
     pub about: About,
+    pub arrangement: Arrangement,
     pub now: Timestamp,
 }
 
@@ -70,6 +71,7 @@ impl World {
             now: self.now,
             zone: &self.zone,
             about: &self.about,
+            arrangement: &self.arrangement,
         }
     }
 
@@ -511,6 +513,7 @@ pub fn world(made: &[Made]) -> World {
         incidents: IncidentList::default(),
         manual_checks: Vec::new(),
         zone: TimeZone::fixed(jiff::tz::offset(1)),
+        arrangement: Arrangement::default(),
         about: About {
             version: "0.1.0 (abc1234)".to_owned(),
             config: Some("sites.yaml".to_owned()),

@@ -1,4 +1,4 @@
-//! What keys change: a key is an [`Action`] by the table of [`keymap`], or a character of what is typed.
+//! What keys change: a key is an [`Action`] by the [keys](crate::tui::arrangement::keys) that hold, or a character of what is typed.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::model::time::next_clock::next_clock;
 use crate::tui::incident_marks::own_silence;
 use crate::tui::input::key::Key;
 use crate::tui::inputs::Inputs;
-use crate::tui::keymap::{self, Action};
+use crate::tui::keymap::Action;
 use crate::tui::layout::OverviewLayout;
 use crate::tui::page::{ExitRequest, InputMode, Page};
 use crate::tui::state::UiState;
@@ -39,7 +39,9 @@ impl UiState {
             (&Key::Mouse(what, column, row), _) => self.point(what, (column, row), inputs, size),
             (_, InputMode::Filter) => self.type_filter(key),
             (_, InputMode::Sort) => self.choose_sort_key(key),
-            (_, InputMode::Keys) => exit = self.perform(keymap::of(key, self.nav.page())?, inputs, size),
+            (_, InputMode::Keys) => {
+                exit = self.perform(inputs.arrangement.keys.action(key, self.nav.page())?, inputs, size);
+            }
         }
         self.refresh(inputs, size);
         exit
@@ -103,12 +105,13 @@ impl UiState {
             Action::CheckNow | Action::Pause => self.command(action, inputs),
             Action::Acknowledge => self.acknowledge(inputs),
             Action::Silence => self.silence(inputs),
-            Action::Alerts => self.open_alerts(),
+            Action::Alerts if self.nav.page() != Page::Alerts => self.open_alerts(),
             Action::NewestAlert => self.open_newest_alert(),
             Action::ToggleTheme | Action::ToggleBell | Action::ToggleMouse => self.toggle(action, inputs),
-            Action::ToggleHelp if self.nav.page() == Page::Help => self.nav.back(),
+            Action::Back | Action::Alerts => self.back(),
+            // The help is closed by its own key, and by the one that leaves.
+            Action::ToggleHelp | Action::Exit(ExitRequest::Plain) if self.nav.page() == Page::Help => self.nav.back(),
             Action::ToggleHelp => self.nav.open(Page::Help),
-            Action::Back => self.back(),
             Action::Exit(exit) => return Some(exit),
         }
         None

@@ -92,7 +92,7 @@ impl UiState {
                 }
             }
             Target::Head => {
-                if let Some(key) = self.head_at(usize::from(column), size) {
+                if let Some(key) = self.head_at(usize::from(column), inputs, size) {
                     self.sites.sort_by(key);
                 }
             }
@@ -147,12 +147,15 @@ impl UiState {
     }
 
     /// What a click on the head at this column sorts by; the mark stands for the state.
-    fn head_at(&self, column: usize, size: Size) -> Option<SortKey> {
+    fn head_at(&self, column: usize, inputs: &Inputs, size: Size) -> Option<SortKey> {
         let mut left = 2;
         if column < left {
             return Some(SortKey::State);
         }
-        for (head, cells) in columns::choose(usize::from(size.width), &self.sites.facts, self.sites.groups.is_on()) {
+        let chosen = &inputs.arrangement.columns;
+        for (head, cells) in
+            columns::choose(usize::from(size.width), chosen, &self.sites.facts, self.sites.groups.is_on())
+        {
             if column < left + cells {
                 return head.sort_key();
             }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::alert::{AlertRecord, AlertState};
 use crate::engine::snapshot::SiteState;
 use crate::model::figures;
+use crate::tui::keymap::Action;
 use crate::tui::page::Page;
 use crate::tui::state::alert_lines::{TIME_COLUMN, WIDE, texts};
 use crate::tui::state::alert_list::AlertEntry;
@@ -97,7 +98,7 @@ fn laid_out(frame: &Frame, right: &'static str, shown: &ListWindow, height: usiz
         let text = if frame.inputs.alerts.is_empty() {
             nothing(frame, height.saturating_sub(1))
         } else {
-            format!("no alert matches \"{}\" · Esc clears", frame.state.alerts.filter())
+            format!("no alert matches \"{}\" · {} clears", frame.state.alerts.filter(), frame.key(Action::Back))
         };
         lines.extend(wrap(&text, frame.width(), 0).into_iter().map(|text| Line::of(Role::Plain, text)));
     }

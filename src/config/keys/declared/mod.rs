@@ -6,6 +6,7 @@
 //! Invariant, held by a test: writing a default means the same as writing nothing.
 
 mod alerting;
+mod arrangement;
 mod listen;
 mod outlet;
 mod page;
@@ -194,6 +195,18 @@ static DASHBOARD: &[DeclaredKey] = &[
         "the initial order of the rows",
     )
     .or("state"),
+    key(
+        "keys",
+        ValueForm::Section(arrangement::ACTIONS),
+        "other keys for actions: one, or a list of up to 4; [] for none",
+    )
+    .such_as("{ sort: o, groups: s, silence: [Z, ctrl-s] }"),
+    key(
+        "columns",
+        ValueForm::Choices(arrangement::COLUMNS),
+        "the columns after the name; default: those that the width has room for",
+    )
+    .such_as("[since, avail, p50, p95, codes, bar, note]"),
     key("views", ValueForm::List(VIEW, 1..=16), "the period each view covers, and how often it is updated")
         .or("[{ timeframe: 10m, refresh: 10s }, { timeframe: 1h, refresh: 1m }]"),
 ];

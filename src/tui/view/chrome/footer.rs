@@ -1,7 +1,9 @@
 //! The last line: the keys of this page, or the text that the user types.
 
+use std::borrow::Cow;
+
 use crate::model::figures;
-use crate::tui::keymap::{self, Hint};
+use crate::tui::keymap::{self, Action, KeyBinding};
 use crate::tui::page::{InputMode, Page};
 use crate::tui::state::site_list::SORT_KEYS;
 use crate::tui::style::line::{Line, safe, width};
@@ -17,35 +19,46 @@ pub fn footer(frame: &Frame, more: bool) -> Line {
     }
 }
 
+/// A key, or a pair of them, and what it does here.
+struct ShownKey {
+    label: Cow<'static, str>,
+    word: &'static str,
+    /// Where there is little room, those of a higher rank go first; 0 always stays.
+    rank: u8,
+}
+
 fn keys(frame: &Frame, more: bool) -> Line {
     let page = frame.state.nav.page();
     let is_reading = page == Page::Site && frame.state.chart.has_cursor();
-    let mut hints: Vec<Hint> = keymap::at(page)
-        .filter(|binding| page != Page::Help && !(binding.action.is_command() && frame.is_read_only()))
-        .filter_map(|binding| binding.hint)
-        .filter(|hint| hint.label != "Tab" || frame.tables.views.len() > 1)
-        .collect();
-    if let Some(enter) = hints.iter_mut().find(|hint| hint.label == "Enter" && frame.plan.below > 0) {
-        enter.word = "whole screen";
-    }
-    if let Some(arrows) = hints.iter_mut().find(|hint| hint.label == "← →" && is_reading) {
-        arrows.word = "cells";
-    }
+    let word = |binding: &KeyBinding, word: &'static str| match binding.action {
+        Action::PreviousIncident if frame.plan.below > 0 => "whole screen",
+        Action::Earlier if is_reading => "cells",
+        _ => word,
+    };
     let back = match page {
         Page::Overview if frame.state.sites.filter().is_blank() => None,
-        Page::Overview => Some(Hint { label: "Esc", word: "clear", rank: 0 }),
-        Page::Site if is_reading => Some(Hint { label: "Esc", word: "cursor off", rank: 0 }),
-        Page::Alerts | Page::Incident | Page::Site | Page::Tuning | Page::Help => {
-            Some(Hint { label: "Esc", word: "back", rank: 0 })
-        }
+        Page::Overview => Some("clear"),
+        Page::Site if is_reading => Some("cursor off"),
+        Page::Alerts | Page::Incident | Page::Site | Page::Tuning | Page::Help => Some("back"),
     };
-    let below = more.then_some(Hint { label: "j", word: "more", rank: 0 });
-    hints.splice(0..0, back.into_iter().chain(below));
+    let always = |action: Action, word: &'static str| ShownKey { label: frame.key(action), word, rank: 0 };
+    let back = back.map(|word| always(Action::Back, word));
+    let below = more.then(|| always(Action::Rows(1), "more"));
+    let of_page = keymap::at(page)
+        .filter(|binding| page != Page::Help && !(binding.action.is_command() && frame.is_read_only()))
+        .filter(|binding| binding.action != Action::OtherView(1) || frame.tables.views.len() > 1)
+        .filter_map(|binding| {
+            let hint = binding.hint?;
+            let label = frame.inputs.arrangement.keys.label(binding, hint.label);
+            Some(ShownKey { label, word: word(binding, hint.word), rank: hint.rank })
+        });
+    let mut hints: Vec<ShownKey> =
+        back.into_iter().chain(below).chain(of_page).filter(|hint| !hint.label.is_empty()).collect();
     loop {
         let mut line = Line::default();
         for hint in &hints {
             line.push(Role::Plain, if line.width() == 0 { " " } else { "  " });
-            line.push(Role::Key, hint.label);
+            line.push(Role::Key, hint.label.clone());
             line.push(Role::Plain, format!(" {}", hint.word));
         }
         let least = hints.iter().map(|hint| hint.rank).max().unwrap_or(0);

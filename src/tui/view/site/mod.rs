@@ -16,6 +16,7 @@ use std::ops::Range;
 use crate::engine::snapshot::SiteSnapshot;
 use crate::model::{Timestamp, figures};
 use crate::stats::Summary;
+use crate::tui::keymap::Action;
 use crate::tui::page::Page;
 use crate::tui::state::chart_range::SCALE;
 use crate::tui::style::line::{Line, cut, right, safe, short_name, width};
@@ -173,7 +174,7 @@ fn figures_of_views(frame: &Frame, site: &SiteSnapshot, rows: &[(&Summary, bool)
     let mut title = Line::of(Role::Strong, "Figures");
     if frame.state.sites.is_frozen() {
         title.push(Role::Plain, " · ");
-        title.push(Role::Mode, "FROZEN (f)");
+        title.push(Role::Mode, format!("FROZEN ({})", frame.key(Action::ToggleFreeze)));
     }
     let mut head =
         Line::of(Role::Plain, format!("{:LABEL$}{:>8}{} {:>6}", "", "AVAIL", coverage_cell("COV"), "CHECKS"));

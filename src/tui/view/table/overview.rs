@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::engine::snapshot::ViewSnapshot;
 use crate::model::figures;
 use crate::stats::Beats;
+use crate::tui::keymap::Action;
 use crate::tui::layout::Placed;
 use crate::tui::page::InputMode;
 use crate::tui::state::site_list::{self, SiteFilter, Sort};
@@ -19,7 +20,7 @@ use super::{columns, group_row, rows};
 pub fn lines(frame: &Frame) -> Vec<Line> {
     let mut lines = Vec::new();
     let sites = &frame.state.sites;
-    let columns = columns::choose(frame.width(), &sites.facts, sites.groups.is_on());
+    let columns = columns::choose(frame.width(), &frame.inputs.arrangement.columns, &sites.facts, sites.groups.is_on());
     for placed in &frame.plan.views {
         let Some(view) = frame.tables.views.get(placed.view) else { continue };
         lines.push(title(frame, placed.view, view));
@@ -50,9 +51,9 @@ fn body(frame: &Frame, placed: Placed, view: &ViewSnapshot, columns: &columns::C
         let text = if frame.tables.sites.is_empty() {
             "  no sites".to_owned()
         } else if *not_up && text.is_empty() {
-            "  all sites are up · Esc shows them".to_owned()
+            format!("  all sites are up · {} shows them", frame.key(Action::Back))
         } else {
-            format!("  no site matches \"{text}\" · Esc clears")
+            format!("  no site matches \"{text}\" · {} clears", frame.key(Action::Back))
         };
         lines.push(Line::of(Role::Plain, cut(&text, frame.width())));
     }
@@ -130,7 +131,7 @@ const fn arrow(sort: Sort) -> &'static str {
 fn as_of(frame: &Frame, index: usize, view: &ViewSnapshot) -> (Line, Line) {
     let at = frame.clock(view.as_of);
     if frame.state.sites.is_frozen() {
-        let line = Line::of(Role::Mode, format!("FROZEN at {at} (f)"));
+        let line = Line::of(Role::Mode, format!("FROZEN at {at} ({})", frame.key(Action::ToggleFreeze)));
         return (line.clone(), line);
     }
     // A read-only dashboard is always a little behind.
@@ -170,17 +171,17 @@ fn range(frame: &Frame) -> Line {
         format!("{} {}", site_list::word(sites.sort().key), arrow(sites.sort()))
     };
     let keys = match (from > 1, to < sites.len()) {
-        (true, true) => "PgUp PgDn",
-        (true, false) => "PgUp",
-        _ => "PgDn",
+        (true, true) => format!("{} {}", frame.key(Action::Pages(-1)), frame.key(Action::Pages(1))),
+        (true, false) => frame.key(Action::Pages(-1)).into_owned(),
+        _ => frame.key(Action::Pages(1)).into_owned(),
     };
     let mut line = Line::of(Role::Dim, "── ");
     line.push(Role::Plain, format!("{first}–{last} of {all}"));
-    if line.width() + order.len() + width(keys) + 12 <= frame.width() {
+    if line.width() + order.len() + width(&keys) + 12 <= frame.width() {
         line.push(Role::Plain, format!(" · {order}"));
     }
     line.push(Role::Plain, " ");
-    line.rule_to(frame.width().saturating_sub(width(keys) + 4));
+    line.rule_to(frame.width().saturating_sub(width(&keys) + 4));
     line.push(Role::Key, format!(" {keys}"));
     line.push(Role::Dim, " ──");
     line

@@ -7,6 +7,7 @@ use crate::model::time::duration::format_short;
 use crate::model::{Cause, Timestamp, figures};
 use crate::stats::{Answer, Counts, Latency, Summary};
 use crate::tui::incident_marks;
+use crate::tui::keymap::Action;
 use crate::tui::state::overview_facts::is_incomplete;
 use crate::tui::state::site_list::warned_days;
 use crate::tui::style::line::{Line, cut, cut_middle, right, short_name, width};
@@ -14,8 +15,9 @@ use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
 
-use super::columns::{Column, ColumnWidths, INDENT};
+use super::columns::{ColumnWidths, INDENT};
 use super::heartbeat;
+use crate::tui::arrangement::column::Column;
 
 /// A dash under the decimal point of the times.
 pub const NO_TIME: &str = "    –  ";
@@ -235,7 +237,7 @@ pub fn note(frame: &Frame, site: &SiteSnapshot) -> String {
             Some(until) if until < Timestamp::MAX => {
                 format!("paused until {}", frame.moment(until))
             }
-            _ => "paused until resumed (p)".to_owned(),
+            _ => format!("paused until resumed ({})", frame.key(Action::Pause)),
         },
         SiteState::Recovering => {
             format!("responding again, down for {}", frame.since(incident_since(site)))
