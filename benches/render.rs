@@ -15,7 +15,7 @@ use webmon::alert::Policies;
 use webmon::alert::incident::list::IncidentList;
 use webmon::engine::{Row, SiteFacts, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use webmon::model::{
-    Cause, Health, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status, Timeframe, Timestamp,
+    Cause, Health, Micros, Observation, Phase, Phases, Sample, SiteSlot, Status, Timeframe, Timestamp,
 };
 use webmon::stats::{Answer, Beat, Beats, Counts, Latency, Summary};
 use webmon::tui::{About, Arrangement, Inputs, Key, Scheme, Settings, Symbols, Theme, UiState, render, view};
@@ -120,7 +120,7 @@ fn inputs<'a>(
 fn frames(c: &mut Criterion) {
     let mut group = c.benchmark_group("render");
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    let settings = Settings { theme, bell: true, desktop: None, clipboard: None, sort: SortKey::State };
+    let settings = Settings::of(theme);
     let shared = (Health::default(), IncidentList::default(), TimeZone::UTC, About::default());
     for sites in [10, 1_000, 10_000] {
         let mut world = snapshot(sites);
@@ -168,7 +168,7 @@ fn samples() -> Vec<Sample> {
 
 fn site(c: &mut Criterion) {
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    let settings = Settings { theme, bell: true, desktop: None, clipboard: None, sort: SortKey::State };
+    let settings = Settings::of(theme);
     let shared = (Health::default(), IncidentList::default(), TimeZone::UTC, About::default());
     let (world, samples) = (snapshot(1_000), samples());
     let inputs = Inputs { samples: &samples, ..inputs(&world, &shared) };

@@ -22,7 +22,25 @@ pub enum SortKey {
     Certificate,
 }
 
+/// An order of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sort {
+    /// The figure or text that decides.
+    pub key: SortKey,
+    /// In the opposite order.
+    pub reversed: bool,
+}
+
 impl SortKey {
+    /// Their names, in the order of [`Self::ALL`].
+    pub const NAMES: [&'static str; 8] = ["state", "name", "avail", "avg", "p95", "max", "ttfb", "cert"];
+
+    /// Its name: `p95`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
     /// All orders, as the dashboard offers them.
     pub const ALL: [Self; 8] = [
         Self::State,
@@ -34,4 +52,17 @@ impl SortKey {
         Self::Ttfb,
         Self::Certificate,
     ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_in_the_order_of_the_keys() {
+        for (key, name) in SortKey::ALL.into_iter().zip(SortKey::NAMES) {
+            assert_eq!(key.name(), name);
+        }
+        assert_eq!(SortKey::Certificate.name(), "cert");
+    }
 }

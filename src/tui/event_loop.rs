@@ -85,7 +85,11 @@ fn drive(
         size = measured;
         let inputs = cache.inputs(fixed);
         for key in keys.drain(..) {
+            let remembered = state.preferences;
             let exit = state.act(&key, &inputs, size);
+            if state.preferences != remembered {
+                source.remember(state.preferences);
+            }
             for command in state.take_commands() {
                 source.send_command(command);
             }
@@ -152,6 +156,7 @@ mod tests {
     use super::*;
     use crate::alert::incident::list::IncidentList;
     use crate::tui::arrangement::Arrangement;
+    use crate::tui::preferences::Preferences;
     use crate::tui::tests::fixtures;
 
     /// Time passes as the console waits; versions are scripted.
@@ -160,6 +165,7 @@ mod tests {
         version_every: Duration,
         stop_at: Timestamp,
         commands: RefCell<Vec<SiteCommand>>,
+        remembered: Cell<usize>,
     }
 
     impl Source for &Scripted {
@@ -191,6 +197,9 @@ mod tests {
         fn manual_checks(&self) -> Arc<[ManualCheck]> {
             thread_local!(static NONE: Arc<[ManualCheck]> = Arc::default());
             NONE.with(Arc::clone)
+        }
+        fn remember(&self, preferences: Preferences) {
+            self.remembered.set(self.remembered.get() + usize::from(preferences != Preferences::default()));
         }
         fn send_command(&self, command: SiteCommand) {
             self.commands.borrow_mut().push(command);
@@ -256,16 +265,19 @@ mod tests {
             version_every,
             stop_at: fixtures::now().after(Duration::from_secs(10)),
             commands: RefCell::default(),
+            remembered: Cell::default(),
         };
         let gone_at = gone_after.map(|ms| fixtures::now().after(Duration::from_millis(ms)));
         let suspends = keys.iter().filter(|(_, key)| *key == Key::Ctrl('z')).count();
         let asked = keys.iter().filter(|(_, key)| *key == Key::Char('r')).count();
+        let set = keys.iter().filter(|(_, key)| matches!(key, Key::Char('t' | 'm'))).count();
         let (frames, suspended) = (RefCell::default(), Cell::new(0));
         let mut paper = Paper { source: &source, keys, frames, job: &job, suspended, gone_at };
         let world = fixtures::five_sites();
         let fixed = Fixed { zone: world.zone, about: world.about };
         let ended = drive(&&source, fixtures::state(), &fixed, &mut paper, &job).unwrap_or(Ended::TerminalGone);
         assert_eq!(source.commands.borrow().len(), asked, "each command is sent once");
+        assert_eq!(source.remembered.get(), set, "what the user sets is remembered at once");
         assert_eq!(paper.suspended.get(), suspends, "each Ctrl-Z suspends once");
         let frames = paper.frames.into_inner();
         for pair in frames.windows(2) {
@@ -293,6 +305,12 @@ mod tests {
     fn a_command_is_sent_before_the_user_leaves() {
         let keys = vec![(500, Key::Char('r')), (510, Key::Char('r')), (510, Key::Char('q'))];
         assert_eq!(play(Duration::from_hours(1), keys, None).0, Ended::Quit);
+    }
+
+    #[test]
+    fn what_the_user_sets_is_remembered() {
+        let keys = vec![(500, Key::Char('t')), (510, Key::Char('m')), (520, Key::Char('b')), (530, Key::Char('m'))];
+        assert_eq!(play(Duration::from_hours(1), keys, None).0, Ended::Stopped);
     }
 
     #[test]

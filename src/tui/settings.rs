@@ -1,8 +1,9 @@
 //! How the dashboard looks and behaves at its start.
 
-use crate::model::SortKey;
+use crate::model::Sort;
 use crate::tui::desktop::clipboard::Clipboard;
 use crate::tui::desktop::protocol::DesktopProtocol;
+use crate::tui::preferences::Preferences;
 use crate::tui::style::theme::Theme;
 
 /// How the dashboard looks and behaves at its start.
@@ -17,5 +18,18 @@ pub struct Settings {
     /// The way to the clipboard, if there is one.
     pub clipboard: Option<Clipboard>,
     /// The order of the rows.
-    pub sort: SortKey,
+    pub sort: Sort,
+    /// Whether the dashboard gets clicks and the wheel.
+    pub mouse: bool,
+    /// What an earlier dashboard remembered.
+    pub remembered: Preferences,
+}
+
+impl Settings {
+    /// The usual settings, in this theme.
+    #[must_use]
+    pub fn of(theme: Theme) -> Self {
+        let (sort, remembered) = (Sort::default(), Preferences::default());
+        Self { theme, bell: true, desktop: None, clipboard: None, sort, mouse: true, remembered }
+    }
 }

@@ -17,6 +17,7 @@ use crate::stats::series::usual::{Usual, UsualRequest};
 
 use super::arrangement::Arrangement;
 use super::inputs::About;
+use super::preferences::Preferences;
 
 /// Where the dashboard gets what it shows. Each call is cheap and never blocks.
 pub trait Source {
@@ -76,6 +77,8 @@ pub trait Source {
     fn arrangement(&self) -> Arc<Arrangement>;
     /// Passes a command on to the monitor, which may be too busy to take it.
     fn send_command(&self, command: SiteCommand);
+    /// Keeps what the user set by key for the next dashboard.
+    fn remember(&self, _preferences: Preferences) {}
     /// The current time.
     fn now(&self) -> Timestamp;
 }

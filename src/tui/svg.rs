@@ -10,8 +10,6 @@ use ratatui::layout::{Rect, Size};
 use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::model::SortKey;
-
 use super::inputs::Inputs;
 use super::render::render;
 use super::screen::view;
@@ -35,8 +33,7 @@ const INK: &str = "#d6d9de";
 pub fn picture(inputs: &Inputs, (columns, rows): (u16, u16)) -> String {
     let size = Size { width: columns, height: rows };
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    let mut state =
-        UiState::new(&Settings { theme, bell: true, desktop: None, clipboard: None, sort: SortKey::default() });
+    let mut state = UiState::new(&Settings::of(theme));
     state.settle(inputs, size);
     let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
     render(&view(inputs, &state, size), &theme, buffer.area, &mut buffer);

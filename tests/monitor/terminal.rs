@@ -109,6 +109,7 @@ impl Terminal {
         let mut launcher = Command::new(std::env::current_exe().unwrap());
         launcher.args(["--exact", "terminal::launcher", "--ignored", "--nocapture"]).current_dir(folder.path(""));
         launcher.env_clear().env("TZ", "UTC").env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
+        launcher.env("XDG_STATE_HOME", folder.path("state"));
         launcher.env(TERMINAL, &path).env("WEBMON_TEST_ARGUMENTS", arguments);
         if let Some(shell) = shell {
             launcher.env(SHELL, shell);
@@ -301,6 +302,39 @@ fn q_gives_the_terminal_back_and_leaves_a_summary() {
     // Everything that was on the screen is remembered.
     let alerts = folder.run("alerts --format json").quietly().json();
     assert_eq!(alerts.len(), 1, "{alerts:?}");
+}
+
+#[test]
+fn what_is_set_by_key_is_there_again_at_the_next_start_and_a_demonstration_leaves_it_alone() {
+    let (_server, folder) = two_sites();
+    let mut terminal = Terminal::start(&folder, "");
+    terminal.until_drawn();
+    terminal.press("sn");
+    terminal.until("sort name");
+    terminal.press("m");
+    let path = folder.path("state/webmon/dashboard");
+    let (start, wanted) = (now(), "sort name\nmouse off\n");
+    while std::fs::read_to_string(&path).ok().as_deref() != Some(wanted) {
+        assert!(now() - start < PATIENCE, "{:?}", std::fs::read_to_string(&path));
+        std::thread::sleep(POLL);
+    }
+    terminal.press("q");
+    terminal.end(0);
+    let mut again = Terminal::start(&folder, "--no-store");
+    again.until("sort name");
+    again.until_drawn();
+    again.press("m");
+    again.until("mouse on");
+    again.press("q");
+    again.end(0);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), wanted, "without a store nothing is written");
+    let mut demo = Terminal::start(&folder, "demo");
+    demo.until("webmon DEMO");
+    demo.press("m");
+    demo.until("mouse off");
+    demo.press("q");
+    assert!(!demo.end(0).contains("sort name"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), wanted);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::app::cli::terminal::is_dumb;
 use crate::app::cli::zone;
 use crate::app::clock::{self, Clock};
 use crate::app::commands::history::stored_period;
-use crate::app::dashboard;
+use crate::app::dashboard::{self, memory};
 use crate::app::exit::{CommandError, Ending};
 use crate::app::follow::{FollowOptions, ReadOnlyMonitor};
 use crate::app::reload::{reason, sites};
@@ -65,6 +65,8 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
         follower.tell(warning);
     }
     let mut runtime = MainRuntime::new()?;
+    let memory = memory::place(|name| std::env::var_os(name));
+    let remembered = memory.as_deref().map(memory::read).unwrap_or_default();
     let screen = Screen {
         monitor: follower.face(),
         clock,
@@ -73,7 +75,8 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
         store_path: Some(&store),
         listen: None,
         zone,
-        settings: dashboard::settings(config.as_ref(), common.color),
+        settings: dashboard::settings(config.as_ref(), common.color, remembered),
+        memory,
         notices: &[],
     };
     let ending =

@@ -36,6 +36,7 @@ use super::desktop::clipboard::{Clipboard, Copied};
 use super::desktop::protocol::DesktopProtocol;
 use super::inputs::Inputs;
 use super::layout::{Demand, OverviewLayout};
+use super::preferences::Preferences;
 use super::settings::Settings;
 use super::style::theme::Theme;
 use super::tuning::Tuning;
@@ -70,6 +71,8 @@ pub struct UiState {
     pub(crate) copied: Option<Copied>,
     /// The dashboard gets clicks and the wheel; without it the terminal selects text.
     pub(crate) mouse: bool,
+    /// What the user set by key, now or in an earlier dashboard.
+    pub(crate) preferences: Preferences,
     /// Commands that were not sent yet.
     pub(crate) commands: Vec<SiteCommand>,
 }
@@ -79,8 +82,8 @@ impl UiState {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let sites = SiteTable::new(settings.sort);
-        let Settings { theme, bell, desktop, clipboard, .. } = *settings;
-        Self { sites, theme, muted: !bell, desktop, clipboard, mouse: true, ..Self::default() }
+        let Settings { theme, bell, desktop, clipboard, mouse, remembered, .. } = *settings;
+        Self { sites, theme, muted: !bell, desktop, clipboard, mouse, preferences: remembered, ..Self::default() }
     }
 
     pub(crate) fn tables<'a>(&'a self, inputs: &Inputs<'a>) -> &'a Snapshot {

@@ -6,36 +6,23 @@
 use std::cmp::Ordering;
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
-use crate::model::{Cause, Flags, SortKey, Status, Timestamp};
+use crate::model::{Cause, Flags, Sort, SortKey, Status, Timestamp};
 use crate::stats::{Latency, Summary};
 
 /// The shortest part of a cause that a filter takes.
 const CAUSE_MIN: usize = 3;
 
-/// The sort keys, each with the letter that chooses it and its word.
-pub const SORT_KEYS: [(SortKey, char, &str); 8] = [
-    (SortKey::State, 's', "state"),
-    (SortKey::Name, 'n', "name"),
-    (SortKey::Availability, 'a', "avail"),
-    (SortKey::Average, 'v', "avg"),
-    (SortKey::P95, '9', "p95"),
-    (SortKey::Max, 'm', "max"),
-    (SortKey::Ttfb, 't', "ttfb"),
-    (SortKey::Certificate, 'c', "cert"),
+/// The sort keys, each with the letter that chooses it.
+pub const SORT_KEYS: [(SortKey, char); 8] = [
+    (SortKey::State, 's'),
+    (SortKey::Name, 'n'),
+    (SortKey::Availability, 'a'),
+    (SortKey::Average, 'v'),
+    (SortKey::P95, '9'),
+    (SortKey::Max, 'm'),
+    (SortKey::Ttfb, 't'),
+    (SortKey::Certificate, 'c'),
 ];
-
-pub fn word(key: SortKey) -> &'static str {
-    SORT_KEYS.iter().find(|(of, ..)| *of == key).map_or("state", |(.., word)| word)
-}
-
-/// An order of rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sort {
-    /// The figure or text that decides.
-    pub key: SortKey,
-    /// In the opposite order.
-    pub reversed: bool,
-}
 
 /// Words that a site has to match, all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

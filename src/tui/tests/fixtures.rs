@@ -17,8 +17,8 @@ use crate::engine::snapshot::{
 };
 use crate::model::text::document::{Document, Row as DocumentRow, Section, Table};
 use crate::model::{
-    Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status,
-    StoreHealth, Timeframe, Timestamp, Watching,
+    Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SiteSlot, Status, StoreHealth,
+    Timeframe, Timestamp, Watching,
 };
 use crate::stats::series::site_history::{HistoryBuilder, HistoryRequest, SiteHistory};
 use crate::stats::series::usual::{Usual, UsualRequest, UsualTimes};
@@ -83,7 +83,7 @@ impl World {
 
 pub fn settings() -> Settings {
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    Settings { theme, bell: true, desktop: None, clipboard: Some(Clipboard::Terminal), sort: SortKey::State }
+    Settings { clipboard: Some(Clipboard::Terminal), ..Settings::of(theme) }
 }
 
 pub fn state() -> UiState {

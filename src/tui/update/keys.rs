@@ -8,6 +8,7 @@ use ratatui::layout::Size;
 use crate::alert::incident::list::ListedIncident;
 use crate::alert::incident::order::next_silence;
 use crate::engine::snapshot::SiteSnapshot;
+use crate::model::SortKey;
 use crate::model::command::{SiteCommand, next_pause};
 use crate::model::text::clean_line;
 use crate::model::time::next_clock::next_clock;
@@ -133,6 +134,7 @@ impl UiState {
         let said = match action {
             Action::ToggleTheme => {
                 self.theme.scheme = self.theme.scheme.toggled();
+                self.preferences.scheme = Some(self.theme.scheme);
                 match self.theme.scheme {
                     Scheme::Dark => "theme for a dark background",
                     Scheme::Light => "theme for a light background",
@@ -144,6 +146,7 @@ impl UiState {
             }
             _ => {
                 self.mouse = !self.mouse;
+                self.preferences.mouse = Some(self.mouse);
                 if self.mouse { "mouse on: clicks and the wheel work" } else { "mouse off: the terminal selects text" }
             }
         };
@@ -289,8 +292,14 @@ impl UiState {
     fn choose_sort_key(&mut self, key: &Key) {
         self.nav.mode = InputMode::Keys;
         let Key::Char(letter) = key else { return };
-        if let Some(&(key, ..)) = SORT_KEYS.iter().find(|(_, of, _)| of == letter) {
-            self.sites.sort_by(key);
+        if let Some(&(key, _)) = SORT_KEYS.iter().find(|(_, of)| of == letter) {
+            self.sort_by(key);
         }
+    }
+
+    /// Sorts by `key`; in reverse if the rows are sorted by it already.
+    pub(crate) fn sort_by(&mut self, key: SortKey) {
+        self.sites.sort_by(key);
+        self.preferences.sort = Some(self.sites.sort());
     }
 }

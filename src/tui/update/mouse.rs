@@ -93,7 +93,7 @@ impl UiState {
             }
             Target::Head => {
                 if let Some(key) = self.head_at(usize::from(column), inputs, size) {
-                    self.sites.sort_by(key);
+                    self.sort_by(key);
                 }
             }
             Target::Row(below) => {

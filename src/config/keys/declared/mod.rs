@@ -15,6 +15,8 @@ mod site;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::model::SortKey;
+
 pub(crate) use alerting::OUTLETS_MAX;
 pub(crate) use outlet::{OUTLET, SERVICES};
 pub(crate) use site::SITE;
@@ -189,12 +191,7 @@ static DASHBOARD: &[DeclaredKey] = &[
     key("symbols", ValueForm::Choice(&["auto", "ascii"]), "the characters").or("auto"),
     key("bell", ValueForm::Boolean, "ring the terminal's bell on an alert").or("true"),
     key("notify", ValueForm::Choice(&["auto", "off"]), "show alerts on the desktop, if the terminal can").or("auto"),
-    key(
-        "sort",
-        ValueForm::Choice(&["state", "name", "avail", "avg", "p95", "max", "ttfb", "cert"]),
-        "the initial order of the rows",
-    )
-    .or("state"),
+    key("sort", ValueForm::Choice(&SortKey::NAMES), "the initial order of the rows").or("state"),
     key(
         "keys",
         ValueForm::Section(arrangement::ACTIONS),

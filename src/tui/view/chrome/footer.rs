@@ -94,7 +94,8 @@ fn filter(frame: &Frame) -> Line {
 
 fn sort_keys(frame: &Frame) -> Line {
     let mut line = Line::of(Role::Plain, "sort:");
-    for (_, letter, word) in SORT_KEYS {
+    for (key, letter) in SORT_KEYS {
+        let word = key.name();
         if line.width() + word.len() + 4 > frame.width() {
             break;
         }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::engine::snapshot::ViewSnapshot;
-use crate::model::figures;
+use crate::model::{Sort, figures};
 use crate::stats::Beats;
 use crate::tui::keymap::Action;
 use crate::tui::layout::Placed;
 use crate::tui::page::InputMode;
-use crate::tui::state::site_list::{self, SiteFilter, Sort};
+use crate::tui::state::site_list::SiteFilter;
 use crate::tui::style::line::{Line, cut, width};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
@@ -111,7 +111,7 @@ fn name(frame: &Frame, index: usize, view: &ViewSnapshot, line: &mut Line) {
 fn modes(frame: &Frame, line: &mut Line) {
     let (filter, sort) = (frame.state.sites.filter(), frame.state.sites.sort());
     if sort != Sort::default() {
-        line.push(Role::Plain, format!(" · sort {} {}", site_list::word(sort.key), arrow(sort)));
+        line.push(Role::Plain, format!(" · sort {} {}", sort.key.name(), arrow(sort)));
     }
     if filter.not_up {
         line.push(Role::Plain, " · ");
@@ -168,7 +168,7 @@ fn range(frame: &Frame) -> Line {
     let order = if sites.sort() == Sort::default() {
         "state, then file order".to_owned()
     } else {
-        format!("{} {}", site_list::word(sites.sort().key), arrow(sites.sort()))
+        format!("{} {}", sites.sort().key.name(), arrow(sites.sort()))
     };
     let keys = match (from > 1, to < sites.len()) {
         (true, true) => format!("{} {}", frame.key(Action::Pages(-1)), frame.key(Action::Pages(1))),
