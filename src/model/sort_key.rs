@@ -20,6 +20,12 @@ pub enum SortKey {
     Ttfb,
     /// Certificate that expires first.
     Certificate,
+    /// Longest median response time first.
+    P50,
+    /// Latest change of state first.
+    Since,
+    /// Most failed checks first.
+    Codes,
 }
 
 /// An order of rows.
@@ -33,7 +39,8 @@ pub struct Sort {
 
 impl SortKey {
     /// Their names, in the order of [`Self::ALL`].
-    pub const NAMES: [&'static str; 8] = ["state", "name", "avail", "avg", "p95", "max", "ttfb", "cert"];
+    pub const NAMES: [&'static str; 11] =
+        ["state", "name", "avail", "avg", "p95", "max", "ttfb", "cert", "p50", "since", "codes"];
 
     /// Its name: `p95`.
     #[must_use]
@@ -42,7 +49,7 @@ impl SortKey {
     }
 
     /// All orders, as the dashboard offers them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::State,
         Self::Name,
         Self::Availability,
@@ -51,6 +58,9 @@ impl SortKey {
         Self::Max,
         Self::Ttfb,
         Self::Certificate,
+        Self::P50,
+        Self::Since,
+        Self::Codes,
     ];
 }
 
@@ -63,6 +73,6 @@ mod tests {
         for (key, name) in SortKey::ALL.into_iter().zip(SortKey::NAMES) {
             assert_eq!(key.name(), name);
         }
-        assert_eq!(SortKey::Certificate.name(), "cert");
+        assert_eq!(SortKey::Codes.name(), "codes");
     }
 }

@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::alert::incident::list::IncidentList;
     use crate::tui::arrangement::Arrangement;
-    use crate::tui::preferences::Preferences;
+    use crate::tui::settings::preferences::Preferences;
     use crate::tui::tests::fixtures;
 
     /// Time passes as the console waits; versions are scripted.

@@ -17,7 +17,7 @@ use crate::stats::series::usual::{Usual, UsualRequest};
 
 use super::arrangement::Arrangement;
 use super::inputs::About;
-use super::preferences::Preferences;
+use super::settings::preferences::Preferences;
 
 /// Where the dashboard gets what it shows. Each call is cheap and never blocks.
 pub trait Source {

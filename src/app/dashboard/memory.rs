@@ -57,7 +57,7 @@ impl Memory {
     pub fn open(path: PathBuf) -> io::Result<Self> {
         let mut is_told = false;
         ReaderThread::open("webmon-memory", (), move |preferences: Preferences, _| {
-            if let Err(error) = write(&path, &preferences)
+            if let Err(error) = write(&path, preferences)
                 && !std::mem::replace(&mut is_told, true)
             {
                 let reason = clean_line(&format!("{}: {error}", path.display()), 400);
@@ -74,7 +74,7 @@ impl Memory {
     }
 }
 
-fn write(path: &Path, preferences: &Preferences) -> io::Result<()> {
+fn write(path: &Path, preferences: Preferences) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -117,12 +117,12 @@ mod tests {
         assert_eq!(read(&path), Preferences::default());
         let preferences = Preferences { mouse: Some(false), ..Preferences::default() };
         for _ in 0..2 {
-            write(&path, &preferences).unwrap();
+            write(&path, preferences).unwrap();
             assert_eq!(read(&path), preferences);
         }
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing else is left there");
         assert_eq!(read(folder.path()), Preferences::default());
-        assert!(write(&path.join("below-a-file"), &preferences).is_err());
+        assert!(write(&path.join("below-a-file"), preferences).is_err());
         fs::write(&path, [b"mouse off\n".to_vec(), vec![0xff; 1 << 20], b"\nmouse on\n".to_vec()].concat()).unwrap();
         assert_eq!(read(&path), preferences, "only the beginning is read");
     }

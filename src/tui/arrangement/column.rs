@@ -77,16 +77,10 @@ impl Column {
             Self::Max => Some(SortKey::Max),
             Self::Ttfb => Some(SortKey::Ttfb),
             Self::Certificate => Some(SortKey::Certificate),
-            Self::Since
-            | Self::Coverage
-            | Self::P50
-            | Self::P90
-            | Self::P99
-            | Self::TtfbMax
-            | Self::Codes
-            | Self::Budget
-            | Self::Bar
-            | Self::Note => None,
+            Self::P50 => Some(SortKey::P50),
+            Self::Since => Some(SortKey::Since),
+            Self::Codes => Some(SortKey::Codes),
+            Self::Coverage | Self::P90 | Self::P99 | Self::TtfbMax | Self::Budget | Self::Bar | Self::Note => None,
         }
     }
 

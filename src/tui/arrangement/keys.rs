@@ -95,6 +95,16 @@ impl Keymap {
         in_turn.take(LABEL_MAX).map(shown).collect::<Vec<_>>().join(" ").into()
     }
 
+    /// What the key does that is shown as `key` in the label of `binding`.
+    pub(crate) fn named_action(&self, binding: &KeyBinding, key: &str) -> Action {
+        let own = [binding.action];
+        let together = TOGETHER.iter().find(|(of, _)| *of == binding.action).map_or(&own[..], |(_, all)| all);
+        let has = |action: &&Action| {
+            TABLE.iter().any(|row| row.action == **action && self.keys(row).iter().any(|it| shown(it) == key))
+        };
+        together.iter().find(has).copied().unwrap_or(binding.action)
+    }
+
     /// Keys that do two things on a page, each once.
     #[must_use]
     pub fn conflicts(&self) -> Vec<KeyConflict> {

@@ -13,7 +13,7 @@ use crate::stats::{Latency, Summary};
 const CAUSE_MIN: usize = 3;
 
 /// The sort keys, each with the letter that chooses it.
-pub const SORT_KEYS: [(SortKey, char); 8] = [
+pub const SORT_KEYS: [(SortKey, char); 11] = [
     (SortKey::State, 's'),
     (SortKey::Name, 'n'),
     (SortKey::Availability, 'a'),
@@ -22,6 +22,9 @@ pub const SORT_KEYS: [(SortKey, char); 8] = [
     (SortKey::Max, 'm'),
     (SortKey::Ttfb, 't'),
     (SortKey::Certificate, 'c'),
+    (SortKey::P50, '5'),
+    (SortKey::Since, 'i'),
+    (SortKey::Codes, 'f'),
 ];
 
 /// Words that a site has to match, all of them.
@@ -109,6 +112,18 @@ pub fn warned_days(site: &SiteSnapshot, now: Timestamp) -> Option<i64> {
     certificate_days(site, now).filter(|days| is_sound || *days < 0)
 }
 
+/// The start of the state: for a site that counts as down the start of its incident, not the last change of its mark.
+pub fn trouble_since(site: &SiteSnapshot) -> Timestamp {
+    match site.state {
+        SiteState::Down | SiteState::Recovering => incident_since(site),
+        _ => site.since,
+    }
+}
+
+pub fn incident_since(site: &SiteSnapshot) -> Timestamp {
+    site.incident.map_or(site.since, |incident| incident.since)
+}
+
 /// The listed sites as indices into the snapshot, in order, by the figures of the view at index `view`.
 pub fn arrange(snapshot: &Snapshot, filter: &SiteFilter, sort: Sort, view: usize) -> Vec<usize> {
     let all = filter.is_blank();
@@ -151,7 +166,7 @@ fn by_state<'a>(passing: impl Iterator<Item = (usize, &'a SiteSnapshot)>, revers
 }
 
 /// A number that is smaller for a site further up.
-#[allow(clippy::cast_precision_loss, reason = "days are few")]
+#[allow(clippy::cast_precision_loss, reason = "days and checks are few")]
 fn figure(key: SortKey, site: &SiteSnapshot, summary: Option<&Summary>, now: Timestamp) -> Option<f64> {
     let response = |pick: fn(&Latency) -> f64| summary?.response.as_ref().map(|latency| -pick(latency));
     match key {
@@ -162,6 +177,11 @@ fn figure(key: SortKey, site: &SiteSnapshot, summary: Option<&Summary>, now: Tim
         SortKey::Max => response(|latency| f64::from(latency.max)),
         SortKey::Ttfb => summary?.ttfb.as_ref().map(|latency| -latency.avg),
         SortKey::Certificate => certificate_days(site, now).map(|days| days as f64),
+        SortKey::P50 => response(|latency| f64::from(latency.p50)),
+        SortKey::Since => Some(now.since(trouble_since(site)).as_secs_f64()),
+        SortKey::Codes => {
+            summary.filter(|summary| summary.counts.checks() > 0).map(|summary| -(summary.counts.down as f64))
+        }
     }
 }
 

@@ -37,7 +37,7 @@ impl UiState {
         match (key, self.nav.mode) {
             (Key::Ctrl('c'), _) => return Some(ExitRequest::Interrupt),
             (Key::Ctrl('z'), _) => return Some(ExitRequest::Suspend),
-            (&Key::Mouse(what, column, row), _) => self.point(what, (column, row), inputs, size),
+            (&Key::Mouse(what, column, row), _) => exit = self.point(what, (column, row), inputs, size),
             (_, InputMode::Filter) => self.type_filter(key),
             (_, InputMode::Sort) => self.choose_sort_key(key),
             (_, InputMode::Keys) => {
@@ -48,7 +48,7 @@ impl UiState {
         exit
     }
 
-    fn perform(&mut self, action: Action, inputs: &Inputs, size: Size) -> Option<ExitRequest> {
+    pub(crate) fn perform(&mut self, action: Action, inputs: &Inputs, size: Size) -> Option<ExitRequest> {
         let plan = self.plan(inputs, size);
         let page = self.page_rows(&plan, size);
         let rows = |rows: usize| isize::try_from(rows).unwrap_or(isize::MAX);

@@ -4,11 +4,10 @@ use crate::engine::snapshot::SiteState;
 use crate::model::Sort;
 use crate::model::time::duration::format_short;
 use crate::tui::layout::MIN;
-use crate::tui::state::site_list::{SiteFilter, arrange};
+use crate::tui::state::site_list::{SiteFilter, arrange, trouble_since};
 use crate::tui::style::line::{Line, cut, cut_middle, width};
 use crate::tui::style::role::Role;
 use crate::tui::view::frame::Frame;
-use crate::tui::view::table::rows::trouble_since;
 
 pub fn lines(frame: &Frame) -> Vec<Line> {
     let height = usize::from(frame.size.height);

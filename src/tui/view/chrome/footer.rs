@@ -6,6 +6,7 @@ use crate::model::figures;
 use crate::tui::keymap::{self, Action, KeyBinding};
 use crate::tui::page::{InputMode, Page};
 use crate::tui::state::site_list::SORT_KEYS;
+use crate::tui::style::click::Click;
 use crate::tui::style::line::{Line, safe, width};
 use crate::tui::style::role::Role;
 use crate::tui::view::frame::Frame;
@@ -22,6 +23,8 @@ pub fn footer(frame: &Frame, more: bool) -> Line {
 /// A key, or a pair of them, and what it does here.
 struct ShownKey {
     label: Cow<'static, str>,
+    /// What a click on a key of the label does, in their order.
+    actions: Vec<Action>,
     word: &'static str,
     /// Where there is little room, those of a higher rank go first; 0 always stays.
     rank: u8,
@@ -41,7 +44,12 @@ fn keys(frame: &Frame, more: bool) -> Line {
         Page::Site if is_reading => Some("cursor off"),
         Page::Alerts | Page::Incident | Page::Site | Page::Tuning | Page::Help => Some("back"),
     };
-    let always = |action: Action, word: &'static str| ShownKey { label: frame.key(action), word, rank: 0 };
+    let always = |action: Action, word: &'static str| ShownKey {
+        label: frame.key(action),
+        actions: vec![action],
+        word,
+        rank: 0,
+    };
     let back = back.map(|word| always(Action::Back, word));
     let below = more.then(|| always(Action::Rows(1), "more"));
     let of_page = keymap::at(page)
@@ -49,8 +57,10 @@ fn keys(frame: &Frame, more: bool) -> Line {
         .filter(|binding| binding.action != Action::OtherView(1) || frame.tables.views.len() > 1)
         .filter_map(|binding| {
             let hint = binding.hint?;
-            let label = frame.inputs.arrangement.keys.label(binding, hint.label);
-            Some(ShownKey { label, word: word(binding, hint.word), rank: hint.rank })
+            let keys = &frame.inputs.arrangement.keys;
+            let label = keys.label(binding, hint.label);
+            let actions = label.split(' ').map(|key| keys.named_action(binding, key)).collect();
+            Some(ShownKey { label, actions, word: word(binding, hint.word), rank: hint.rank })
         });
     let mut hints: Vec<ShownKey> =
         back.into_iter().chain(below).chain(of_page).filter(|hint| !hint.label.is_empty()).collect();
@@ -58,8 +68,14 @@ fn keys(frame: &Frame, more: bool) -> Line {
         let mut line = Line::default();
         for hint in &hints {
             line.push(Role::Plain, if line.width() == 0 { " " } else { "  " });
-            line.push(Role::Key, hint.label.clone());
-            line.push(Role::Plain, format!(" {}", hint.word));
+            let keys = hint.label.split(' ').zip(&hint.actions);
+            for (i, (key, action)) in keys.enumerate() {
+                line.push(Role::Plain, if i == 0 { "" } else { " " });
+                line.button(Role::Key, key.to_owned(), Click::Press(*action));
+            }
+            if let Some(first) = hint.actions.first() {
+                line.button(Role::Plain, format!(" {}", hint.word), Click::Press(*first));
+            }
         }
         let least = hints.iter().map(|hint| hint.rank).max().unwrap_or(0);
         if line.width() <= frame.width() || least == 0 {
@@ -93,14 +109,15 @@ fn filter(frame: &Frame) -> Line {
 }
 
 fn sort_keys(frame: &Frame) -> Line {
-    let mut line = Line::of(Role::Plain, "sort:");
-    for (key, letter) in SORT_KEYS {
-        let word = key.name();
-        if line.width() + word.len() + 4 > frame.width() {
-            break;
+    let with = |name: &'static str, gap: &'static str| {
+        let mut line = Line::of(Role::Plain, name);
+        for (key, letter) in SORT_KEYS {
+            line.push(Role::Plain, gap);
+            line.button(Role::Key, letter.to_string(), Click::Sort(key));
+            line.button(Role::Plain, format!(" {}", key.name()), Click::Sort(key));
         }
-        line.push(Role::Key, format!("  {letter}"));
-        line.push(Role::Plain, format!(" {word}"));
-    }
-    line
+        line
+    };
+    let wide = with("sort:", "  ");
+    if wide.width() <= frame.width() { wide } else { with("by:", " ") }
 }

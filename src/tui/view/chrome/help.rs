@@ -6,6 +6,7 @@ use crate::engine::snapshot::SiteState;
 use crate::model::{StoreHealth, figures};
 use crate::tui::keymap::{self, Action};
 use crate::tui::page::Page;
+use crate::tui::style::click::Click;
 use crate::tui::style::line::{Line, cut, width};
 use crate::tui::style::role::{Cell, Role};
 use crate::tui::view::frame::Frame;
@@ -46,7 +47,11 @@ const WORDS: [(Sign, &str, &str); 13] = [
     ),
     (Sign::Key(Action::Acknowledge), "acknowledges, or withdraws", "acknowledges an incident; again withdraws it"),
     (Sign::Word("Names"), "✓ acked z silent ≋ relapses", "✓ acknowledged, z silenced, ≋3 three relapses"),
-    (Sign::Word("Mouse"), "click: select; again: open", "click a row to select it, again to open it; a head to sort"),
+    (
+        Sign::Word("Mouse"),
+        "click: select; again: open",
+        "a click selects, another opens; heads, tabs and keys work, too",
+    ),
     (Sign::Word(""), "off: select text", "while it is off, the terminal selects text"),
 ];
 
@@ -92,10 +97,14 @@ fn title(frame: &Frame, more: bool) -> Line {
     let mut line = Line::of(Role::Dim, "── ");
     line.push(Role::Strong, "Help");
     line.push(Role::Plain, format!(" · {page} "));
-    let more = if more { format!("{} more · ", frame.key(Action::Rows(1))) } else { String::new() };
-    let right = format!(" {more}{} closes ", frame.key(Action::Back));
-    line.rule_to(frame.width().saturating_sub(width(&right) + 4));
-    line.push(Role::Plain, right);
+    let mut right = Line::of(Role::Plain, " ");
+    if more {
+        right.button(Role::Plain, format!("{} more", frame.key(Action::Rows(1))), Click::Press(Action::Rows(1)));
+        right.push(Role::Plain, " · ");
+    }
+    right.button(Role::Plain, format!("{} closes ", frame.key(Action::Back)), Click::Press(Action::Back));
+    line.rule_to(frame.width().saturating_sub(right.width() + 4));
+    line.extend(right);
     line.rule_to(frame.width());
     line
 }

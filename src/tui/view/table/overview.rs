@@ -9,7 +9,8 @@ use crate::tui::keymap::Action;
 use crate::tui::layout::Placed;
 use crate::tui::page::InputMode;
 use crate::tui::state::site_list::SiteFilter;
-use crate::tui::style::line::{Line, cut, width};
+use crate::tui::style::click::Click;
+use crate::tui::style::line::{Line, cut};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
@@ -43,6 +44,7 @@ fn body(frame: &Frame, placed: Placed, view: &ViewSnapshot, columns: &columns::C
             Some(group) if sites.groups.is_head(row) => group_row::row(frame, columns, (group, placed.view), site),
             _ => rows::row(frame, columns, site, figures),
         };
+        let line = line.doing(Click::Row(row - sites.top()));
         Some(if selected { line.with_cursor(frame.width()) } else { line })
     };
     let mut lines: Vec<Line> = sites.shown(placed.rows).filter_map(line).collect();
@@ -97,13 +99,14 @@ fn title(frame: &Frame, index: usize, view: &ViewSnapshot) -> Line {
 
 fn name(frame: &Frame, index: usize, view: &ViewSnapshot, line: &mut Line) {
     if !frame.plan.tabs {
-        line.push(Role::Strong, format!("{} past {}", index + 1, time_text::span(view.timeframe.length())));
+        let text = format!("{} past {}", index + 1, time_text::span(view.timeframe.length()));
+        line.button(Role::Strong, text, Click::Press(Action::View(index)));
         return;
     }
     for (i, view) in frame.tables.views.iter().enumerate() {
         line.push(Role::Plain, if i == 0 { "" } else { "  " });
         let text = format!("[{}] {}", i + 1, time_text::span(view.timeframe.length()));
-        line.push(if i == index { Role::Cursor } else { Role::Plain }, text);
+        line.button(if i == index { Role::Cursor } else { Role::Plain }, text, Click::View(i));
     }
 }
 
@@ -115,11 +118,11 @@ fn modes(frame: &Frame, line: &mut Line) {
     }
     if filter.not_up {
         line.push(Role::Plain, " · ");
-        line.push(Role::Mode, "not up");
+        line.button(Role::Mode, "not up", Click::Press(Action::ToggleNotUp));
     }
     if !filter.text.trim().is_empty() && frame.state.nav.mode != InputMode::Filter {
         line.push(Role::Plain, " · ");
-        line.push(Role::Mode, cut(&format!("/{}", filter.text), 24));
+        line.button(Role::Mode, cut(&format!("/{}", filter.text), 24), Click::Press(Action::Filter));
     }
 }
 
@@ -131,7 +134,9 @@ const fn arrow(sort: Sort) -> &'static str {
 fn as_of(frame: &Frame, index: usize, view: &ViewSnapshot) -> (Line, Line) {
     let at = frame.clock(view.as_of);
     if frame.state.sites.is_frozen() {
-        let line = Line::of(Role::Mode, format!("FROZEN at {at} ({})", frame.key(Action::ToggleFreeze)));
+        let text = format!("FROZEN at {at} ({})", frame.key(Action::ToggleFreeze));
+        let mut line = Line::default();
+        line.button(Role::Mode, text, Click::Press(Action::ToggleFreeze));
         return (line.clone(), line);
     }
     // A read-only dashboard is always a little behind.
@@ -170,19 +175,21 @@ fn range(frame: &Frame) -> Line {
     } else {
         format!("{} {}", sites.sort().key.name(), arrow(sites.sort()))
     };
-    let keys = match (from > 1, to < sites.len()) {
-        (true, true) => format!("{} {}", frame.key(Action::Pages(-1)), frame.key(Action::Pages(1))),
-        (true, false) => frame.key(Action::Pages(-1)).into_owned(),
-        _ => frame.key(Action::Pages(1)).into_owned(),
-    };
+    let mut keys = Line::default();
+    for (page, is_there) in [(-1, from > 1), (1, to < sites.len() || from == 1)] {
+        if is_there {
+            keys.push(Role::Plain, " ");
+            keys.button(Role::Key, frame.key(Action::Pages(page)), Click::Press(Action::Pages(page)));
+        }
+    }
     let mut line = Line::of(Role::Dim, "── ");
     line.push(Role::Plain, format!("{first}–{last} of {all}"));
-    if line.width() + order.len() + width(&keys) + 12 <= frame.width() {
+    if line.width() + order.len() + keys.width() + 11 <= frame.width() {
         line.push(Role::Plain, format!(" · {order}"));
     }
     line.push(Role::Plain, " ");
-    line.rule_to(frame.width().saturating_sub(width(&keys) + 4));
-    line.push(Role::Key, format!(" {keys}"));
+    line.rule_to(frame.width().saturating_sub(keys.width() + 3));
+    line.extend(keys);
     line.push(Role::Dim, " ──");
     line
 }

@@ -78,7 +78,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(light: Option<bool>, key in prop::option::of(0usize..8), reversed: bool, mouse: Option<bool>) {
+        fn what_is_written_is_read(light: Option<bool>, key in prop::option::of(0usize..11), reversed: bool, mouse: Option<bool>) {
             let scheme = light.map(|light| if light { Scheme::Light } else { Scheme::Dark });
             let sort = key.map(|key| Sort { key: SortKey::ALL[key], reversed });
             let written = Preferences { scheme, sort, mouse };

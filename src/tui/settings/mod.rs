@@ -1,10 +1,13 @@
 //! How the dashboard looks and behaves at its start.
 
+pub(crate) mod preferences;
+
 use crate::model::Sort;
 use crate::tui::desktop::clipboard::Clipboard;
 use crate::tui::desktop::protocol::DesktopProtocol;
-use crate::tui::preferences::Preferences;
 use crate::tui::style::theme::Theme;
+
+use preferences::Preferences;
 
 /// How the dashboard looks and behaves at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
