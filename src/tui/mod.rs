@@ -53,6 +53,6 @@ pub use style::line::{Line, Span};
 pub use style::role::{Cell, Role};
 pub use style::symbols::Symbols;
 pub use style::theme::{Scheme, Theme};
-pub use svg::picture;
+pub use svg::{PicturePage, picture, pose};
 pub use terminal::job_control::JobControl;
 pub use terminal::session::restore;

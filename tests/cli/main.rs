@@ -16,6 +16,7 @@ mod db;
 mod demo;
 #[cfg(unix)]
 mod orders;
+mod picture;
 mod schema;
 #[cfg(unix)]
 mod secrets;
