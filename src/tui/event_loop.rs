@@ -47,8 +47,12 @@ pub enum Ended {
 pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, job: &JobControl) -> io::Result<Ended> {
     // The theme decides about colours; crossterm's own reading of NO_COLOR would overrule `--color always`.
     crossterm::style::force_color_output(true);
-    let mut session = TerminalSession::enter()?;
-    Ok(match drive(source, UiState::new(&settings), fixed, &mut session, job) {
+    let mut session = TerminalSession::enter(settings.asks_background)?;
+    let ended = drive(source, UiState::new(&settings), fixed, &mut session, job);
+    if ended.is_ok() {
+        session.await_answer();
+    }
+    Ok(match ended {
         Ok(ended) => ended,
         Err(_) if is_panicked() => Ended::Panicked,
         Err(_) => Ended::TerminalGone,

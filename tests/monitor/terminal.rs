@@ -305,6 +305,35 @@ fn q_gives_the_terminal_back_and_leaves_a_summary() {
 }
 
 #[test]
+fn the_terminal_is_asked_for_its_background_and_its_first_answer_decides() {
+    const BLACK_ON_YELLOW: &str = "30;43";
+    let (_server, folder) = two_sites();
+    let mut terminal = Terminal::start(&folder, "");
+    // Nobody waits for the answer.
+    terminal.until_drawn();
+    assert_eq!(terminal.printed().matches("\x1b]11;?\x07").count(), 1);
+    terminal.forget();
+    terminal.press("\x1b]11;rgb:fdfd/f6f6/e3e3\x1b\\?");
+    terminal.until("Help");
+    let is_light = |terminal: &Terminal| {
+        let recent = terminal.recent();
+        recent.contains(BLACK_ON_YELLOW) || (recent.contains("\x1b[30m") && recent.contains("\x1b[43m"))
+    };
+    assert!(is_light(&terminal), "{:?}", terminal.recent());
+    // A late answer changes nothing, and the user's own choice is kept.
+    terminal.press("?");
+    terminal.press("\x1b]11;rgb:0000/0000/0000\x07t");
+    terminal.until("theme for a dark background");
+    terminal.press("q");
+    terminal.end(0);
+    let mut known = Terminal::start(&folder, "");
+    known.until_drawn();
+    assert!(!known.printed().contains("\x1b]11;?"), "the user has said it");
+    known.press("q");
+    known.end(0);
+}
+
+#[test]
 fn what_is_set_by_key_is_there_again_at_the_next_start_and_a_demonstration_leaves_it_alone() {
     let (_server, folder) = two_sites();
     let mut terminal = Terminal::start(&folder, "");

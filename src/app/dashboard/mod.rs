@@ -283,6 +283,7 @@ pub fn fixed(config: Option<&Path>, (store, listen): (Option<&Path>, Option<&str
 pub fn settings(config: Option<&Config>, color: ColorChoice, remembered: Preferences) -> Settings {
     let dashboard = config.map(|config| config.dashboard.clone()).unwrap_or_default();
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let is_known = dashboard.theme != config::Theme::Auto || remembered.scheme.is_some();
     let scheme = match dashboard.theme {
         config::Theme::Auto => {
             remembered.scheme.unwrap_or_else(|| Scheme::for_environment(variable("COLORFGBG").as_deref()))
@@ -303,7 +304,7 @@ pub fn settings(config: Option<&Config>, color: ColorChoice, remembered: Prefere
     let of_file = Sort { key: dashboard.sort, reversed: false };
     let sort = if of_file == Sort::default() { remembered.sort.unwrap_or_default() } else { of_file };
     let (bell, mouse) = (dashboard.bell, remembered.mouse.unwrap_or(true));
-    Settings { theme, bell, desktop, clipboard, sort, mouse, remembered }
+    Settings { theme, asks_background: theme.color && !is_known, bell, desktop, clipboard, sort, mouse, remembered }
 }
 
 /// Prints the last screen if the user asked for it, the summary, and the notices in full.

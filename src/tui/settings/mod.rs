@@ -14,6 +14,8 @@ use preferences::Preferences;
 pub struct Settings {
     /// How screens look.
     pub theme: Theme,
+    /// Whether to ask the terminal for its background, which then decides about the colours.
+    pub asks_background: bool,
     /// Whether a new `down` rings the bell.
     pub bell: bool,
     /// How alerts become notifications of the desktop, if they do.
@@ -33,6 +35,6 @@ impl Settings {
     #[must_use]
     pub fn of(theme: Theme) -> Self {
         let (sort, remembered) = (Sort::default(), Preferences::default());
-        Self { theme, bell: true, desktop: None, clipboard: None, sort, mouse: true, remembered }
+        Self { theme, asks_background: false, bell: true, desktop: None, clipboard: None, sort, mouse: true, remembered }
     }
 }

@@ -64,6 +64,8 @@ pub struct UiState {
     pub(crate) incident: Option<Arc<AlertRecord>>,
     /// How the screen looks.
     pub theme: Theme,
+    /// The terminal may still say what its background is.
+    pub(crate) awaits_background: bool,
     pub(crate) muted: bool,
     desktop: Option<DesktopProtocol>,
     pub(crate) clipboard: Option<Clipboard>,
@@ -82,8 +84,18 @@ impl UiState {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let sites = SiteTable::new(settings.sort);
-        let Settings { theme, bell, desktop, clipboard, mouse, remembered, .. } = *settings;
-        Self { sites, theme, muted: !bell, desktop, clipboard, mouse, preferences: remembered, ..Self::default() }
+        let Settings { theme, asks_background: awaits_background, bell, desktop, clipboard, mouse, remembered, .. } = *settings;
+        Self {
+            sites,
+            theme,
+            awaits_background,
+            muted: !bell,
+            desktop,
+            clipboard,
+            mouse,
+            preferences: remembered,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn tables<'a>(&'a self, inputs: &Inputs<'a>) -> &'a Snapshot {

@@ -38,6 +38,7 @@ impl UiState {
             (Key::Ctrl('c'), _) => return Some(ExitRequest::Interrupt),
             (Key::Ctrl('z'), _) => return Some(ExitRequest::Suspend),
             (&Key::Mouse(what, column, row), _) => exit = self.point(what, (column, row), inputs, size),
+            (&Key::Background { is_light }, _) => self.learn_background(is_light),
             (_, InputMode::Filter) => self.type_filter(key),
             (_, InputMode::Sort) => self.choose_sort_key(key),
             (_, InputMode::Keys) => {
@@ -134,7 +135,7 @@ impl UiState {
         let said = match action {
             Action::ToggleTheme => {
                 self.theme.scheme = self.theme.scheme.toggled();
-                self.preferences.scheme = Some(self.theme.scheme);
+                (self.preferences.scheme, self.awaits_background) = (Some(self.theme.scheme), false);
                 match self.theme.scheme {
                     Scheme::Dark => "theme for a dark background",
                     Scheme::Light => "theme for a light background",
@@ -151,6 +152,13 @@ impl UiState {
             }
         };
         self.timers.say(said, inputs.now);
+    }
+
+    /// The terminal says what its background is. Only the first answer to a question of ours counts, and the user knows better.
+    fn learn_background(&mut self, is_light: bool) {
+        if std::mem::take(&mut self.awaits_background) {
+            self.theme.scheme = if is_light { Scheme::Light } else { Scheme::Dark };
+        }
     }
 
     /// Shows the next view; where there is room for all of them, these come after the last one.
