@@ -35,6 +35,15 @@ impl Settings {
     #[must_use]
     pub fn of(theme: Theme) -> Self {
         let (sort, remembered) = (Sort::default(), Preferences::default());
-        Self { theme, asks_background: false, bell: true, desktop: None, clipboard: None, sort, mouse: true, remembered }
+        Self {
+            theme,
+            asks_background: false,
+            bell: true,
+            desktop: None,
+            clipboard: None,
+            sort,
+            mouse: true,
+            remembered,
+        }
     }
 }

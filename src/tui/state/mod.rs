@@ -84,7 +84,8 @@ impl UiState {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let sites = SiteTable::new(settings.sort);
-        let Settings { theme, asks_background: awaits_background, bell, desktop, clipboard, mouse, remembered, .. } = *settings;
+        let Settings { theme, asks_background: awaits_background, bell, desktop, clipboard, mouse, remembered, .. } =
+            *settings;
         Self {
             sites,
             theme,
