@@ -4,7 +4,7 @@
 //! times a second; `tick` is a frame after new figures, which sorts the rows again; `key` moves the selection.
 
 use std::hint::black_box;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -15,11 +15,12 @@ use webmon::alert::Policies;
 use webmon::alert::incident::list::IncidentList;
 use webmon::engine::{Row, SiteFacts, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use webmon::model::{
-    Cause, Health, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status, Timeframe, Timestamp,
+    Cause, Health, Micros, Observation, Phase, Phases, Sample, SiteSlot, Status, Timeframe, Timestamp,
 };
 use webmon::stats::{Answer, Beat, Beats, Counts, Latency, Summary};
-use webmon::tui::{About, Inputs, Key, Scheme, Settings, Symbols, Theme, UiState, render, view};
+use webmon::tui::{About, Arrangement, Inputs, Key, Scheme, Settings, Symbols, Theme, UiState, render, view};
 
+static ARRANGEMENT: LazyLock<Arrangement> = LazyLock::new(Arrangement::default);
 const SIZE: Size = Size { width: 200, height: 60 };
 
 fn now() -> Timestamp {
@@ -102,6 +103,7 @@ fn inputs<'a>(
         incidents,
         health,
         manual_checks: &[],
+        arrangement: &ARRANGEMENT,
         samples: &[],
         has_history: false,
         usual: None,
@@ -119,7 +121,7 @@ fn inputs<'a>(
 fn frames(c: &mut Criterion) {
     let mut group = c.benchmark_group("render");
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    let settings = Settings { theme, bell: true, desktop: None, clipboard: None, sort: SortKey::State };
+    let settings = Settings::of(theme);
     let shared = (Health::default(), IncidentList::default(), TimeZone::UTC, About::default());
     for sites in [10, 1_000, 10_000] {
         let mut world = snapshot(sites);
@@ -167,7 +169,7 @@ fn samples() -> Vec<Sample> {
 
 fn site(c: &mut Criterion) {
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    let settings = Settings { theme, bell: true, desktop: None, clipboard: None, sort: SortKey::State };
+    let settings = Settings::of(theme);
     let shared = (Health::default(), IncidentList::default(), TimeZone::UTC, About::default());
     let (world, samples) = (snapshot(1_000), samples());
     let inputs = Inputs { samples: &samples, ..inputs(&world, &shared) };

@@ -29,7 +29,7 @@
 //! | 4 | [`report`] lines and tables · [`tui`] the dashboard | model, stats, alert, `engine::snapshot` · + backtest for report |
 //! | 5 | [`notify`] outlets | model, stats, alert, http, report |
 //! | 5 | [`serve`] what is served by HTTP | model, stats, alert, `engine::snapshot`, report |
-//! | 6 | [`config`] sites.yaml | model, alert, notify |
+//! | 6 | [`config`] sites.yaml | model, alert, notify, `tui::arrangement` |
 //! | 7 | [`app`] clock, scheduler, wiring, command line | all |
 //!
 //! `tests/layering/` checks the sources against this table, the layers of folders within each room, the crates that may

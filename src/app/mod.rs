@@ -83,7 +83,7 @@ fn dispatch(cli: &Cli) -> Result<Ending, CommandError> {
     match &cli.command {
         None => commands::run::run(&cli.run, common),
         Some(Command::Run(args)) => commands::run::run(args, common),
-        Some(Command::Watch) => commands::watch::watch(common),
+        Some(Command::Watch(args)) => commands::watch::watch(args, common),
         Some(Command::Check(args)) => commands::check::check(args, common),
         Some(Command::Report(args)) => commands::history::report::report(args, common),
         Some(Command::Stats(args)) => commands::history::stats::stats(args, common),

@@ -34,12 +34,13 @@ pub use files::runnable::obstacle_of;
 pub use keys::json_schema::schema;
 pub use keys::template::template;
 pub use keys::value::name as site_name;
+pub use sections::Storage;
 pub use sections::alerting::{Alerting, Heartbeat};
+pub use sections::dashboard::{Dashboard, Symbols, Theme, default_views};
 pub use sections::exec::{DEFAULT_PATH, Exec};
 pub use sections::export::typed_sink;
 pub use sections::site::ConfiguredSite;
 pub use sections::web::report::ReportTerms;
-pub use sections::{Dashboard, Storage, Symbols, Theme, default_views};
 
 use diagnostics::lookalike::{SeenNames, with_lookalikes};
 use diagnostics::warning::Warnings;
@@ -289,7 +290,8 @@ impl RawConfig {
         let AlertingSection { alerting, outlet_names } = section;
         let mut defaults = SiteSettings::new(alert);
         keys.section("defaults", |keys| defaults.read(keys, &mut notes));
-        let (views, dashboard) = keys.section("dashboard", |keys| (sections::views(keys), Dashboard::read(keys)));
+        let (views, dashboard) =
+            keys.section("dashboard", |keys| (sections::dashboard::views(keys), Dashboard::read(keys)));
         let resolver = keys.section("dns", sections::resolver);
         let (storage, max_size_at) = keys.section("storage", |keys| Storage::read(keys, base_dir));
         let export = keys.section("export", |keys| sections::export::influx(keys, &mut notes));

@@ -20,11 +20,36 @@ pub enum SortKey {
     Ttfb,
     /// Certificate that expires first.
     Certificate,
+    /// Longest median response time first.
+    P50,
+    /// Latest change of state first.
+    Since,
+    /// Most failed checks first.
+    Codes,
+}
+
+/// An order of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sort {
+    /// The figure or text that decides.
+    pub key: SortKey,
+    /// In the opposite order.
+    pub reversed: bool,
 }
 
 impl SortKey {
+    /// Their names, in the order of [`Self::ALL`].
+    pub const NAMES: [&'static str; 11] =
+        ["state", "name", "avail", "avg", "p95", "max", "ttfb", "cert", "p50", "since", "codes"];
+
+    /// Its name: `p95`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
     /// All orders, as the dashboard offers them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::State,
         Self::Name,
         Self::Availability,
@@ -33,5 +58,21 @@ impl SortKey {
         Self::Max,
         Self::Ttfb,
         Self::Certificate,
+        Self::P50,
+        Self::Since,
+        Self::Codes,
     ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_in_the_order_of_the_keys() {
+        for (key, name) in SortKey::ALL.into_iter().zip(SortKey::NAMES) {
+            assert_eq!(key.name(), name);
+        }
+        assert_eq!(SortKey::Codes.name(), "codes");
+    }
 }

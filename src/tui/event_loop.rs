@@ -14,6 +14,8 @@ use crate::tui::settings::Settings;
 use crate::tui::source::{Fixed, Source};
 use crate::tui::terminal::console::{Console, TerminalEffects};
 
+use super::input::key::Key;
+use super::inputs::Inputs;
 use super::page::ExitRequest;
 use super::screen::view;
 use super::source_cache::SourceCache;
@@ -50,8 +52,12 @@ pub enum Ended {
 pub fn run(source: &impl Source, settings: Settings, fixed: &Fixed, job: &JobControl) -> io::Result<Ended> {
     // The theme decides about colours; crossterm's own reading of NO_COLOR would overrule `--color always`.
     crossterm::style::force_color_output(true);
-    let mut session = TerminalSession::enter()?;
-    Ok(match drive(source, UiState::new(&settings), fixed, &mut session, job) {
+    let mut session = TerminalSession::enter(settings.asks_background)?;
+    let ended = drive(source, UiState::new(&settings), fixed, &mut session, job);
+    if ended.is_ok() {
+        session.await_answer();
+    }
+    Ok(match ended {
         Ok(ended) => ended,
         Err(_) if is_panicked() => Ended::Panicked,
         Err(_) => Ended::TerminalGone,
@@ -89,11 +95,7 @@ fn drive(
         let inputs = cache.inputs(fixed);
         dirty |= state.play(&inputs);
         for key in keys.drain(..) {
-            let exit = state.act(&key, &inputs, size);
-            for command in state.take_commands() {
-                source.send_command(command);
-            }
-            match exit {
+            match press(source, &mut state, &key, &inputs, size) {
                 None => {}
                 Some(ExitRequest::Plain) => return Ok(Ended::Quit),
                 Some(ExitRequest::Interrupt) => return Ok(Ended::Interrupt),
@@ -139,6 +141,19 @@ fn drive(
     }
 }
 
+/// Does what `key` asks for, and passes on what that sets and commands.
+fn press(source: &impl Source, state: &mut UiState, key: &Key, inputs: &Inputs, size: Size) -> Option<ExitRequest> {
+    let remembered = state.preferences;
+    let exit = state.act(key, inputs, size);
+    if state.preferences != remembered {
+        source.remember(state.preferences);
+    }
+    for command in state.take_commands() {
+        source.send_command(command);
+    }
+    exit
+}
+
 /// The clock in the header changes on the second, not somewhere in the tick after it.
 const fn to_next_second(now: Timestamp) -> Duration {
     const SECOND: u64 = 1_000_000;
@@ -147,7 +162,6 @@ const fn to_next_second(now: Timestamp) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::super::input::key::Key;
     use super::super::render::Screen;
     use super::super::style::theme::Theme;
     use crate::alert::AlertRecord;
@@ -159,6 +173,8 @@ mod tests {
 
     use super::*;
     use crate::alert::incident::list::IncidentList;
+    use crate::tui::arrangement::Arrangement;
+    use crate::tui::settings::preferences::Preferences;
     use crate::tui::tests::fixtures;
 
     /// Time passes as the console waits; versions are scripted.
@@ -167,6 +183,7 @@ mod tests {
         version_every: Duration,
         stop_at: Timestamp,
         commands: RefCell<Vec<SiteCommand>>,
+        remembered: Cell<usize>,
     }
 
     impl Source for &Scripted {
@@ -191,9 +208,16 @@ mod tests {
         fn samples(&self, _: SiteSlot, samples: &mut Vec<Sample>) {
             samples.clone_from(&fixtures::five_sites().samples);
         }
+        fn arrangement(&self) -> Arc<Arrangement> {
+            thread_local!(static USUAL: Arc<Arrangement> = Arc::default());
+            USUAL.with(Arc::clone)
+        }
         fn manual_checks(&self) -> Arc<[ManualCheck]> {
             thread_local!(static NONE: Arc<[ManualCheck]> = Arc::default());
             NONE.with(Arc::clone)
+        }
+        fn remember(&self, preferences: Preferences) {
+            self.remembered.set(self.remembered.get() + usize::from(preferences != Preferences::default()));
         }
         fn send_command(&self, command: SiteCommand) {
             self.commands.borrow_mut().push(command);
@@ -259,16 +283,19 @@ mod tests {
             version_every,
             stop_at: fixtures::now().after(Duration::from_secs(10)),
             commands: RefCell::default(),
+            remembered: Cell::default(),
         };
         let gone_at = gone_after.map(|ms| fixtures::now().after(Duration::from_millis(ms)));
         let suspends = keys.iter().filter(|(_, key)| *key == Key::Ctrl('z')).count();
         let asked = keys.iter().filter(|(_, key)| *key == Key::Char('r')).count();
+        let set = keys.iter().filter(|(_, key)| matches!(key, Key::Char('t' | 'm'))).count();
         let (frames, suspended) = (RefCell::default(), Cell::new(0));
         let mut paper = Paper { source: &source, keys, frames, job: &job, suspended, gone_at };
         let world = fixtures::five_sites();
         let fixed = Fixed { zone: world.zone, about: world.about };
         let ended = drive(&&source, fixtures::state(), &fixed, &mut paper, &job).unwrap_or(Ended::TerminalGone);
         assert_eq!(source.commands.borrow().len(), asked, "each command is sent once");
+        assert_eq!(source.remembered.get(), set, "what the user sets is remembered at once");
         assert_eq!(paper.suspended.get(), suspends, "each Ctrl-Z suspends once");
         let frames = paper.frames.into_inner();
         for pair in frames.windows(2) {
@@ -296,6 +323,12 @@ mod tests {
     fn a_command_is_sent_before_the_user_leaves() {
         let keys = vec![(500, Key::Char('r')), (510, Key::Char('r')), (510, Key::Char('q'))];
         assert_eq!(play(Duration::from_hours(1), keys, None).0, Ended::Quit);
+    }
+
+    #[test]
+    fn what_the_user_sets_is_remembered() {
+        let keys = vec![(500, Key::Char('t')), (510, Key::Char('m')), (520, Key::Char('b')), (530, Key::Char('m'))];
+        assert_eq!(play(Duration::from_hours(1), keys, None).0, Ended::Stopped);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::model::command::ManualCheck;
 use crate::model::{Health, Sample, Timestamp};
 use crate::stats::series::site_history::SiteHistory;
 use crate::stats::series::usual::Usual;
+use crate::tui::arrangement::Arrangement;
 
 use super::past::PastOverview;
 
@@ -63,6 +64,8 @@ pub struct Inputs<'a> {
     pub zone: &'a TimeZone,
     /// Facts about this run.
     pub about: &'a About,
+    /// The keys and columns.
+    pub arrangement: &'a Arrangement,
     /// The present, while all of this is as of an instant of the past.
     pub past: Option<PastInputs<'a>>,
 }

@@ -1,4 +1,4 @@
-//! The keys: one table makes their matching, the footer and the help.
+//! The keys: one table makes their matching, the footer and the help; [`super::arrangement`] changes them.
 //!
 //! Invariant: a key does one thing on a page, and every row of the table does something.
 
@@ -212,7 +212,7 @@ pub const TABLE: &[KeyBinding] = &[
     row(Action::View(8), &[Char('9')], TABLES),
     row(Action::Alerts, &[Char('a')], TABLES).hint("a", "alerts", 3),
     row(Action::Alerts, &[Char('a')], INCIDENT).hint("a", "alerts", 3),
-    row(Action::Back, &[Char('a')], ALERTS),
+    row(Action::Alerts, &[Char('a')], ALERTS),
     row(Action::NewestAlert, &[Char('!')], CONTENT).help("Look", "a !", "alerts, newest alert"),
     row(Action::ToggleFreeze, &[Char('f')], TABLES).hint("f", "freeze", 4).help("Look", "f", "freeze the tables"),
     row(Action::Time(Travel::Earlier), &[Key::Left], OVERVIEW).hint("← →", "in time", 5).help(
@@ -247,7 +247,7 @@ pub const TABLE: &[KeyBinding] = &[
     row(Action::ToggleMouse, &[Char('m')], ALL).help("Screen", "m", "mouse on/off"),
     row(Action::Back, &[Key::Esc], ALL).help("Leave", "Esc", "back, clear filter"),
     row(Action::ToggleHelp, &[Char('?')], ALL).hint("?", "help", 0),
-    row(Action::ToggleHelp, &[Char('q')], HELP),
+    row(Action::Exit(ExitRequest::Plain), &[Char('q')], HELP),
     row(Action::Exit(ExitRequest::Plain), &[Char('q')], SCREENS).hint("q", "quit", 0).help("Leave", "q ^C", "quit"),
     row(Action::Exit(ExitRequest::KeepScreen), &[Char('Q')], ALL).help("Leave", "Q", "quit, keep screen"),
     row(Action::Exit(ExitRequest::Interrupt), &[Ctrl('c')], ALL),
@@ -257,40 +257,4 @@ pub const TABLE: &[KeyBinding] = &[
 /// The rows that hold on `page`.
 pub fn at(page: Page) -> impl Iterator<Item = &'static KeyBinding> {
     TABLE.iter().filter(move |binding| binding.pages.contains(&page))
-}
-
-/// What `key` does on `page`.
-#[must_use]
-pub fn of(key: &Key, page: Page) -> Option<Action> {
-    at(page).find(|binding| binding.keys.contains(key)).map(|binding| binding.action)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_key_does_two_things_on_one_page() {
-        for page in ALL {
-            let keys: Vec<&Key> = at(*page).flat_map(|binding| binding.keys).collect();
-            for (i, key) in keys.iter().enumerate() {
-                assert!(!keys[..i].contains(key), "{key:?} twice on {page:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_hint_names_a_key_of_its_row() {
-        for binding in TABLE {
-            if let Some(hint) = binding.hint {
-                let named = match hint.label {
-                    "Tab" => Key::Tab,
-                    "Enter" => Key::Enter,
-                    "← →" => Key::Left,
-                    label => Char(label.chars().next().unwrap()),
-                };
-                assert!(binding.keys.contains(&named), "{hint:?}");
-            }
-        }
-    }
 }

@@ -7,14 +7,15 @@
 //! changes and fetches nothing; texts from outside are made harmless here once more.
 //! Bounds: ten frames per second. Cost: a frame builds the visible rows only, and counts the states of all sites once.
 
+pub(crate) mod arrangement;
 mod desktop;
 pub(crate) mod event_loop;
 mod incident_marks;
-mod input;
+pub(crate) mod input;
 mod inputs;
 pub(crate) mod keymap;
 mod layout;
-mod page;
+pub(crate) mod page;
 mod past;
 mod past_words;
 mod render;
@@ -32,10 +33,12 @@ mod tuning;
 mod update;
 mod view;
 
+pub use crate::model::Sort;
 pub use crate::model::command::{ManualCheck, SiteCommand};
 pub use crate::stats::series::HOUR;
 pub use crate::stats::series::site_history::{HistoryBuilder, HistoryGap, HistoryRequest, SiteHistory};
 pub use crate::stats::series::usual::{Usual, UsualRequest};
+pub use arrangement::Arrangement;
 pub use desktop::clipboard::Clipboard;
 pub use desktop::protocol::DesktopProtocol;
 pub use event_loop::{Ended, run};
@@ -46,13 +49,13 @@ pub use past::{PastOverview, PastRequest};
 pub use render::{Screen, render};
 pub use screen::view;
 pub use settings::Settings;
+pub use settings::preferences::Preferences;
 pub use source::{Fixed, Source};
 pub use state::UiState;
-pub use state::site_list::Sort;
 pub use style::line::{Line, Span};
 pub use style::role::{Cell, Role};
 pub use style::symbols::Symbols;
 pub use style::theme::{Scheme, Theme};
-pub use svg::picture;
+pub use svg::{PicturePage, picture, pose};
 pub use terminal::job_control::JobControl;
 pub use terminal::session::restore;

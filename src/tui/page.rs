@@ -42,3 +42,13 @@ pub enum InputMode {
     /// The letter of a sort key.
     Sort,
 }
+
+/// What the page of an incident shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IncidentPart {
+    /// All that is known.
+    #[default]
+    All,
+    /// Only what the site answered to the first failed check.
+    Answer,
+}

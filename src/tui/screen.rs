@@ -3,9 +3,11 @@
 use ratatui::layout::Size;
 
 use super::inputs::Inputs;
+use super::keymap::Action;
 use super::page::Page;
 use super::render::Screen;
 use super::state::{UiState, banner};
+use super::style::click::Click;
 use super::style::line::{Line, safe};
 use super::view::chrome::{compact, footer, header, help, selection};
 use super::view::frame::Frame;
@@ -70,6 +72,9 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
             lines.extend(help);
             bottom = toast().unwrap_or(last);
         }
+    }
+    if state.nav.page() != Page::Overview {
+        lines[0] = std::mem::take(&mut lines[0]).doing(Click::Press(Action::Back));
     }
     lines.resize(end, Line::default());
     lines.push(bottom);

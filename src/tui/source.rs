@@ -15,8 +15,10 @@ use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
 use crate::stats::series::usual::{Usual, UsualRequest};
 
+use super::arrangement::Arrangement;
 use super::inputs::About;
 use super::past::{PastOverview, PastRequest};
+use super::settings::preferences::Preferences;
 
 /// Where the dashboard gets what it shows. Each call is cheap and never blocks.
 pub trait Source {
@@ -78,8 +80,12 @@ pub trait Source {
     fn set_visible(&self, _sites: &[SiteIndex]) {}
     /// Hands a copied text to the tmux that the dashboard runs in.
     fn load_tmux(&self, _text: String) {}
+    /// The keys and columns; the same `Arc` until they change.
+    fn arrangement(&self) -> Arc<Arrangement>;
     /// Passes a command on to the monitor, which may be too busy to take it.
     fn send_command(&self, command: SiteCommand);
+    /// Keeps what the user set by key for the next dashboard.
+    fn remember(&self, _preferences: Preferences) {}
     /// The current time.
     fn now(&self) -> Timestamp;
 }

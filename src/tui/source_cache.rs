@@ -18,6 +18,7 @@ use crate::model::{Health, Sample, SiteIndex, Timestamp};
 use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
 use crate::stats::series::usual::{Usual, UsualRequest};
 
+use super::arrangement::Arrangement;
 use super::inputs::Inputs;
 use super::past::reading::PastReading;
 use super::source::{Fixed, Source};
@@ -52,6 +53,7 @@ pub struct SourceCache {
     incidents: Arc<IncidentList>,
     health: Arc<Health>,
     manual_checks: Arc<[ManualCheck]>,
+    arrangement: Arc<Arrangement>,
     /// When all of it was taken.
     pub now: Timestamp,
 }
@@ -84,6 +86,7 @@ impl SourceCache {
             incidents: source.incidents(),
             health: source.health(),
             manual_checks: source.manual_checks(),
+            arrangement: source.arrangement(),
             now: source.now(),
         }
     }
@@ -119,6 +122,9 @@ impl SourceCache {
         is_urgent |= !Arc::ptr_eq(&objectives, &self.objectives);
         self.objectives = objectives;
         self.ask_for_objectives(source, now);
+        let arrangement = source.arrangement();
+        is_urgent |= !Arc::ptr_eq(&arrangement, &self.arrangement);
+        self.arrangement = arrangement;
         (self.health, self.incidents) = (source.health(), incidents);
         (self.version, self.alerts, self.manual_checks) = (version, alerts, manual_checks);
         (self.history, self.now) = (history, now);
@@ -241,6 +247,7 @@ impl SourceCache {
             zone: &fixed.zone,
             about: &fixed.about,
             past: None,
+            arrangement: &self.arrangement,
         }
     }
 }

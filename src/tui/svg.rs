@@ -10,9 +10,10 @@ use ratatui::layout::{Rect, Size};
 use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::model::SortKey;
+use crate::model::SiteIndex;
 
 use super::inputs::Inputs;
+use super::page::Page;
 use super::render::render;
 use super::screen::view;
 use super::settings::Settings;
@@ -30,16 +31,45 @@ const FONTS: &str = "ui-monospace,SFMono-Regular,Menlo,Consolas,DejaVu Sans Mono
 const GROUND: &str = "#14171c";
 const INK: &str = "#d6d9de";
 
-/// The overview of `inputs` with this number of columns and rows, as the text of an SVG file.
+/// What a picture shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PicturePage {
+    /// All sites.
+    Overview,
+    /// All alerts.
+    Alerts,
+    /// The help of the overview.
+    Help,
+    /// The site at this index into the snapshot.
+    Site(SiteIndex),
+}
+
+/// A dashboard that shows `page` of `inputs` on this number of columns and rows.
 #[must_use]
-pub fn picture(inputs: &Inputs, (columns, rows): (u16, u16)) -> String {
+pub fn pose(inputs: &Inputs, page: PicturePage, (columns, rows): (u16, u16)) -> UiState {
     let size = Size { width: columns, height: rows };
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    let mut state =
-        UiState::new(&Settings { theme, bell: true, desktop: None, clipboard: None, sort: SortKey::default() });
+    let mut state = UiState::new(&Settings::of(theme));
     state.settle(inputs, size);
+    match page {
+        PicturePage::Overview => {}
+        PicturePage::Alerts => state.nav.open(Page::Alerts),
+        PicturePage::Help => state.nav.open(Page::Help),
+        PicturePage::Site(index) => {
+            state.sites.follow(index.get(), inputs.snapshot);
+            state.nav.open_site(false);
+        }
+    }
+    state.settle(inputs, size);
+    state
+}
+
+/// A dashboard with this number of columns and rows, as the text of an SVG file.
+#[must_use]
+pub fn picture(inputs: &Inputs, state: &UiState, (columns, rows): (u16, u16)) -> String {
     let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
-    render(&view(inputs, &state, size), &theme, buffer.area, &mut buffer);
+    let screen = view(inputs, state, Size { width: columns, height: rows });
+    render(&screen, &state.theme, buffer.area, &mut buffer);
     svg(&buffer)
 }
 
@@ -207,7 +237,15 @@ mod tests {
     #[test]
     fn the_picture_shows_what_the_dashboard_says() {
         let world = fixtures::nine_sites();
-        let svg = picture(&world.inputs(), (120, 40));
+        let size = (120, 40);
+        let drawn = |page| picture(&world.inputs(), &pose(&world.inputs(), page, size), size);
+        let has = |svg: &str, words: &str| svg.contains(&words.replace(' ', "\u{a0}"));
+        assert!(
+            has(&drawn(PicturePage::Alerts), "newest first") && has(&drawn(PicturePage::Help), "next, previous row")
+        );
+        let of_site = drawn(PicturePage::Site(SiteIndex::new(1)));
+        assert!(has(&of_site, "‹ overview") && has(&of_site, "Response time"), "{of_site}");
+        let svg = drawn(PicturePage::Overview);
         assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
         assert!(svg.contains(">▼\u{a0}1\u{a0}DOWN</text>"));
         assert!(svg.contains("Website\u{a0}api\u{a0}is\u{a0}down."));

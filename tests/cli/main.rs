@@ -17,6 +17,7 @@ mod demo;
 #[cfg(unix)]
 mod orders;
 mod past;
+mod picture;
 mod schema;
 #[cfg(unix)]
 mod secrets;

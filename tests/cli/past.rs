@@ -71,6 +71,7 @@ fn recorded(folder: &Folder) {
 fn facts() -> Vec<Arc<SiteFacts>> {
     let producer = Producer::new(8, 0);
     let input = |(slot, name): (usize, &str)| SiteInput {
+        curl: Arc::default(),
         slot: SiteSlot::new(slot),
         name: name.into(),
         url: name.into(),

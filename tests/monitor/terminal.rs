@@ -109,6 +109,7 @@ impl Terminal {
         let mut launcher = Command::new(std::env::current_exe().unwrap());
         launcher.args(["--exact", "terminal::launcher", "--ignored", "--nocapture"]).current_dir(folder.path(""));
         launcher.env_clear().env("TZ", "UTC").env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
+        launcher.env("XDG_STATE_HOME", folder.path("state"));
         launcher.env(TERMINAL, &path).env("WEBMON_TEST_ARGUMENTS", arguments);
         if let Some(shell) = shell {
             launcher.env(SHELL, shell);
@@ -301,6 +302,68 @@ fn q_gives_the_terminal_back_and_leaves_a_summary() {
     // Everything that was on the screen is remembered.
     let alerts = folder.run("alerts --format json").quietly().json();
     assert_eq!(alerts.len(), 1, "{alerts:?}");
+}
+
+#[test]
+fn the_terminal_is_asked_for_its_background_and_its_first_answer_decides() {
+    const BLACK_ON_YELLOW: &str = "30;43";
+    let (_server, folder) = two_sites();
+    let mut terminal = Terminal::start(&folder, "");
+    // Nobody waits for the answer.
+    terminal.until_drawn();
+    assert_eq!(terminal.printed().matches("\x1b]11;?\x07").count(), 1);
+    terminal.forget();
+    terminal.press("\x1b]11;rgb:fdfd/f6f6/e3e3\x1b\\?");
+    terminal.until("Help");
+    let is_light = |terminal: &Terminal| {
+        let recent = terminal.recent();
+        recent.contains(BLACK_ON_YELLOW) || (recent.contains("\x1b[30m") && recent.contains("\x1b[43m"))
+    };
+    assert!(is_light(&terminal), "{:?}", terminal.recent());
+    // A late answer changes nothing, and the user's own choice is kept.
+    terminal.press("?");
+    terminal.press("\x1b]11;rgb:0000/0000/0000\x07t");
+    terminal.until("theme for a dark background");
+    terminal.press("q");
+    terminal.end(0);
+    let mut known = Terminal::start(&folder, "");
+    known.until_drawn();
+    assert!(!known.printed().contains("\x1b]11;?"), "the user has said it");
+    known.press("q");
+    known.end(0);
+}
+
+#[test]
+fn what_is_set_by_key_is_there_again_at_the_next_start_and_a_demonstration_leaves_it_alone() {
+    let (_server, folder) = two_sites();
+    let mut terminal = Terminal::start(&folder, "");
+    terminal.until_drawn();
+    terminal.press("sn");
+    terminal.until("sort name");
+    terminal.press("m");
+    let path = folder.path("state/webmon/dashboard");
+    let (start, wanted) = (now(), "sort name\nmouse off\n");
+    while std::fs::read_to_string(&path).ok().as_deref() != Some(wanted) {
+        assert!(now() - start < PATIENCE, "{:?}", std::fs::read_to_string(&path));
+        std::thread::sleep(POLL);
+    }
+    terminal.press("q");
+    terminal.end(0);
+    let mut again = Terminal::start(&folder, "--no-store");
+    again.until("sort name");
+    again.until_drawn();
+    again.press("m");
+    again.until("mouse on");
+    again.press("q");
+    again.end(0);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), wanted, "without a store nothing is written");
+    let mut demo = Terminal::start(&folder, "demo");
+    demo.until("webmon DEMO");
+    demo.press("m");
+    demo.until("mouse off");
+    demo.press("q");
+    assert!(!demo.end(0).contains("sort name"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), wanted);
 }
 
 #[test]

@@ -27,6 +27,7 @@ use super::stored::db::DbCommand;
 pub use super::stored::history::{AlertsArgs, BacktestArgs, HistoryArgs, PeriodArgs, StatsArgs};
 use super::stored::incident::{IncidentArgs, WhyArgs};
 use super::stored::report::ReportArgs;
+use super::stored::watch::WatchArgs;
 
 /// Watches websites from a terminal: exact rolling statistics, durable history, alerts.
 #[derive(Debug, Parser)]
@@ -81,7 +82,7 @@ impl Cli {
     /// Whether the command runs until the user ends it.
     #[must_use]
     pub const fn monitors(&self) -> bool {
-        matches!(self.command, None | Some(Command::Run(_) | Command::Watch | Command::Demo(_)))
+        matches!(self.command, None | Some(Command::Run(_) | Command::Watch(_) | Command::Demo(_)))
     }
 
     /// Parses `arguments`, the first of which is the program's name.
@@ -140,7 +141,7 @@ pub enum Command {
     /// Watch the sites and show the dashboard (the default command)
     Run(RunArgs),
     /// Show the dashboard, read-only, over the store of another webmon process
-    Watch,
+    Watch(WatchArgs),
     /// Probe once, show every phase, and exit; does not touch the store
     Check(CheckArgs),
     /// Show statistics of any stored period

@@ -16,6 +16,13 @@ const GENERAL: &[Example] = &[
 
 const OF_COMMANDS: &[(&str, &[Example])] = &[
     (
+        "watch",
+        &[
+            ("webmon watch", "look at the sites that a service watches"),
+            ("webmon watch --picture api.svg --site api --size 120x40", "the page of a site for a document"),
+        ],
+    ),
+    (
         "run",
         &[
             ("webmon run api shop", "only these two sites of the file"),

@@ -3,19 +3,15 @@
 //! Everything that the system can refuse (addresses, loopback, the folder) is requested before anything is shown. Signals
 //! are caught before the folder exists, so only SIGKILL leaves it behind.
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jiff::tz::TimeZone;
 
 use crate::app::cli::args::{CommonArgs, DemoArgs, LineFormat};
 use crate::app::cli::terminal;
 use crate::app::clock::{self, Clock};
 use crate::app::exit::{CommandError, Ending, print_in_time};
-use crate::app::monitor::MonitorHandle;
 use crate::app::session::runtime::MainRuntime;
 use crate::app::session::{Session, SessionOptions, is_headless};
 use crate::app::system::signals;
@@ -24,14 +20,13 @@ use crate::app::{dashboard, log};
 use crate::demo::{Demo, DemoError, narration};
 use crate::probe::{HttpProber, ProberOptions};
 use crate::report::run::summary;
-use crate::tui;
+use crate::tui::PicturePage;
 
+use super::picture;
 use super::run::{open, remembered};
 
 /// When a picture is taken by default: both views have figures then, and an incident is over.
 const PICTURE_AFTER: Duration = Duration::from_mins(1);
-/// Columns and rows of a picture.
-const PICTURE_SIZE: (u16, u16) = (120, 30);
 
 /// Shows the demonstration until something ends it.
 ///
@@ -64,7 +59,11 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, CommandError
     let ending = match &args.picture {
         Some(file) => {
             let duration = args.output.duration.unwrap_or(PICTURE_AFTER);
-            session.run_unseen(runtime, duration, |face, zone| picture(file, face, zone))?
+            session.run_unseen(runtime, duration, |face, zone| {
+                let fixed = dashboard::fixed(None, (None, None), zone.clone());
+                let now = face.board.snapshot().at;
+                picture::write(file, (face, now), &fixed, None, (PicturePage::Overview, picture::SIZE))
+            })?
         }
         None => session.run(runtime)?,
     };
@@ -84,33 +83,5 @@ fn last_words() -> Result<(), CommandError> {
     let mut bytes = Vec::new();
     let written = summary::demo(&mut terminal::text(&mut bytes));
     written.and_then(|()| print_in_time(bytes)).context("cannot write to stdout")?;
-    Ok(())
-}
-
-/// Writes the current dashboard of `face` to `file`.
-fn picture(file: &Path, face: &MonitorHandle, zone: &TimeZone) -> Result<(), CommandError> {
-    let fixed = dashboard::fixed(None, (None, None), zone.clone());
-    let snapshot = face.board.snapshot();
-    let (alerts, health) = (face.alerts.list(), Arc::clone(&face.health.borrow()));
-    let inputs = tui::Inputs {
-        snapshot: &snapshot,
-        usual: None,
-        objectives: &[],
-        incident: None,
-        trial: None,
-        alerts: &alerts,
-        health: &health,
-        samples: &[],
-        has_history: false,
-        history: None,
-        incidents: &face.incidents.list(),
-        manual_checks: &[],
-        now: snapshot.at,
-        zone,
-        about: &fixed.about,
-        past: None,
-    };
-    let svg = tui::picture(&inputs, PICTURE_SIZE);
-    fs::write(file, svg).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(())
 }

@@ -8,6 +8,7 @@ pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod man;
 pub(crate) mod orders;
+mod picture;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod validate;

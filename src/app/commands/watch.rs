@@ -1,10 +1,11 @@
 //! `webmon watch`: the read-only dashboard over the store of another webmon process.
 //!
 //! It neither probes nor judges, and writes nothing but orders to the monitor; see [`crate::app::follow`]. Any number of processes may watch one store. A changed
-//! sites.yaml is reloaded, but its `dashboard` and `storage` sections take effect at the start only.
+//! sites.yaml is reloaded, but of its `dashboard` section only views, keys and columns, and its `storage` section not at all.
 
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
@@ -13,20 +14,24 @@ use crate::alert::Calm;
 use crate::alert::incident::terms::LedgerTerms;
 use crate::app::alerts::outlets::ledger_terms;
 use crate::app::cli::args::CommonArgs;
-use crate::app::cli::selection::load;
+use crate::app::cli::selection::{load, unknown_site};
+use crate::app::cli::stored::watch::{PageChoice, WatchArgs};
 use crate::app::cli::terminal::is_dumb;
 use crate::app::cli::zone;
 use crate::app::clock::{self, Clock};
 use crate::app::commands::history::stored_period;
-use crate::app::dashboard;
+use crate::app::commands::picture;
+use crate::app::dashboard::{self, memory};
 use crate::app::exit::{CommandError, Ending};
 use crate::app::follow::{FollowOptions, ReadOnlyMonitor};
+use crate::app::monitor::MonitorHandle;
 use crate::app::reload::{reason, sites};
 use crate::app::session::runtime::{MainRuntime, Screen};
 use crate::app::storage::site_spec::SiteSpec;
 use crate::app::storage::task::blocking;
 use crate::config::{self, Config, ConfigError, FileStamp, default_views};
-use crate::model::Timestamp;
+use crate::model::{SiteIndex, Timestamp};
+use crate::tui::{Arrangement, PicturePage};
 
 /// Time between two reads of the store, and the default of `storage.flush`.
 const LOOK: Duration = Duration::from_secs(1);
@@ -35,8 +40,8 @@ const LOOK: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// [`CommandError`]: no terminal, the configuration, the store, or the system.
-pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
-    if !io::stdout().is_terminal() || is_dumb() {
+pub fn watch(args: &WatchArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
+    if args.picture.is_none() && (!io::stdout().is_terminal() || is_dumb()) {
         let way_on = "for output in a pipe, use `webmon stats`, `webmon samples` or `webmon alerts`";
         return Err(CommandError::Usage(format!(
             "watch needs a terminal on stdout that can show a dashboard; {way_on}"
@@ -56,12 +61,23 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
         clock: clock.clone(),
         wall: clock::wall,
     };
-    let follower = ReadOnlyMonitor::open(plan)?;
+    let mut follower = ReadOnlyMonitor::open(plan)?;
     follower.terms.send_replace(terms(config.as_ref()));
+    follower.arrangement.send_replace(arrangement(config.as_ref()));
+    if let Some(file) = &args.picture {
+        follower.look();
+        let config_path = config.is_some().then_some(&*common.config);
+        let fixed = dashboard::fixed(config_path, (Some(&store), None), zone);
+        let shown = shown(args, &follower.face(), &store)?;
+        picture::write(file, (&follower.face(), clock.now()), &fixed, Some(&store), shown)?;
+        return Ok(Ending::Done);
+    }
     if let Some(warning) = zone::warning() {
         follower.tell(warning);
     }
     let mut runtime = MainRuntime::new()?;
+    let memory = memory::place(|name| std::env::var_os(name));
+    let remembered = memory.as_deref().map(memory::read).unwrap_or_default();
     let screen = Screen {
         monitor: follower.face(),
         clock,
@@ -70,13 +86,30 @@ pub fn watch(common: &CommonArgs) -> Result<Ending, CommandError> {
         store_path: Some(&store),
         listen: None,
         zone,
-        settings: dashboard::settings(config.as_ref(), common.color),
+        settings: dashboard::settings(config.as_ref(), common.color, remembered),
+        memory,
         notices: &[],
     };
     let ending =
         runtime.show(screen, |runtime, shown| Ok(runtime.attend(follow(follower, common.clone(), sheet), shown)));
     runtime.leave();
     ending
+}
+
+/// What a picture shows, and its size.
+fn shown(args: &WatchArgs, face: &MonitorHandle, store: &Path) -> Result<(PicturePage, (u16, u16)), CommandError> {
+    let page = match (&args.site, args.page) {
+        (Some(name), _) => {
+            let sites = face.board.snapshot().sites;
+            let found = sites.iter().position(|site| *site.name == **name);
+            let unknown = || unknown_site(name, store, sites.iter().map(|site| &*site.name));
+            PicturePage::Site(SiteIndex::new(found.ok_or_else(unknown)?))
+        }
+        (None, None | Some(PageChoice::Overview)) => PicturePage::Overview,
+        (None, Some(PageChoice::Alerts)) => PicturePage::Alerts,
+        (None, Some(PageChoice::Help)) => PicturePage::Help,
+    };
+    Ok((page, args.size.unwrap_or(picture::SIZE)))
 }
 
 /// The configuration, even without its secrets; none if the user names a store and there is no file.
@@ -100,6 +133,11 @@ fn subjects(config: Option<&Config>) -> Vec<SiteSpec> {
 fn terms(config: Option<&Config>) -> LedgerTerms {
     let usual = || LedgerTerms { calm: Some(Calm::default()), ..LedgerTerms::default() };
     config.map_or_else(usual, ledger_terms)
+}
+
+/// The keys and columns; without a file the usual ones.
+fn arrangement(config: Option<&Config>) -> Arc<Arrangement> {
+    config.map_or_else(Arc::default, |config| Arc::new(config.dashboard.arrangement.clone()))
 }
 
 fn flush(config: Option<&Config>) -> Duration {
@@ -162,6 +200,7 @@ fn read_again(follower: &mut ReadOnlyMonitor, common: &CommonArgs, sheet: &mut W
     if follower.turn_to(subjects(config.as_ref()), views, flush(config.as_ref())).is_ok() {
         sheet.read = sheet.found;
         follower.terms.send_replace(terms(config.as_ref()));
+        follower.arrangement.send_replace(arrangement(config.as_ref()));
         let number = config.map_or(0, |config| config.sites.len());
         follower.tell(format!("reloaded {name}: {}", sites(number)));
     }

@@ -29,6 +29,15 @@ pub fn open(path: PathBuf) -> io::Result<HistoryReader> {
     })
 }
 
+/// The history for `wish`, read by this thread.
+#[must_use]
+pub fn read_now(path: &Path, wish: &HistoryRequest) -> SiteHistory {
+    match reading(path, wish, &Waiting::none()) {
+        ControlFlow::Continue(past) => past,
+        ControlFlow::Break(_) => unreachable!("nobody asks for anything else"),
+    }
+}
+
 /// The history for `wish`, or a newer request that arrived meanwhile.
 fn reading(
     path: &Path,

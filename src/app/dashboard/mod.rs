@@ -2,6 +2,7 @@
 
 pub(crate) mod history_reader;
 pub(crate) mod incident_reader;
+pub(crate) mod memory;
 pub(crate) mod objective_reader;
 pub mod past;
 pub(crate) mod reader_thread;
@@ -25,11 +26,12 @@ use crate::alert::{AlertRecord, AlertState};
 use crate::config::{self, Config};
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::text::shown_path;
-use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
+use crate::model::{Health, Sample, SiteIndex, SiteSlot, Sort, Timestamp};
 use crate::report::run::summary::{RunSummary, SiteRun, ending};
 use crate::tui::{
-    self, About, Clipboard, DesktopProtocol, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, PastOverview,
-    PastRequest, Scheme, Settings, SiteCommand, SiteHistory, Source, Symbols, Theme, Usual, UsualRequest,
+    self, About, Arrangement, Clipboard, DesktopProtocol, Ended, Fixed, HistoryRequest, JobControl, ManualCheck,
+    PastOverview, PastRequest, Preferences, Scheme, Settings, SiteCommand, SiteHistory, Source, Symbols, Theme, Usual,
+    UsualRequest,
 };
 
 use super::cli::args::ColorChoice;
@@ -41,6 +43,7 @@ use super::system::signals::{HANGUP, INTERRUPT, Listening};
 use super::system::tmux::Tmux;
 use history_reader::HistoryReader;
 use incident_reader::IncidentReader;
+use memory::Memory;
 use objective_reader::ObjectiveReader;
 use past::PastReader;
 use trial_reader::{TrialParent, TrialReader, TrialTerms};
@@ -78,6 +81,7 @@ struct MonitorSource {
     trials: Option<TrialReader>,
     tmux: Tmux,
     past: Option<PastReader>,
+    memory: Option<Memory>,
 }
 
 impl Source for MonitorSource {
@@ -168,12 +172,20 @@ impl Source for MonitorSource {
         self.past.as_ref()?.read()
     }
 
+    fn arrangement(&self) -> Arc<Arrangement> {
+        Arc::clone(&self.face.arrangement.borrow())
+    }
+
     fn manual_checks(&self) -> Arc<[ManualCheck]> {
         Arc::clone(&self.face.rechecks.borrow())
     }
 
     fn set_visible(&self, sites: &[SiteIndex]) {
         self.face.seen.send_replace(sites.to_vec());
+    }
+
+    fn remember(&self, preferences: Preferences) {
+        self.memory.iter().for_each(|memory| memory.remember(preferences));
     }
 
     fn send_command(&self, command: SiteCommand) {
@@ -191,7 +203,7 @@ impl Source for MonitorSource {
 }
 
 impl Dashboard {
-    /// Starts the thread, which reads history from `store`, if any; the receiver reports how it ended by itself. The dashboard
+    /// Starts the thread, which reads history from `store` and remembers in `memory`, if any; the receiver reports how it ended by itself. The dashboard
     /// takes the terminal at once, so a signal must not end the process from here on.
     ///
     /// # Errors
@@ -200,7 +212,7 @@ impl Dashboard {
         face: MonitorHandle,
         clock: Clock,
         store: Option<PathBuf>,
-        (fixed, settings): (Fixed, Settings),
+        (fixed, settings, memory): (Fixed, Settings, Option<PathBuf>),
         _: Listening,
     ) -> io::Result<(Self, oneshot::Receiver<Ending>)> {
         let (told, ended) = oneshot::channel();
@@ -209,6 +221,7 @@ impl Dashboard {
         let usual = store.clone().map(usual_reader::open).transpose()?;
         let incident_pages = incident_reader::open(store.clone(), face.clone(), fixed.zone.clone())?;
         let past = store.clone().map(past::open).transpose()?;
+        let memory = memory.map(Memory::open).transpose()?;
         let library = store.map(history_reader::open).transpose()?;
         let orders = Arc::new(JobControl::default());
         let ordered = Arc::clone(&orders);
@@ -223,6 +236,7 @@ impl Dashboard {
                 trials,
                 tmux: Tmux::default(),
                 past,
+                memory,
             };
             let ended = tui::run(&watched, settings, &fixed, &ordered);
             let ending = match &ended {
@@ -277,13 +291,17 @@ pub fn fixed(config: Option<&Path>, (store, listen): (Option<&Path>, Option<&str
     Fixed { zone, about: About { version, config, store, listen } }
 }
 
-/// The initial settings, from the file, the command line and the environment.
+/// The initial settings: from the file, what was remembered, the command line and the environment, in this order. What the
+/// file says by default counts as nothing said.
 #[must_use]
-pub fn settings(config: Option<&Config>, color: ColorChoice) -> Settings {
-    let dashboard = config.map(|config| config.dashboard).unwrap_or_default();
+pub fn settings(config: Option<&Config>, color: ColorChoice, remembered: Preferences) -> Settings {
+    let dashboard = config.map(|config| config.dashboard.clone()).unwrap_or_default();
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let is_known = dashboard.theme != config::Theme::Auto || remembered.scheme.is_some();
     let scheme = match dashboard.theme {
-        config::Theme::Auto => Scheme::for_environment(variable("COLORFGBG").as_deref()),
+        config::Theme::Auto => {
+            remembered.scheme.unwrap_or_else(|| Scheme::for_environment(variable("COLORFGBG").as_deref()))
+        }
         config::Theme::Dark => Scheme::Dark,
         config::Theme::Light => Scheme::Light,
     };
@@ -297,7 +315,11 @@ pub fn settings(config: Option<&Config>, color: ColorChoice) -> Settings {
     let theme = Theme { scheme, color: color.on_terminal(), symbols };
     let desktop = DesktopProtocol::of_environment(variable).filter(|_| dashboard.notify);
     let clipboard = Clipboard::of_environment(variable);
-    Settings { theme, bell: dashboard.bell, desktop, clipboard, sort: dashboard.sort }
+    let of_file = Sort { key: dashboard.sort, reversed: false };
+    let sort = if of_file == Sort::default() { remembered.sort.unwrap_or_default() } else { of_file };
+    let (bell, mouse) = (dashboard.bell, remembered.mouse.unwrap_or(true));
+    let asks_background = theme.color && !is_known;
+    Settings { theme, asks_background, bell, desktop, clipboard, sort, mouse, remembered }
 }
 
 /// Prints the last screen if the user asked for it, the summary, and the notices in full.
@@ -349,4 +371,25 @@ pub fn farewell(
         writeln!(out, "warning: {notice}")?;
     }
     print_in_time(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SortKey;
+
+    #[test]
+    fn what_the_file_says_wins_over_what_was_remembered_unless_it_says_the_default() {
+        let of_name = Sort { key: SortKey::Name, reversed: true };
+        let remembered = Preferences { scheme: Some(Scheme::Light), sort: Some(of_name), mouse: Some(false) };
+        let mut config = Config::default();
+        let started = |config: &Config| settings(Some(config), ColorChoice::Never, remembered);
+        let (usual, none) = (started(&config), settings(None, ColorChoice::Never, remembered));
+        assert_eq!((usual.theme.scheme, usual.sort, usual.mouse), (Scheme::Light, of_name, false));
+        assert_eq!(usual, none);
+        (config.dashboard.theme, config.dashboard.sort) = (config::Theme::Dark, SortKey::P95);
+        let told = started(&config);
+        assert_eq!((told.theme.scheme, told.sort), (Scheme::Dark, Sort { key: SortKey::P95, reversed: false }));
+        assert_eq!(told.remembered, remembered, "another start may need it");
+    }
 }

@@ -27,8 +27,9 @@ pub fn open(path: PathBuf) -> io::Result<ObjectiveReader> {
     })
 }
 
-/// The objectives of those of `sites` that have one.
-fn objectives(path: &Path, sites: &[Arc<SiteSnapshot>], until: Timestamp) -> Vec<SiteObjective> {
+/// The objectives of those of `sites` that have one, read by this thread.
+#[must_use]
+pub fn objectives(path: &Path, sites: &[Arc<SiteSnapshot>], until: Timestamp) -> Vec<SiteObjective> {
     let opened = Archive::open(path).and_then(|archive| Ok((archive.kept()?.silences, archive.moment()?, archive)));
     let mut found = Vec::new();
     for site in sites {

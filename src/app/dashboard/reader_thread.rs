@@ -28,7 +28,6 @@ impl<Request> Waiting<Request> {
     }
 
     /// None, ever.
-    #[cfg(test)]
     pub fn none() -> Self {
         Self(channel().1)
     }

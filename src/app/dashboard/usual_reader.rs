@@ -24,7 +24,9 @@ pub fn open(path: PathBuf) -> io::Result<UsualReader> {
     })
 }
 
-fn usual(path: &Path, wanted: UsualRequest) -> Usual {
+/// What is usual, read by this thread.
+#[must_use]
+pub fn usual(path: &Path, wanted: UsualRequest) -> Usual {
     let read = || -> Result<_, StoreError> {
         let archive = Archive::open(path)?;
         let Some(site) = archive.named(&wanted.site)? else { return Ok(Vec::new()) };

@@ -8,6 +8,7 @@
 //! Bounds: the sites of the file, and those that the store has seen lately at the time of the (re)load.
 
 pub(crate) mod load;
+mod writer;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::engine::{Engine, Leap};
 use crate::model::command::SiteCommand;
 use crate::model::{Health, SiteId, SiteSlot, StoreHealth, Timestamp, View, Watching};
 use crate::store::{Archive, Changes, Outages, Signature, StoreError, StoredSite};
+use crate::tui::Arrangement;
 
 use super::alerts::history::AlertLog;
 use super::alerts::orders::order_of;
@@ -34,6 +36,7 @@ use super::status::health_meter::{HealthMeter, StoreStatus};
 use super::storage::archive_views::ReadOnlyArchiveViews;
 use super::storage::site_spec::SiteSpec;
 use load::{FollowedSite, StoreContents, tell_why};
+use writer::is_running;
 
 /// Longest duration of a commit.
 const COMMIT: Duration = Duration::from_secs(2);
@@ -72,6 +75,8 @@ pub struct ReadOnlyMonitor {
     incidents: watch::Sender<Arc<IncidentList>>,
     /// How incidents are reported, which decides about the messages of a rule that is tried.
     pub terms: watch::Sender<LedgerTerms>,
+    /// The keys and columns of the dashboard.
+    pub arrangement: watch::Sender<Arc<Arrangement>>,
     /// Commands of the dashboard.
     commands: (mpsc::Sender<SiteCommand>, mpsc::Receiver<SiteCommand>),
     /// The path of the store without links.
@@ -125,6 +130,7 @@ impl ReadOnlyMonitor {
             next_alert,
             incidents: watch::Sender::default(),
             terms: watch::Sender::default(),
+            arrangement: watch::Sender::default(),
             commands: mpsc::channel(ORDERS),
             resolved: archive.path().to_owned(),
             signature,
@@ -180,6 +186,7 @@ impl ReadOnlyMonitor {
             rechecks: watch::channel(super::scheduler::manual_checks::Rechecks::default()).1,
             commands: self.commands.0.clone(),
             seen: self.far.seen(),
+            arrangement: self.arrangement.subscribe(),
         }
     }
 
@@ -381,19 +388,6 @@ fn patiently(path: &Path) -> Result<Archive, StoreError> {
 /// The time up to which the store is complete.
 fn until(newest: Option<Timestamp>, now: Timestamp, flush: Duration) -> Timestamp {
     newest.unwrap_or(Timestamp::ZERO).max(now.before(flush + COMMIT)).min(now)
-}
-
-/// Whether this process exists, as far as this one can see.
-#[cfg(target_os = "linux")]
-fn is_running(process: u32) -> bool {
-    let pid = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
-    let asked = pid.map(rustix::process::test_kill_process);
-    matches!(asked, Some(Ok(()) | Err(rustix::io::Errno::PERM)))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_running(_: u32) -> bool {
-    true
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use crate::engine::{Board, Engine, SiteInput};
 use crate::model::{Health, SiteId, SiteIndex, SiteSlot, Timestamp};
 use crate::probe::Prober;
 use crate::store::Writer;
-use crate::tui::SiteCommand;
+use crate::tui::{Arrangement, SiteCommand};
 
 use super::alerts::book::{AlertBook, words};
 use super::alerts::delivery::{Deliveries, DeliveryContext};
@@ -110,6 +110,8 @@ pub struct MonitorHandle {
     pub commands: mpsc::Sender<SiteCommand>,
     /// Accepts the sites on the screen: long views read those first.
     pub seen: Arc<watch::Sender<Vec<SiteIndex>>>,
+    /// The keys and columns of the dashboard.
+    pub arrangement: watch::Receiver<Arc<Arrangement>>,
 }
 
 /// Where the open incidents and the silences come from.
@@ -269,10 +271,12 @@ impl<P: Prober, N> Monitor<P, N> {
         control.count_steps(Arc::clone(&heartbeat.steps));
         control.announce(&ended, links.now);
         let to_store = store_task.is_some().then_some(to_store);
-        let reconciler = Reconciler::new(options.config, to_store, to_control, links.prober).telling(terms);
+        let (arranging, arrangement) = watch::channel(Arc::new(options.config.dashboard.arrangement.clone()));
+        let reconciler =
+            Reconciler::new(options.config, to_store, to_control, links.prober).telling(terms).arranging(arranging);
         let (board, alerts, health) = control.results();
         let (rechecks, incidents) = (links.rechecks, IncidentSource::Book(book));
-        let handle = MonitorHandle { board, alerts, health, rechecks, incidents, commands: wishes, seen };
+        let handle = MonitorHandle { board, alerts, health, rechecks, incidents, commands: wishes, seen, arrangement };
         let controls = Controls { control, deliveries, orders, heartbeat, report: None, store_task };
         let (scheduler, feed, event_texts) = (links.scheduler, links.feed, links.event_texts);
         Ok(Self { scheduler, feed, controls, reconciler, store_status, counters, event_texts, handle })

@@ -27,6 +27,7 @@ use crate::config::{Config, ConfiguredSite, Heartbeat};
 use crate::engine::SiteInput;
 use crate::model::{Site, SiteId, SiteSlot, Timestamp, View};
 use crate::ring::{Reader, Slab};
+use crate::tui::Arrangement;
 
 /// Changes that may wait: the next one begins when the last one is over.
 pub const REVISIONS: usize = 1;
@@ -95,6 +96,7 @@ pub struct Reconciler<P> {
     terms: Option<watch::Sender<ExportUpdate>>,
     web: Option<WebTerms>,
     report: Option<watch::Sender<ReportPlan>>,
+    arrangement: Option<watch::Sender<Arc<Arrangement>>>,
 }
 
 impl<P> Reconciler<P> {
@@ -119,6 +121,7 @@ impl<P> Reconciler<P> {
             terms: None,
             web: None,
             report: None,
+            arrangement: None,
         }
     }
 
@@ -138,6 +141,12 @@ impl<P> Reconciler<P> {
     #[must_use]
     pub fn publishing(self, report: watch::Sender<ReportPlan>) -> Self {
         Self { report: Some(report), ..self }
+    }
+
+    /// Adds a dashboard whose keys and columns follow the configuration.
+    #[must_use]
+    pub fn arranging(self, arrangement: watch::Sender<Arc<Arrangement>>) -> Self {
+        Self { arrangement: Some(arrangement), ..self }
     }
 
     /// The running configuration.
@@ -177,6 +186,11 @@ impl<P> Reconciler<P> {
         }
         if let Some(report) = &self.report {
             report.send_replace(ReportPlan::of(&config));
+        }
+        if let Some(arrangement) = &self.arrangement
+            && config.dashboard.arrangement != self.running.dashboard.arrangement
+        {
+            arrangement.send_replace(Arc::new(config.dashboard.arrangement.clone()));
         }
         difference.notices.extend(self.web.as_ref().and_then(|web| web.follow(&config)));
         let ending = || "webmon is ending".to_owned();
@@ -226,7 +240,7 @@ impl<P> Reconciler<P> {
         let (kept, changed) = (kept.clone().count(), kept.filter(is_changed).count());
         for (what, differs) in [
             ("storage", config.storage != self.running.storage && self.asks.is_some()),
-            ("dashboard (but its views)", config.dashboard != self.running.dashboard),
+            ("dashboard (but its views, keys and columns)", !config.dashboard.is_alike(&self.running.dashboard)),
             ("export", !exported_alike(config, &self.running) && self.asks.is_some()),
             ("listen.address", config.listen.address != self.running.listen.address),
         ] {
@@ -242,6 +256,7 @@ impl<P> Reconciler<P> {
             removed: self.running.sites.len() - kept,
             changed,
             elsewhere: config.views != self.running.views
+                || config.dashboard.arrangement != self.running.dashboard.arrangement
                 || config.alerting != self.running.alerting
                 || outlets(config) != outlets(&self.running)
                 || ledger_terms(config) != ledger_terms(&self.running)

@@ -23,6 +23,7 @@ use super::cli::args::{ColorChoice, OutputArgs};
 use super::cli::terminal::is_dumb;
 use super::cli::zone;
 use super::clock::{self, Clock};
+use super::dashboard::memory;
 use super::exit::{CommandError, Ending, NO_THREAD, complain_in_time};
 #[cfg(feature = "influx")]
 use super::export::Export;
@@ -229,6 +230,9 @@ impl<'a> Session<'a> {
         zone: TimeZone,
     ) -> Result<Ending, CommandError> {
         let (reload, duration) = (self.reload(&zone, false), self.output.duration);
+        // A demonstration looks the same everywhere.
+        let memory = memory::place(|name| std::env::var_os(name)).filter(|_| self.options.narrator.is_none());
+        let remembered = memory.as_deref().map(memory::read).unwrap_or_default();
         let screen = Screen {
             monitor: monitor.handle(),
             clock: self.clock.clone(),
@@ -237,7 +241,9 @@ impl<'a> Session<'a> {
             store_path: self.options.store_path.as_deref(),
             listen: self.options.web.as_ref().map(Web::url),
             zone,
-            settings: dashboard::settings(Some(&self.config), self.color),
+            settings: dashboard::settings(Some(&self.config), self.color, remembered),
+            // Who stores nothing leaves no other trace either.
+            memory: memory.filter(|_| self.options.store_path.is_some()),
             notices: &self.options.notices,
         };
         runtime.show(screen, |runtime, shown| runtime.supervise((monitor, reload), duration, shown))

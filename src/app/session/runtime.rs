@@ -58,6 +58,8 @@ pub struct Screen<'a> {
     pub zone: TimeZone,
     /// Its initial settings.
     pub settings: Settings,
+    /// Where it remembers what the user sets.
+    pub memory: Option<PathBuf>,
     /// Notices that stay on the terminal.
     pub notices: &'a [String],
 }
@@ -97,9 +99,11 @@ impl MainRuntime {
         screen: Screen<'_>,
         work: impl FnOnce(&mut Self, Shown) -> Result<Ending, CommandError>,
     ) -> Result<Ending, CommandError> {
-        let Screen { monitor: face, clock, history, config_path, store_path, listen, zone, settings, notices } = screen;
+        let Screen { monitor: face, clock, history, config_path, store_path, listen, zone, settings, memory, notices } =
+            screen;
         let (fixed, started) = (dashboard::fixed(config_path, (store_path, listen), zone), clock.running());
-        let shown = Dashboard::start(face.clone(), clock.clone(), history, (fixed, settings), signals::listen());
+        let shown =
+            Dashboard::start(face.clone(), clock.clone(), history, (fixed, settings, memory), signals::listen());
         let (dashboard, ended) = shown.context(NO_THREAD)?;
         self.mind_jobs(&dashboard)?;
         // A sender that is dropped has panicked, and is joined below.

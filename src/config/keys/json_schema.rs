@@ -54,6 +54,8 @@ fn property(key: &DeclaredKey) -> Value {
     if !matches!(
         key.form,
         ValueForm::List(..)
+            | ValueForm::Section(_)
+            | ValueForm::Choices(_)
             | ValueForm::Headers
             | ValueForm::HeaderWishes
             | ValueForm::JsonWishes

@@ -110,6 +110,9 @@ impl Page {
     /// Writes a key as a comment of one line, or of two for a mapping of mappings.
     fn inactive(&mut self, indent: &str, key: &DeclaredKey) {
         match &key.form {
+            ValueForm::Section(_) if !key.example.is_empty() => {
+                self.key(&format!("{indent}# "), key, key.example, COMMENTS_AT);
+            }
             ValueForm::Section(keys) => {
                 let members: Vec<String> = keys.iter().map(|key| format!("{}: {}", key.name, key.shown())).collect();
                 self.key(&format!("{indent}# "), key, &format!("{{ {} }}", members.join(", ")), COMMENTS_AT);

@@ -1,6 +1,7 @@
-//! The sections of sites.yaml; `dashboard`, `dns` and `storage` are read here.
+//! The sections of sites.yaml; `dns` and `storage` are read here.
 
 pub(crate) mod alerting;
+pub(crate) mod dashboard;
 pub(crate) mod exec;
 pub(crate) mod expect;
 pub(crate) mod export;
@@ -19,103 +20,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::{Resolver, SortKey, Timeframe, View};
+use crate::model::Resolver;
 
-use super::keys::declared::{DeclaredKey, ValueForm};
+use super::keys::declared::ValueForm;
 use super::keys::mapping::Keys;
-use super::keys::reader::ConfigReader;
 use super::keys::value::{self, set};
-use super::syntax::fault::Fault;
 use super::syntax::tree::{Kind, NodeId};
-
-/// The colours of the dashboard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Theme {
-    /// By the terminal's background.
-    #[default]
-    Auto,
-    /// For a dark background.
-    Dark,
-    /// For a light background.
-    Light,
-}
-
-/// The characters that the dashboard draws with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Symbols {
-    /// Unicode if the terminal's locale has it.
-    #[default]
-    Auto,
-    /// ASCII only.
-    Ascii,
-}
-
-/// Appearance and sound of the dashboard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dashboard {
-    /// The colours.
-    pub theme: Theme,
-    /// The characters.
-    pub symbols: Symbols,
-    /// Whether an alert rings the terminal's bell.
-    pub bell: bool,
-    /// Whether an alert becomes a desktop notification, where the terminal can show one.
-    pub notify: bool,
-    /// The initial order of the rows.
-    pub sort: SortKey,
-}
-
-impl Default for Dashboard {
-    fn default() -> Self {
-        Self { theme: Theme::Auto, symbols: Symbols::Auto, bell: true, notify: true, sort: SortKey::State }
-    }
-}
-
-impl Dashboard {
-    pub(super) fn read(keys: &mut Keys<'_, '_>) -> Self {
-        let mut dashboard = Self::default();
-        set(&mut dashboard.theme, keys.choice("theme", [Theme::Auto, Theme::Dark, Theme::Light]));
-        set(&mut dashboard.symbols, keys.choice("symbols", [Symbols::Auto, Symbols::Ascii]));
-        set(&mut dashboard.bell, keys.boolean("bell"));
-        set(&mut dashboard.notify, keys.choice("notify", [true, false]));
-        set(&mut dashboard.sort, keys.choice("sort", SortKey::ALL));
-        dashboard
-    }
-}
-
-/// The views without configuration: 10 min every 10 s, and 1 h every minute.
-#[must_use]
-pub fn default_views() -> Vec<View> {
-    let view = |timeframe, refresh| View { timeframe: Timeframe::new(timeframe), refresh };
-    vec![view(Duration::from_mins(10), Duration::from_secs(10)), view(Duration::from_hours(1), Duration::from_mins(1))]
-}
-
-/// The views under `dashboard`.
-pub(super) fn views(keys: &mut Keys<'_, '_>) -> Vec<View> {
-    let reader = keys.reader();
-    let ValueForm::List(declared, number) = keys.form("views") else { unreachable!("views are declared as a list") };
-    let Some((id, items)) = keys.take("views").and_then(|id| Some((id, reader.list(id)?))) else {
-        return default_views();
-    };
-    if !number.contains(&items.len()) {
-        let (low, high) = (number.start(), number.end());
-        reader.fault_at(id, format!("write {low} to {high} views, or omit `views` for the defaults"));
-    }
-    items.iter().filter_map(|&item| view(reader, item, declared)).collect()
-}
-
-fn view(reader: &ConfigReader<'_>, id: NodeId, declared: &'static [DeclaredKey]) -> Option<View> {
-    let mut keys = Keys::of(reader, id, declared)?;
-    for name in ["timeframe", "refresh"] {
-        if keys.place(name).is_none() {
-            let example = "example: { timeframe: 10m, refresh: 10s }";
-            reader.fault(Fault::new(reader.span(id), format!("this view has no `{name}`")).hint(example));
-        }
-    }
-    let (timeframe, refresh) = (keys.duration("timeframe"), keys.duration("refresh"));
-    keys.finish();
-    Some(View { timeframe: Timeframe::new(timeframe?), refresh: refresh? })
-}
 
 /// The name servers under `dns`.
 pub(super) fn resolver(keys: &mut Keys<'_, '_>) -> Resolver {

@@ -1,6 +1,6 @@
-//! The keys and the actions of the mouse that the dashboard knows.
+//! The keys, the actions of the mouse and the answers of the terminal that the dashboard knows.
 
-/// A key, or a text that was pasted.
+/// A key, or what else comes in between keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
     /// A character.
@@ -35,6 +35,11 @@ pub enum Key {
     End,
     /// A pasted text, control characters included.
     Paste(String),
+    /// The terminal's answer about its background.
+    Background {
+        /// Whether it is a light one.
+        is_light: bool,
+    },
     /// A click or a turn of the wheel at this column and row, counted from 0.
     Mouse(Mouse, u16, u16),
 }

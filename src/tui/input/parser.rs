@@ -1,12 +1,14 @@
 //! Keys, read from the bytes that a terminal sends.
 //!
 //! Bytes come in chunks of any size. A sequence that may still grow waits for more ([`Parser::is_open`]) until
-//! [`Parser::settle`] after a short silence: an escape alone is the key Esc. Unknown sequences, and answers to questions
-//! that another program asked (OSC, DCS, APC), are dropped whole, so that no part of them is taken for a key.
+//! [`Parser::settle`] after a short silence: an escape alone is the key Esc. Of answers (OSC, DCS, APC) the one about the
+//! background is known; the others, which another program asked for, and unknown sequences are dropped whole, so that no part
+//! of them is taken for a key.
 //!
 //! Bounds: a sequence has at most 64 bytes, a paste and an answer 4 KiB. Sources: xterm's ctlseqs ("PC-Style Function Keys",
 //! "Bracketed Paste Mode", "Extended coordinates"; older mouse reports are dropped). Other forms of keys: [`super::csi`].
 
+use super::background::is_light;
 use super::csi;
 use super::key::Key;
 
@@ -25,9 +27,11 @@ pub struct Parser {
     answer: Option<Answer>,
 }
 
-/// An answer of the terminal, which is dropped.
+/// An answer of the terminal.
 #[derive(Debug, Default)]
 struct Answer {
+    /// Its beginning, from the escape on.
+    text: Vec<u8>,
     bytes: usize,
     silences: usize,
 }
@@ -40,7 +44,7 @@ impl Parser {
                 self.feed_paste(byte, keys);
                 continue;
             }
-            if self.answer.is_some() && self.is_of_answer(byte) {
+            if self.answer.is_some() && self.is_of_answer(byte, keys) {
                 continue;
             }
             self.pending.push(byte);
@@ -61,8 +65,8 @@ impl Parser {
                     self.paste = Some(Vec::new());
                 }
                 Read::AnswerBegins => {
-                    self.pending.clear();
-                    self.answer = Some(Answer::default());
+                    let text = std::mem::take(&mut self.pending);
+                    self.answer = Some(Answer { text, ..Answer::default() });
                 }
                 Read::Apart => self.take_apart(keys),
             }
@@ -101,11 +105,17 @@ impl Parser {
 
     /// Whether `byte` belongs to the answer. BEL and ESC end one; ESC begins the next sequence, mostly ST. No answer has
     /// another control character, so that is a key, such as Ctrl-C.
-    fn is_of_answer(&mut self, byte: u8) -> bool {
+    fn is_of_answer(&mut self, byte: u8, keys: &mut Vec<Key>) -> bool {
         let Some(answer) = &mut self.answer else { return false };
         answer.bytes += 1;
         answer.silences = 0;
         let is_text = byte >= 0x20 && byte != 0x7f;
+        if matches!(byte, 0x07 | 0x1b) {
+            keys.extend(is_light(&answer.text).map(|is_light| Key::Background { is_light }));
+        }
+        if is_text && answer.text.len() < SEQUENCE_MAX {
+            answer.text.push(byte);
+        }
         if !is_text || answer.bytes >= ANSWER_MAX {
             self.answer = None;
         }
@@ -230,8 +240,11 @@ mod tests {
             (b"\x1bf\x1b[[Aq", vec![Key::Esc, Key::Char('f'), Key::Char('q')]),
             // Answers to questions of another program.
             (b"\x1bP>|tmux 3.3a\x1b\\q", vec![Key::Char('q')]),
-            (b"\x1b]11;rgb:0000/0000/0000\x07q", vec![Key::Char('q')]),
-            (b"\x1b]11;rgb:0000/0000/0000\x1b\\q\x1b_Gi=1;OK\x1b\\j", vec![Key::Char('q'), Key::Char('j')]),
+            (b"\x1b]11;rgb:0000/0000/0000\x07q", vec![Key::Background { is_light: false }, Key::Char('q')]),
+            (
+                b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\q\x1b_Gi=1;OK\x1b\\j",
+                vec![Key::Background { is_light: true }, Key::Char('q'), Key::Char('j')],
+            ),
             (b"\x1b]11;rgb:00\x03j", vec![Key::Ctrl('c'), Key::Char('j')]),
             // An escape and a letter, also one that begins an answer.
             (b"\x1bo\x1b]jq", vec![Key::Esc, Key::Char('o'), Key::Esc, Key::Char(']'), Key::Char('j'), Key::Char('q')]),

@@ -95,6 +95,15 @@ impl AlertLists {
         self.row = found.unwrap_or(0);
     }
 
+    /// Puts the cursor of the page on the alert of this index, or on the burst that holds it, if the filter lets it pass.
+    pub fn select_recorded(&mut self, index: usize) {
+        let holds = |entry: &AlertEntry| match entry {
+            AlertEntry::One { alert, .. } => *alert == index,
+            AlertEntry::Burst { members, unfolded, .. } => !unfolded && members.contains(&index),
+        };
+        self.row = self.found.listed.iter().position(holds).unwrap_or(0);
+    }
+
     pub fn select_newest(&mut self) {
         // Of a burst and its newest member, the burst stands first.
         let newest = self.found.listed.iter().enumerate().rev().max_by_key(|(_, entry)| entry.newest());

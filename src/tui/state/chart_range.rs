@@ -139,7 +139,11 @@ impl ChartRange {
         } else {
             spans.iter().find(|span| **span > shown)
         };
-        let next = next.copied().unwrap_or(shown);
+        self.show(next.copied().unwrap_or(shown), inputs, tables);
+    }
+
+    /// Shows this span; around the cursor if there is one.
+    pub fn show(&mut self, next: Duration, inputs: &Inputs, tables: &Snapshot) {
         (self.span, self.fitted) = (Some(next), None);
         if let Some(at) = self.cursor.filter(|_| inputs.has_history) {
             self.until = Some(at.after(next / 2)).filter(|until| *until < now(inputs, tables));

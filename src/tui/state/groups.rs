@@ -9,9 +9,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::engine::snapshot::{SiteState, Snapshot, ViewSnapshot};
-use crate::stats::{Beat, Beats, Counts};
+use crate::model::Timestamp;
+use crate::stats::{Beat, Beats, Counts, Latency};
 
 use super::overview_facts::is_incomplete;
+use super::site_list::trouble_since;
 use super::state_counts::is_down;
 
 #[derive(Clone, Debug, Default)]
@@ -114,19 +116,25 @@ pub struct GroupCounts {
     /// Those that are not up, down ones too.
     pub not_up: usize,
     pub worst: SiteState,
+    /// When the first of those in the worst state got there; of a group that is up, when the last one did.
+    pub since: Timestamp,
 }
 
 fn counts(snapshot: &Snapshot) -> HashMap<Arc<str>, GroupCounts> {
     let mut groups: HashMap<Arc<str>, GroupCounts> = HashMap::new();
     for site in &snapshot.sites {
         let Some(group) = &site.group else { continue };
-        let none = GroupCounts { sites: 0, down: 0, not_up: 0, worst: site.state };
+        let since = trouble_since(site);
+        let none = GroupCounts { sites: 0, down: 0, not_up: 0, worst: site.state, since };
         let counts = groups.entry(Arc::clone(group)).or_insert(none);
         counts.sites += 1;
         counts.down += usize::from(is_down(site));
         counts.not_up += usize::from(site.state != SiteState::Up);
         if (site.state as usize) < counts.worst as usize {
-            counts.worst = site.state;
+            (counts.worst, counts.since) = (site.state, since);
+        } else if site.state == counts.worst {
+            let is_up = site.state == SiteState::Up;
+            counts.since = if is_up { counts.since.max(since) } else { counts.since.min(since) };
         }
     }
     groups
@@ -139,6 +147,21 @@ pub struct GroupFigures {
     pub beats: Beats,
     /// Some member was not fully covered.
     pub incomplete: bool,
+    /// Response times: mean and maximum of all checks, percentiles of the worst member.
+    pub response: Option<Latency>,
+    /// The same of the times to first byte.
+    pub ttfb: Option<Latency>,
+}
+
+/// Mean and maximum of the values of both. Percentiles of a union cannot be computed from those of its parts; the worse ones
+/// are true of some member, and never better than those of the union.
+#[allow(clippy::cast_precision_loss, reason = "counts of checks")]
+fn worst(one: Option<Latency>, other: Option<Latency>) -> Option<Latency> {
+    let (Some(a), Some(b)) = (one, other) else { return one.or(other) };
+    let count = a.count + b.count;
+    let avg = (a.avg * a.count as f64 + b.avg * b.count as f64) / count.max(1) as f64;
+    let (max, p50, p90) = (a.max.max(b.max), a.p50.max(b.p50), a.p90.max(b.p90));
+    Some(Latency { count, avg, max, p50, p90, p95: a.p95.max(b.p95), p99: a.p99.max(b.p99) })
 }
 
 fn figures(snapshot: &Snapshot, view: &ViewSnapshot) -> HashMap<Arc<str>, GroupFigures> {
@@ -147,12 +170,15 @@ fn figures(snapshot: &Snapshot, view: &ViewSnapshot) -> HashMap<Arc<str>, GroupF
         let Some(group) = &site.group else { continue };
         let (counts, incomplete) = (row.summary.counts, is_incomplete(&row.summary));
         let Some(sum) = groups.get_mut(group) else {
-            groups.insert(Arc::clone(group), GroupFigures { counts, beats: row.beats.clone(), incomplete });
+            let (beats, response, ttfb) = (row.beats.clone(), row.summary.response, row.summary.ttfb);
+            groups.insert(Arc::clone(group), GroupFigures { counts, beats, incomplete, response, ttfb });
             continue;
         };
         sum.counts.up += counts.up;
         sum.counts.down += counts.down;
         sum.incomplete |= incomplete;
+        sum.response = worst(sum.response, row.summary.response);
+        sum.ttfb = worst(sum.ttfb, row.summary.ttfb);
         for (all, own) in sum.beats.cells.iter_mut().zip(&row.beats.cells) {
             *all = Beat { up: all.up + own.up, down: all.down + own.down };
         }
@@ -196,10 +222,17 @@ mod tests {
     fn a_group_is_as_bad_as_its_worst_member_and_sums_their_checks() {
         let snapshot = fixtures::five_sites().snapshot;
         let shop = counts(&snapshot)["shop"];
-        assert_eq!(shop, GroupCounts { sites: 2, down: 1, not_up: 2, worst: SiteState::Down });
+        assert_eq!((shop.sites, shop.down, shop.not_up, shop.worst), (2, 1, 2, SiteState::Down));
+        assert_eq!(shop.since, trouble_since(&snapshot.sites[0]), "it is down for as long as api");
         let figures = figures(&snapshot, &snapshot.views[0]);
         let counts = figures["shop"].counts;
         assert_eq!((counts.up, counts.down), (97 + 59, 23 + 1));
+        let own = |site: usize| snapshot.views[0].rows[site].summary.response.unwrap();
+        let times = figures["shop"].response.unwrap();
+        assert_eq!((times.count, times.max), (own(0).count + own(1).count, own(0).max.max(own(1).max)));
+        assert_eq!((times.p50, times.p95), (own(0).p50.max(own(1).p50), own(0).p95.max(own(1).p95)));
+        let sum = |latency: &Latency| latency.avg * f64::from(u32::try_from(latency.count).unwrap());
+        assert!((sum(&times) - sum(&own(0)) - sum(&own(1))).abs() < 1.0, "the mean of all checks");
         let last = figures["shop"].beats.cells[Beats::CELLS - 1];
         assert_eq!((last.up, last.down), (0, 2));
     }

@@ -30,7 +30,7 @@ use crate::model::{SiteIndex, Timestamp};
 use crate::stats::series::HOUR;
 use crate::stats::series::site_history::HistoryRequest;
 use crate::stats::series::usual::UsualRequest;
-use crate::tui::page::Page;
+use crate::tui::page::{IncidentPart, Page};
 
 use super::desktop::clipboard::{Clipboard, Copied};
 use super::desktop::protocol::DesktopProtocol;
@@ -38,6 +38,7 @@ use super::inputs::Inputs;
 use super::layout::{Demand, OverviewLayout};
 use super::past::cursor::TimeCursor;
 use super::settings::Settings;
+use super::settings::preferences::Preferences;
 use super::style::theme::Theme;
 use super::tuning::Tuning;
 use alert_lists::AlertLists;
@@ -64,10 +65,12 @@ pub struct UiState {
     pub(crate) tuning: Option<Tuning>,
     /// The alert whose incident is open, the last one also while its page is closed.
     pub(crate) incident: Option<Arc<AlertRecord>>,
-    /// Of the open incident only what the site answered is shown.
-    pub(crate) answer_alone: bool,
+    /// What its page shows.
+    pub(crate) incident_part: IncidentPart,
     /// How the screen looks.
     pub theme: Theme,
+    /// The terminal may still say what its background is.
+    pub(crate) awaits_background: bool,
     pub(crate) muted: bool,
     desktop: Option<DesktopProtocol>,
     pub(crate) clipboard: Option<Clipboard>,
@@ -75,6 +78,8 @@ pub struct UiState {
     pub(crate) copied: Option<Copied>,
     /// The dashboard gets clicks and the wheel; without it the terminal selects text.
     pub(crate) mouse: bool,
+    /// What the user set by key, now or in an earlier dashboard.
+    pub(crate) preferences: Preferences,
     /// Commands that were not sent yet.
     pub(crate) commands: Vec<SiteCommand>,
 }
@@ -84,8 +89,19 @@ impl UiState {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let sites = SiteTable::new(settings.sort);
-        let Settings { theme, bell, desktop, clipboard, .. } = *settings;
-        Self { sites, theme, muted: !bell, desktop, clipboard, mouse: true, ..Self::default() }
+        let Settings { theme, asks_background: awaits_background, bell, desktop, clipboard, mouse, remembered, .. } =
+            *settings;
+        Self {
+            sites,
+            theme,
+            awaits_background,
+            muted: !bell,
+            desktop,
+            clipboard,
+            mouse,
+            preferences: remembered,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn tables<'a>(&'a self, inputs: &Inputs<'a>) -> &'a Snapshot {

@@ -6,36 +6,26 @@
 use std::cmp::Ordering;
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
-use crate::model::{Cause, Flags, SortKey, Status, Timestamp};
+use crate::model::{Cause, Flags, Sort, SortKey, Status, Timestamp};
 use crate::stats::{Latency, Summary};
 
 /// The shortest part of a cause that a filter takes.
 const CAUSE_MIN: usize = 3;
 
-/// The sort keys, each with the letter that chooses it and its word.
-pub const SORT_KEYS: [(SortKey, char, &str); 8] = [
-    (SortKey::State, 's', "state"),
-    (SortKey::Name, 'n', "name"),
-    (SortKey::Availability, 'a', "avail"),
-    (SortKey::Average, 'v', "avg"),
-    (SortKey::P95, '9', "p95"),
-    (SortKey::Max, 'm', "max"),
-    (SortKey::Ttfb, 't', "ttfb"),
-    (SortKey::Certificate, 'c', "cert"),
+/// The sort keys, each with the letter that chooses it.
+pub const SORT_KEYS: [(SortKey, char); 11] = [
+    (SortKey::State, 's'),
+    (SortKey::Name, 'n'),
+    (SortKey::Availability, 'a'),
+    (SortKey::Average, 'v'),
+    (SortKey::P95, '9'),
+    (SortKey::Max, 'm'),
+    (SortKey::Ttfb, 't'),
+    (SortKey::Certificate, 'c'),
+    (SortKey::P50, '5'),
+    (SortKey::Since, 'i'),
+    (SortKey::Codes, 'f'),
 ];
-
-pub fn word(key: SortKey) -> &'static str {
-    SORT_KEYS.iter().find(|(of, ..)| *of == key).map_or("state", |(.., word)| word)
-}
-
-/// An order of rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sort {
-    /// The figure or text that decides.
-    pub key: SortKey,
-    /// In the opposite order.
-    pub reversed: bool,
-}
 
 /// Words that a site has to match, all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,6 +112,18 @@ pub fn warned_days(site: &SiteSnapshot, now: Timestamp) -> Option<i64> {
     certificate_days(site, now).filter(|days| is_sound || *days < 0)
 }
 
+/// The start of the state: for a site that counts as down the start of its incident, not the last change of its mark.
+pub fn trouble_since(site: &SiteSnapshot) -> Timestamp {
+    match site.state {
+        SiteState::Down | SiteState::Recovering => incident_since(site),
+        _ => site.since,
+    }
+}
+
+pub fn incident_since(site: &SiteSnapshot) -> Timestamp {
+    site.incident.map_or(site.since, |incident| incident.since)
+}
+
 /// The listed sites as indices into the snapshot, in order, by the figures of the view at index `view`.
 pub fn arrange(snapshot: &Snapshot, filter: &SiteFilter, sort: Sort, view: usize) -> Vec<usize> {
     let all = filter.is_blank();
@@ -164,7 +166,7 @@ fn by_state<'a>(passing: impl Iterator<Item = (usize, &'a SiteSnapshot)>, revers
 }
 
 /// A number that is smaller for a site further up.
-#[allow(clippy::cast_precision_loss, reason = "days are few")]
+#[allow(clippy::cast_precision_loss, reason = "days and checks are few")]
 fn figure(key: SortKey, site: &SiteSnapshot, summary: Option<&Summary>, now: Timestamp) -> Option<f64> {
     let response = |pick: fn(&Latency) -> f64| summary?.response.as_ref().map(|latency| -pick(latency));
     match key {
@@ -175,6 +177,11 @@ fn figure(key: SortKey, site: &SiteSnapshot, summary: Option<&Summary>, now: Tim
         SortKey::Max => response(|latency| f64::from(latency.max)),
         SortKey::Ttfb => summary?.ttfb.as_ref().map(|latency| -latency.avg),
         SortKey::Certificate => certificate_days(site, now).map(|days| days as f64),
+        SortKey::P50 => response(|latency| f64::from(latency.p50)),
+        SortKey::Since => Some(now.since(trouble_since(site)).as_secs_f64()),
+        SortKey::Codes => {
+            summary.filter(|summary| summary.counts.checks() > 0).map(|summary| -(summary.counts.down as f64))
+        }
     }
 }
 

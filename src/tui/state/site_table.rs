@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use crate::engine::snapshot::Snapshot;
-use crate::model::{SortKey, Timestamp};
+use crate::model::{Sort, SortKey, Timestamp};
 
 use super::groups::GroupedList;
 use super::overview_facts::OverviewFacts;
-use super::site_list::{SiteFilter, Sort, arrange};
+use super::site_list::{SiteFilter, arrange};
 
 #[derive(Clone, Debug, Default)]
 pub struct SiteTable {
@@ -35,8 +35,8 @@ pub struct SiteTable {
 }
 
 impl SiteTable {
-    pub fn new(key: SortKey) -> Self {
-        Self { sort: Sort { key, reversed: false }, ..Self::default() }
+    pub fn new(sort: Sort) -> Self {
+        Self { sort, ..Self::default() }
     }
 
     /// What the tables show: the snapshot, or the one at which the user froze them.

@@ -12,6 +12,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::model::text::is_harmful;
+use crate::tui::style::click::Click;
 use crate::tui::style::role::Role;
 
 /// A text and its meaning.
@@ -21,6 +22,8 @@ pub struct Span {
     pub text: Cow<'static, str>,
     /// Its meaning.
     pub role: Role,
+    /// What a click on it does.
+    pub(crate) click: Option<Click>,
 }
 
 /// One row of a screen, from its left edge.
@@ -28,6 +31,8 @@ pub struct Span {
 pub struct Line {
     spans: Vec<Span>,
     width: usize,
+    /// What a click does where no span says it.
+    click: Option<Click>,
 }
 
 impl Line {
@@ -41,17 +46,46 @@ impl Line {
 
     /// Appends `text`.
     pub fn push(&mut self, role: Role, text: impl Into<Cow<'static, str>>) {
-        let text = text.into();
+        self.append(role, text.into(), None);
+    }
+
+    /// Appends `text`; a click on it does `click`.
+    pub(crate) fn button(&mut self, role: Role, text: impl Into<Cow<'static, str>>, click: Click) {
+        self.append(role, text.into(), Some(click));
+    }
+
+    fn append(&mut self, role: Role, text: Cow<'static, str>, click: Option<Click>) {
         if !text.is_empty() {
             self.width += width(&text);
-            self.spans.push(Span { text, role });
+            self.spans.push(Span { text, role, click });
         }
+    }
+
+    /// The line; a click on it does `click` wherever no part of it says otherwise.
+    #[must_use]
+    pub(crate) fn doing(self, click: Click) -> Self {
+        Self { click: Some(click), ..self }
+    }
+
+    /// What a click in this column does.
+    pub(crate) fn click_at(&self, column: usize) -> Option<Click> {
+        let mut right = 0;
+        let span = self.spans.iter().find(|span| {
+            right += width(&span.text);
+            column < right
+        });
+        span.and_then(|span| span.click).or(self.click)
+    }
+
+    /// What a click does where no part of the line says it.
+    pub(crate) const fn area(&self) -> Option<Click> {
+        self.click
     }
 
     /// Appends `text`, to the last span if that has the same role.
     pub fn join(&mut self, role: Role, text: &str) {
         match self.spans.last_mut() {
-            Some(span) if span.role == role => {
+            Some(span) if span.role == role && span.click.is_none() => {
                 self.width += width(text);
                 span.text.to_mut().push_str(text);
             }
@@ -85,12 +119,12 @@ impl Line {
         if self.width <= max {
             return self;
         }
-        let mut line = Self::default();
+        let mut line = Self { click: self.click, ..Self::default() };
         for span in self.spans {
             let room = max - line.width;
             let text = if width(&span.text) <= room { span.text } else { head(&span.text, room).to_owned().into() };
             let full = text.is_empty();
-            line.push(span.role, text);
+            line.append(span.role, text, span.click);
             if full {
                 break;
             }
@@ -235,6 +269,7 @@ pub fn short_name(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::keymap::Action;
     use proptest::prelude::*;
 
     #[test]
@@ -250,6 +285,22 @@ mod tests {
         ] {
             assert_eq!(cut_middle(name, cells), shown, "{name} in {cells}");
         }
+    }
+
+    #[test]
+    fn a_click_finds_the_part_that_is_drawn_there() {
+        let mut line = Line::of(Role::Plain, "日本 ").doing(Click::Chart);
+        line.button(Role::Key, "q", Click::Press(Action::Filter));
+        line.push(Role::Plain, " x");
+        let (key, area) = (Some(Click::Press(Action::Filter)), Some(Click::Chart));
+        for (column, found) in [(0, area), (4, area), (5, key), (6, area), (99, area)] {
+            assert_eq!(line.click_at(column), found, "{column}");
+        }
+        let mut cut = line.clone().fit(6).with_cursor(10).in_role(Role::Fresh);
+        assert_eq!((cut.click_at(5), cut.click_at(8)), (key, area), "looks change, and where it leads does not");
+        cut.join(Role::Fresh, "y");
+        assert_eq!(cut.click_at(10), area);
+        assert_eq!(Line::default().click_at(0), None);
     }
 
     #[test]

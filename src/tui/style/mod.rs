@@ -1,5 +1,6 @@
 //! The look of text: lines, roles, symbols, themes, and times in words.
 
+pub(crate) mod click;
 pub(crate) mod line;
 pub(crate) mod role;
 pub(crate) mod symbols;

@@ -24,6 +24,7 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use crate::model::lock::lock;
 use crate::panic_hook;
+use crate::tui::input::background::QUESTION;
 use crate::tui::input::key::Key;
 use crate::tui::input::reader::{Input, is_foreground};
 use crate::tui::render::{Screen, render};
@@ -41,6 +42,8 @@ const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
 /// How often to check whether the lock is free or this is the job in the foreground, and how many times for the lock.
 const POLL: Duration = Duration::from_millis(10);
 const LOCK_POLLS: u32 = 30;
+/// How often to look for an answer at the end.
+const ANSWER_LOOKS: u32 = 10;
 
 struct OwnedTerminal {
     /// The session has it.
@@ -61,14 +64,16 @@ pub struct TerminalSession {
     title: String,
     input: Input,
     mouse: bool,
+    /// The terminal was asked for its background and has not answered.
+    is_asked: bool,
 }
 
 impl TerminalSession {
-    /// Takes the terminal.
+    /// Takes the terminal, and asks it for its background if `asks`. Does not wait for the answer.
     ///
     /// # Errors
     /// There is none, or it cannot be set up; then it is unchanged.
-    pub fn enter() -> io::Result<Self> {
+    pub fn enter(asks: bool) -> io::Result<Self> {
         HOOK.call_once(|| {
             let next = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
@@ -85,7 +90,10 @@ impl TerminalSession {
         let built = Input::open().and_then(|input| {
             let viewport = Viewport::Fixed(area(size));
             let terminal = Terminal::with_options(AnsiBackend(FrameWriter::default()), TerminalOptions { viewport })?;
-            Ok(Self { terminal, size, title: String::new(), input, mouse: false })
+            if asks {
+                FrameWriter(QUESTION.to_vec()).flush()?;
+            }
+            Ok(Self { terminal, size, title: String::new(), input, mouse: false, is_asked: asks })
         });
         if built.is_err() {
             restore();
@@ -100,7 +108,10 @@ impl Console for TerminalSession {
     }
 
     fn wait(&mut self, timeout: Duration, keys: &mut Vec<Key>) -> io::Result<()> {
-        self.input.wait(timeout, keys)
+        let before = keys.len();
+        self.input.wait(timeout, keys)?;
+        self.is_asked &= !keys[before..].iter().any(|key| matches!(key, Key::Background { .. }));
+        Ok(())
     }
 
     fn draw(&mut self, screen: &Screen, theme: Theme, effects: &TerminalEffects) -> io::Result<()> {
@@ -148,6 +159,16 @@ impl Console for TerminalSession {
 }
 
 impl TerminalSession {
+    /// Waits a little for an answer that is due, so that it is not typed into the shell that comes next.
+    pub fn await_answer(&mut self) {
+        let mut keys = Vec::new();
+        for _ in 0..ANSWER_LOOKS {
+            if !self.is_asked || self.wait(POLL, &mut keys).is_err() {
+                return;
+            }
+        }
+    }
+
     /// Takes the terminal again as soon as this is the job in the foreground, unless the dashboard is stopped before that.
     fn retake(&mut self, job: &JobControl) -> io::Result<()> {
         while !is_foreground() {

@@ -17,8 +17,8 @@ use crate::engine::snapshot::{
 };
 use crate::model::text::document::{Document, Row as DocumentRow, Section, Table};
 use crate::model::{
-    Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status,
-    StoreHealth, Timeframe, Timestamp, Watching,
+    Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SiteSlot, Status, StoreHealth,
+    Timeframe, Timestamp, Watching,
 };
 use crate::stats::series::site_history::{HistoryBuilder, HistoryRequest, SiteHistory};
 use crate::stats::series::usual::{Usual, UsualRequest, UsualTimes};
@@ -27,7 +27,7 @@ use crate::tui::inputs::{About, Inputs};
 use crate::tui::settings::Settings;
 use crate::tui::state::UiState;
 use crate::tui::style::theme::{Scheme, Theme};
-use crate::tui::{Clipboard, ManualCheck, PastOverview, Symbols};
+use crate::tui::{Arrangement, Clipboard, ManualCheck, PastOverview, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.
 pub fn now() -> Timestamp {
@@ -49,6 +49,7 @@ pub struct World {
     pub manual_checks: Vec<ManualCheck>,
     pub zone: TimeZone,
     pub about: About,
+    pub arrangement: Arrangement,
     pub now: Timestamp,
     /// What the user turned to.
     pub past: Option<PastOverview>,
@@ -77,6 +78,7 @@ impl World {
             zone: &self.zone,
             about: &self.about,
             past: None,
+            arrangement: &self.arrangement,
         }
     }
 
@@ -88,7 +90,7 @@ impl World {
 
 pub fn settings() -> Settings {
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    Settings { theme, bell: true, desktop: None, clipboard: Some(Clipboard::Terminal), sort: SortKey::State }
+    Settings { clipboard: Some(Clipboard::Terminal), ..Settings::of(theme) }
 }
 
 pub fn state() -> UiState {
@@ -518,6 +520,7 @@ pub fn world(made: &[Made]) -> World {
         incidents: IncidentList::default(),
         manual_checks: Vec::new(),
         zone: TimeZone::fixed(jiff::tz::offset(1)),
+        arrangement: Arrangement::default(),
         about: About {
             version: "0.1.0 (abc1234)".to_owned(),
             config: Some("sites.yaml".to_owned()),

@@ -626,3 +626,75 @@ mod properties {
         }
     }
 }
+
+/// Keys and columns that the user arranged.
+mod arranged {
+    use super::*;
+    use crate::tui::Arrangement;
+    use crate::tui::arrangement::column::Column;
+    use crate::tui::arrangement::keys::Keymap;
+    use crate::tui::page::Page;
+
+    fn world() -> fixtures::World {
+        let mut world = fixtures::five_sites();
+        let keys = Keymap::new(vec![
+            ("sort", vec![Key::Char('o')]),
+            ("groups", vec![Key::Char('s')]),
+            ("back", vec![Key::Backspace]),
+            ("help", vec![Key::Ctrl('g')]),
+            ("previous-row", vec![Key::Char('e')]),
+            ("silence", vec![]),
+        ]);
+        world.arrangement = Arrangement { keys, columns: vec![Column::Bar, Column::P99, Column::Availability] };
+        world
+    }
+
+    fn pressed(world: &fixtures::World, keys: &[Key], size: Size) -> (UiState, String) {
+        let mut state = fixtures::state();
+        state.settle(&world.inputs(), size);
+        for key in keys {
+            state.act(key, &world.inputs(), size);
+        }
+        let text = view(&world.inputs(), &state, size).text();
+        (state, text)
+    }
+
+    #[test]
+    fn keys_do_what_the_user_gave_them() {
+        let world = world();
+        let size = Size { width: 120, height: 40 };
+        let (state, text) = pressed(&world, &[Key::Char('o'), Key::Char('n')], size);
+        assert!(text.contains("sort name"), "{text}");
+        assert_eq!(state.nav.page(), Page::Overview);
+        let (state, _) = pressed(&world, &[Key::Char('?')], size);
+        assert_eq!(state.nav.page(), Page::Overview, "the usual key is free now");
+        let (state, _) = pressed(&world, &[Key::Ctrl('g'), Key::Esc], size);
+        assert_eq!(state.nav.page(), Page::Help);
+        let (state, _) = pressed(&world, &[Key::Ctrl('g'), Key::Backspace], size);
+        assert_eq!(state.nav.page(), Page::Overview);
+    }
+
+    #[test]
+    fn footer_and_help_show_the_keys_that_hold() {
+        let world = world();
+        let (_, text) = pressed(&world, &[], Size { width: 160, height: 40 });
+        let footer = text.lines().last().unwrap();
+        for (there, words) in
+            [(true, "o sort"), (true, "s groups"), (true, "^G help"), (false, "silence"), (true, "r recheck")]
+        {
+            assert_eq!(footer.contains(words), there, "{words}: {footer}");
+        }
+        let (_, text) = pressed(&world, &[Key::Ctrl('g')], Size { width: 120, height: 40 });
+        for words in ["j e ↓ ", "Backspace closes", "o         sort the sites"] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+
+    #[test]
+    fn columns_come_in_the_order_of_the_user() {
+        let (_, text) = pressed(&world(), &[], Size { width: 120, height: 40 });
+        let head = text.lines().find(|line| line.contains("SITE")).unwrap();
+        let words: Vec<&str> = head.split_whitespace().collect();
+        assert_eq!(words, ["SITE", "-10m───────────────────────now", "P99", "AVAIL"], "{head}");
+    }
+}

@@ -8,7 +8,7 @@ use crate::model::text::clean_line;
 use crate::tui::desktop::clipboard::{self, Copied};
 use crate::tui::inputs::Inputs;
 use crate::tui::keymap::Action;
-use crate::tui::page::Page;
+use crate::tui::page::{IncidentPart, Page};
 use crate::tui::state::UiState;
 use crate::tui::style::time_text;
 
@@ -31,14 +31,14 @@ impl UiState {
     /// Opens the page of the incident that `alert` is about, with the chart of its site at it.
     pub(crate) fn open_incident(&mut self, alert: Arc<AlertRecord>, inputs: &Inputs) {
         self.show_at(&alert, inputs);
-        (self.incident, self.answer_alone) = (Some(alert), false);
+        (self.incident, self.incident_part) = (Some(alert), IncidentPart::All);
         self.nav.open(Page::Incident);
     }
 
     /// Shows what the site answered to the first failed check of the incident; on its page this is a toggle.
     fn show_answer(&mut self, inputs: &Inputs) {
         let before = self.nav.page();
-        let is_shown = before == Page::Incident && self.answer_alone;
+        let is_shown = before == Page::Incident && self.incident_part == IncidentPart::Answer;
         match before {
             Page::Incident => self.nav.open(Page::Incident),
             Page::Alerts => {
@@ -49,7 +49,7 @@ impl UiState {
             _ => self.open_incident_of_site(inputs),
         }
         if self.nav.page() == Page::Incident {
-            self.answer_alone = !is_shown;
+            self.incident_part = if is_shown { IncidentPart::All } else { IncidentPart::Answer };
         }
     }
 

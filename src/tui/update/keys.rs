@@ -1,4 +1,4 @@
-//! What keys change: a key is an [`Action`] by the table of [`keymap`], or a character of what is typed.
+//! What keys change: a key is an [`Action`] by the [keys](crate::tui::arrangement::keys) that hold, or a character of what is typed.
 
 use std::sync::Arc;
 
@@ -8,13 +8,14 @@ use ratatui::layout::Size;
 use crate::alert::incident::list::ListedIncident;
 use crate::alert::incident::order::next_silence;
 use crate::engine::snapshot::SiteSnapshot;
+use crate::model::SortKey;
 use crate::model::command::{SiteCommand, next_pause};
 use crate::model::text::clean_line;
 use crate::model::time::next_clock::next_clock;
 use crate::tui::incident_marks::own_silence;
 use crate::tui::input::key::Key;
 use crate::tui::inputs::Inputs;
-use crate::tui::keymap::{self, Action};
+use crate::tui::keymap::Action;
 use crate::tui::layout::OverviewLayout;
 use crate::tui::page::{ExitRequest, InputMode, Page};
 use crate::tui::state::UiState;
@@ -37,11 +38,12 @@ impl UiState {
         match (key, self.nav.mode) {
             (Key::Ctrl('c'), _) => return Some(ExitRequest::Interrupt),
             (Key::Ctrl('z'), _) => return Some(ExitRequest::Suspend),
-            (&Key::Mouse(what, column, row), _) => self.point(what, (column, row), inputs, size),
+            (&Key::Mouse(what, column, row), _) => exit = self.point(what, (column, row), inputs, size),
+            (&Key::Background { is_light }, _) => self.learn_background(is_light),
             (_, InputMode::Filter) => self.type_filter(key),
             (_, InputMode::Sort) => self.choose_sort_key(key),
             (_, InputMode::Keys) => {
-                let action = keymap::of(key, self.nav.page())?;
+                let action = inputs.arrangement.keys.action(key, self.nav.page())?;
                 if !self.refuses(action, inputs) {
                     exit = self.perform(action, inputs, size);
                 }
@@ -51,7 +53,7 @@ impl UiState {
         exit
     }
 
-    fn perform(&mut self, action: Action, inputs: &Inputs, size: Size) -> Option<ExitRequest> {
+    pub(crate) fn perform(&mut self, action: Action, inputs: &Inputs, size: Size) -> Option<ExitRequest> {
         let plan = self.plan(inputs, size);
         let page = self.page_rows(&plan, size);
         let rows = |rows: usize| isize::try_from(rows).unwrap_or(isize::MAX);
@@ -110,12 +112,13 @@ impl UiState {
             Action::CheckNow | Action::Pause => self.command(action, inputs),
             Action::Acknowledge => self.acknowledge(inputs),
             Action::Silence => self.silence(inputs),
-            Action::Alerts => self.open_alerts(),
+            Action::Alerts if self.nav.page() != Page::Alerts => self.open_alerts(),
             Action::NewestAlert => self.open_newest_alert(),
             Action::ToggleTheme | Action::ToggleBell | Action::ToggleMouse => self.toggle(action, inputs),
-            Action::ToggleHelp if self.nav.page() == Page::Help => self.nav.back(),
+            Action::Back | Action::Alerts => self.back(),
+            // The help is closed by its own key, and by the one that leaves.
+            Action::ToggleHelp | Action::Exit(ExitRequest::Plain) if self.nav.page() == Page::Help => self.nav.back(),
             Action::ToggleHelp => self.nav.open(Page::Help),
-            Action::Back => self.back(),
             Action::Exit(exit) => return Some(exit),
         }
         None
@@ -137,6 +140,7 @@ impl UiState {
         let said = match action {
             Action::ToggleTheme => {
                 self.theme.scheme = self.theme.scheme.toggled();
+                (self.preferences.scheme, self.awaits_background) = (Some(self.theme.scheme), false);
                 match self.theme.scheme {
                     Scheme::Dark => "theme for a dark background",
                     Scheme::Light => "theme for a light background",
@@ -148,10 +152,18 @@ impl UiState {
             }
             _ => {
                 self.mouse = !self.mouse;
+                self.preferences.mouse = Some(self.mouse);
                 if self.mouse { "mouse on: clicks and the wheel work" } else { "mouse off: the terminal selects text" }
             }
         };
         self.timers.say(said, inputs.now);
+    }
+
+    /// The terminal says what its background is. Only the first answer to a question of ours counts, and the user knows better.
+    fn learn_background(&mut self, is_light: bool) {
+        if std::mem::take(&mut self.awaits_background) {
+            self.theme.scheme = if is_light { Scheme::Light } else { Scheme::Dark };
+        }
     }
 
     /// Shows the next view; where there is room for all of them, these come after the last one.
@@ -294,8 +306,14 @@ impl UiState {
     fn choose_sort_key(&mut self, key: &Key) {
         self.nav.mode = InputMode::Keys;
         let Key::Char(letter) = key else { return };
-        if let Some(&(key, ..)) = SORT_KEYS.iter().find(|(_, of, _)| of == letter) {
-            self.sites.sort_by(key);
+        if let Some(&(key, _)) = SORT_KEYS.iter().find(|(_, of)| of == letter) {
+            self.sort_by(key);
         }
+    }
+
+    /// Sorts by `key`; in reverse if the rows are sorted by it already.
+    pub(crate) fn sort_by(&mut self, key: SortKey) {
+        self.sites.sort_by(key);
+        self.preferences.sort = Some(self.sites.sort());
     }
 }

@@ -1,182 +1,86 @@
 //! Applies clicks and the wheel to the state.
 //!
-//! On the overview a click selects the site of its row, and opens it when it was selected already; on the head of a
-//! column it sorts, on a tab it turns to that view, on the alerts it opens them. On the page of alerts a click selects one,
-//! and opens its incident when it was selected already. Elsewhere a click on the first line goes back, and one on the chart of a site
-//! puts its cursor there. The wheel scrolls what is under the pointer, three lines per notch; over the chart of a site it
-//! zooms one span per notch, inwards when it turns away from the user.
+//! What a click does is part of what is drawn ([`Click`]): the screen is drawn once more, and the cell under the pointer says
+//! it. The wheel scrolls what is under the pointer, three lines per notch; over the chart of a site it zooms one span per
+//! notch, inwards when it turns away from the user.
 
 use ratatui::layout::Size;
 
-use crate::model::SortKey;
 use crate::tui::input::key::Mouse;
 use crate::tui::inputs::Inputs;
-use crate::tui::layout::OverviewLayout;
-use crate::tui::page::Page;
+use crate::tui::keymap::Action;
+use crate::tui::page::{ExitRequest, InputMode, Page};
 use crate::tui::screen::view;
-use crate::tui::state::{UiState, banner};
-use crate::tui::style::line::width;
+use crate::tui::state::UiState;
+use crate::tui::style::click::Click;
 use crate::tui::view::frame::Frame;
-use crate::tui::view::table::columns;
-use crate::tui::view::{alerts, site};
+use crate::tui::view::site;
 
 const NOTCH: isize = 3;
 
-/// A part of the overview.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
-    /// The title of a view.
-    Title,
-    /// The heads of the columns.
-    Head,
-    /// So many rows below the first one shown.
-    Row(usize),
-    AlertsTitle,
-    /// This line of the alerts, below their title.
-    Alerts(usize),
-    Nothing,
-}
-
 impl UiState {
-    /// Does what `mouse` asks for at the cell `at` (column, row).
-    pub(crate) fn point(&mut self, mouse: Mouse, at: (u16, u16), inputs: &Inputs, size: Size) {
-        let row = usize::from(at.1);
-        let is_overview = self.nav.page() == Page::Overview;
+    /// Does what `mouse` asks for at the cell `at` (column, row). Some if the user leaves.
+    pub(crate) fn point(&mut self, mouse: Mouse, at: (u16, u16), inputs: &Inputs, size: Size) -> Option<ExitRequest> {
+        let screen = view(inputs, self, size);
+        let line = screen.lines.get(usize::from(at.1))?;
+        let column = usize::from(at.0);
         let by = match mouse {
-            Mouse::Click if is_overview => return self.click(at, inputs, size),
-            Mouse::Click if row == 0 => return self.back(),
-            Mouse::Click if self.nav.page() == Page::Alerts => return self.click_alert(row, inputs, size),
-            Mouse::Click => return self.point_at_chart(at, inputs, size),
+            Mouse::Click => return self.click(line.click_at(column)?, column, inputs, size),
             Mouse::WheelUp => -NOTCH,
             Mouse::WheelDown => NOTCH,
         };
-        let plan = self.plan(inputs, size);
-        if self.nav.page() == Page::Site && self.is_over_chart(&plan, row, inputs, size) {
-            self.chart.zoom(mouse == Mouse::WheelUp, inputs, self.sites.tables(inputs.snapshot));
-        } else if is_overview && matches!(self.target(&plan, row, inputs), Target::Alerts(_) | Target::AlertsTitle) {
-            self.alerts.scroll_region(by.signum());
-        } else {
-            self.scroll(by, inputs);
-        }
-    }
-
-    /// Puts the cursor of the chart on the cell under the pointer.
-    fn point_at_chart(&mut self, (column, row): (u16, u16), inputs: &Inputs, size: Size) {
-        let plan = self.plan(inputs, size);
-        if self.nav.page() != Page::Site || !self.is_over_chart(&plan, usize::from(row), inputs, size) {
-            return;
-        }
-        if let Some(at) = site::cell_at(&Frame::of(inputs, self, size, &plan), usize::from(column)) {
-            self.chart.point(at);
-        }
-    }
-
-    /// Whether line `row` of the page of a site is part of its chart; [`view`] decides where the page lies.
-    fn is_over_chart(&self, plan: &OverviewLayout, row: usize, inputs: &Inputs, size: Size) -> bool {
-        let above = 1 + usize::from(banner::is_shown(inputs, &self.timers, &self.sites.facts));
-        let height = match plan.below {
-            0 => usize::from(size.height).saturating_sub(above + 2),
-            below => below - 1,
-        };
-        let from = usize::from(size.height).saturating_sub(2 + height);
-        let Some(row) = row.checked_sub(from).filter(|_| !plan.summary) else { return false };
-        site::is_chart(&Frame::of(inputs, self, size, plan), height, row)
-    }
-
-    fn click(&mut self, (column, row): (u16, u16), inputs: &Inputs, size: Size) {
-        let plan = self.plan(inputs, size);
-        match self.target(&plan, usize::from(row), inputs) {
-            Target::Title if plan.tabs => {
-                if let Some(view) = self.tab_at((column, row), inputs, size) {
-                    self.sites.show_view(view);
-                }
+        match line.area() {
+            Some(Click::Chart) => {
+                self.chart.zoom(mouse == Mouse::WheelUp, inputs, self.sites.tables(inputs.snapshot));
             }
-            Target::Head => {
-                if let Some(key) = self.head_at(usize::from(column), size) {
-                    self.sites.sort_by(key);
-                }
-            }
-            Target::Row(below) => {
-                if self.sites.select(below, inputs.snapshot) == Some(true) {
-                    self.open(inputs);
-                }
-            }
-            Target::AlertsTitle => self.open_alerts(),
-            Target::Alerts(line) => {
-                let region =
-                    alerts::entry_at(&Frame::of(inputs, self, size, &plan), &self.alerts.region(), plan.alerts, line);
-                self.open_alerts();
-                if let Some(entry) = region {
-                    self.alerts.select_in_region(entry);
-                }
-            }
-            Target::Title | Target::Nothing => {}
-        }
-    }
-
-    /// On the page of alerts a click selects an alert; a second one opens it.
-    fn click_alert(&mut self, row: usize, inputs: &Inputs, size: Size) {
-        let above = 1 + usize::from(banner::is_shown(inputs, &self.timers, &self.sites.facts));
-        let height = usize::from(size.height).saturating_sub(above + 2);
-        let plan = self.plan(inputs, size);
-        let Some(line) = row.checked_sub(above).filter(|line| *line < height && !plan.summary) else { return };
-        let entry = alerts::entry_at(&Frame::of(inputs, self, size, &plan), &self.alerts.page(), height, line);
-        if entry.is_some_and(|entry| self.alerts.select(entry)) {
-            self.open(inputs);
-        }
-    }
-
-    /// The part of the overview in line `row`; the order of the parts is that of [`view`].
-    fn target(&self, plan: &OverviewLayout, row: usize, inputs: &Inputs) -> Target {
-        let above = 1 + usize::from(banner::is_shown(inputs, &self.timers, &self.sites.facts));
-        let Some(mut row) = row.checked_sub(above).filter(|_| !plan.summary) else { return Target::Nothing };
-        for placed in &plan.views {
-            let head = usize::from(placed.head);
-            match row {
-                0 => return Target::Title,
-                1 if placed.head => return Target::Head,
-                _ if row < 1 + head + placed.rows => return Target::Row(row - 1 - head),
-                _ => row -= 1 + head + placed.rows,
-            }
-        }
-        match row.checked_sub(usize::from(plan.range)) {
-            Some(0) if plan.alerts > 0 => Target::AlertsTitle,
-            Some(line) if line < plan.alerts => Target::Alerts(line),
-            _ => Target::Nothing,
-        }
-    }
-
-    /// What a click on the head at this column sorts by; the mark stands for the state.
-    fn head_at(&self, column: usize, size: Size) -> Option<SortKey> {
-        let mut left = 2;
-        if column < left {
-            return Some(SortKey::State);
-        }
-        for (head, cells) in columns::choose(usize::from(size.width), &self.sites.facts, self.sites.groups.is_on()) {
-            if column < left + cells {
-                return head.sort_key();
-            }
-            left += cells + 1;
+            Some(Click::InRegion(_) | Click::Press(Action::Alerts)) => self.alerts.scroll_region(by.signum()),
+            _ => self.scroll(by, inputs),
         }
         None
     }
 
-    /// The tab at this cell: the span that begins with its number in brackets.
-    fn tab_at(&self, (column, row): (u16, u16), inputs: &Inputs, size: Size) -> Option<usize> {
-        let screen = view(inputs, self, size);
-        let mut right = 0;
-        let span = screen.lines.get(usize::from(row))?.spans().iter().find(|span| {
-            right += width(&span.text);
-            usize::from(column) < right
-        })?;
-        let number: usize = span.text.strip_prefix('[')?.split(']').next()?.parse().ok()?;
-        number.checked_sub(1)
+    fn click(&mut self, click: Click, column: usize, inputs: &Inputs, size: Size) -> Option<ExitRequest> {
+        match click {
+            Click::Press(action) => return self.perform(action, inputs, size),
+            Click::Sort(key) => {
+                self.nav.mode = InputMode::Keys;
+                self.sort_by(key);
+            }
+            Click::View(index) => self.sites.show_view(index),
+            Click::Period(span) => self.chart.show(span, inputs, self.sites.tables(inputs.snapshot)),
+            Click::Row(below) => {
+                if self.sites.select(below, inputs.snapshot) == Some(true) && self.nav.page() == Page::Overview {
+                    self.open(inputs);
+                }
+            }
+            Click::Alert(entry) => {
+                if self.alerts.select(entry) {
+                    self.open(inputs);
+                }
+            }
+            Click::InRegion(entry) => {
+                self.open_alerts();
+                self.alerts.select_in_region(entry);
+            }
+            Click::Recorded(index) => {
+                self.open_alerts();
+                self.alerts.select_recorded(index);
+            }
+            Click::Chart => {
+                let plan = self.plan(inputs, size);
+                if let Some(at) = site::cell_at(&Frame::of(inputs, self, size, &plan), column) {
+                    self.chart.point(at);
+                }
+            }
+        }
+        None
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SortKey;
     use crate::tui::input::key::Key;
     use crate::tui::tests::fixtures;
     use crate::tui::tests::fixtures::World;
@@ -221,7 +125,8 @@ mod tests {
                 state.act(&key, &world.inputs(), SIZE);
             }
             let screen = view(&world.inputs(), &state, SIZE);
-            for y in 0..24 {
+            // Below them is the footer, whose keys are no rows.
+            for y in 0..23 {
                 let mut clicked = state.clone();
                 let before = clicked.sites.row();
                 clicked.sites.forget_cursor();
@@ -252,6 +157,74 @@ mod tests {
                 "column {column}"
             );
         }
+    }
+
+    #[test]
+    fn a_key_that_is_shown_does_the_same_when_it_is_clicked() {
+        let size = Size { width: 200, height: 60 };
+        let world = fixtures::with_history(100);
+        for pages in ["", "a", "\r", "T", "?", "\r?", "d", "\rc"] {
+            let mut state = fixtures::state();
+            state.settle(&world.inputs(), size);
+            for c in pages.chars() {
+                let key = if c == '\r' { Key::Enter } else { Key::Char(c) };
+                state.act(&key, &world.inputs(), size);
+            }
+            let footer = view(&world.inputs(), &state, size).lines.pop().unwrap();
+            let mut left = 0;
+            let mut clicked = 0;
+            for span in footer.spans() {
+                let column = u16::try_from(left).unwrap();
+                left += crate::tui::style::line::width(&span.text);
+                if span.role != crate::tui::Role::Key {
+                    continue;
+                }
+                let key = match &*span.text {
+                    "Enter" => Key::Enter,
+                    "Esc" => Key::Esc,
+                    "Tab" => Key::Tab,
+                    "←" => Key::Left,
+                    "→" => Key::Right,
+                    text => Key::Char(text.chars().next().unwrap()),
+                };
+                let (mut by_key, mut by_click) = (state.clone(), state.clone());
+                let exit = by_key.act(&key, &world.inputs(), size);
+                let left = by_click.act(&Key::Mouse(Mouse::Click, column, 59), &world.inputs(), size);
+                assert_eq!(exit, left, "{key:?} on {pages:?}");
+                let [pressed, pointed] = [by_key, by_click].map(|state| view(&world.inputs(), &state, size));
+                assert_eq!(pressed, pointed, "{key:?} on {pages:?}");
+                clicked += 1;
+            }
+            assert!(clicked > 0, "{pages:?}: {}", footer.text());
+        }
+    }
+
+    #[test]
+    fn every_tab_of_a_site_can_be_clicked() {
+        let (world, size) = (fixtures::with_history(100), Size { width: 120, height: 40 });
+        let mut opened = fixtures::state();
+        opened.settle(&world.inputs(), size);
+        opened.act(&Key::Enter, &world.inputs(), size);
+        let click = |state: &UiState, part: &str, words: &str| {
+            let lines = view(&world.inputs(), state, size).lines;
+            let (row, line) = lines.iter().enumerate().find(|(_, line)| line.text().contains(part)).unwrap();
+            let text = line.text();
+            let column = crate::tui::style::line::width(&text[..text.rfind(words).unwrap()]);
+            let mut state = state.clone();
+            let at = Key::Mouse(Mouse::Click, u16::try_from(column).unwrap(), u16::try_from(row).unwrap());
+            assert_eq!(state.act(&at, &world.inputs(), size), None);
+            state
+        };
+        let hour = click(&opened, "Response time ·", "1 h");
+        assert_eq!(hour.chart.span(&world.inputs(), &world.snapshot), std::time::Duration::from_hours(1));
+        let shorter = click(&hour, "Response time ·", "1 min");
+        assert_eq!(shorter.chart.span(&world.inputs(), &world.snapshot), std::time::Duration::from_mins(1));
+        assert_eq!(click(&opened, "Phases ·", "1 h").sites.view(), 1);
+        assert_eq!(click(&opened, "‹ overview", "overview").nav.page(), Page::Overview);
+        let alert = click(&opened, "Website", "Website");
+        assert_eq!(alert.nav.page(), Page::Alerts);
+        let selected = alert.alerts.selected(world.inputs().alerts).unwrap();
+        assert_eq!(Some(&*selected.site), opened.sites.cursor());
     }
 
     #[test]

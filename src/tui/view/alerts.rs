@@ -8,10 +8,12 @@ use std::time::Duration;
 use crate::alert::{AlertRecord, AlertState};
 use crate::engine::snapshot::SiteState;
 use crate::model::figures;
+use crate::tui::keymap::Action;
 use crate::tui::page::Page;
 use crate::tui::state::alert_lines::{TIME_COLUMN, WIDE, texts};
 use crate::tui::state::alert_list::AlertEntry;
 use crate::tui::state::alert_lists::ListWindow;
+use crate::tui::style::click::Click;
 use crate::tui::style::line::{Line, cut, short_name, width, wrap};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
@@ -24,12 +26,19 @@ const NAMES_MAX: usize = 40;
 
 /// The region of the overview: `height` lines with its title.
 pub fn region(frame: &Frame, height: usize) -> Vec<Line> {
-    if height == 0 { Vec::new() } else { list(frame, "a all", &frame.state.alerts.region(), height) }
+    if height == 0 {
+        return Vec::new();
+    }
+    let title = format!("{} all", frame.key(Action::Alerts));
+    let lines = list(frame, &title, (&frame.state.alerts.region(), Click::InRegion), height);
+    // What is no alert opens them all.
+    let all = |line: Line| if line.area().is_some() { line } else { line.doing(Click::Press(Action::Alerts)) };
+    lines.into_iter().map(all).collect()
 }
 
 /// The page: `height` lines with its title.
 pub fn page(frame: &Frame, height: usize) -> Vec<Line> {
-    list(frame, "newest first", &frame.state.alerts.page(), height)
+    list(frame, "newest first", (&frame.state.alerts.page(), Click::Alert), height)
 }
 
 /// The newest alert as one line while it is new, for pages that do not show alerts.
@@ -41,7 +50,7 @@ pub fn toast(frame: &Frame) -> Option<Line> {
     Some(line.in_role(Role::Fresh))
 }
 
-fn title(frame: &Frame, right: &'static str) -> Line {
+fn title(frame: &Frame, right: &str) -> Line {
     let (alerts, state) = (frame.inputs.alerts, &frame.state.alerts);
     let count = |count: usize| figures::count(count as u64);
     let recent = alerts.len() - alerts.partition_point(|alert| alert.at <= frame.inputs.now.before(DAY));
@@ -69,8 +78,8 @@ fn title(frame: &Frame, right: &'static str) -> Line {
         }
     }
     line.push(Role::Plain, " ");
-    if line.width() + right.len() + 6 <= frame.width() {
-        line.rule_to(frame.width() - right.len() - 4);
+    if line.width() + width(right) + 6 <= frame.width() {
+        line.rule_to(frame.width() - width(right) - 4);
         line.push(Role::Plain, format!(" {right} "));
         line.push(Role::Dim, "──");
     } else {
@@ -79,25 +88,14 @@ fn title(frame: &Frame, right: &'static str) -> Line {
     line
 }
 
-/// The entry of the page, or of the region, in line `line` of its `height`.
-pub fn entry_at(frame: &Frame, shown: &ListWindow, height: usize, line: usize) -> Option<usize> {
-    let (_, firsts) = laid_out(frame, "", shown, height);
-    firsts.iter().rev().find(|(first, _)| *first <= line).map(|(_, entry)| *entry)
-}
-
-fn list(frame: &Frame, right: &'static str, shown: &ListWindow, height: usize) -> Vec<Line> {
-    laid_out(frame, right, shown, height).0
-}
-
-/// The lines, and the first line of each entry in them.
-fn laid_out(frame: &Frame, right: &'static str, shown: &ListWindow, height: usize) -> (Vec<Line>, Vec<(usize, usize)>) {
+/// `height` lines; a click on those of an entry does what `click` makes of its place in the list.
+fn list(frame: &Frame, right: &str, (shown, click): (&ListWindow, fn(usize) -> Click), height: usize) -> Vec<Line> {
     let mut lines = vec![title(frame, right)];
-    let mut firsts = Vec::new();
     if shown.list.listed.is_empty() {
         let text = if frame.inputs.alerts.is_empty() {
             nothing(frame, height.saturating_sub(1))
         } else {
-            format!("no alert matches \"{}\" · Esc clears", frame.state.alerts.filter())
+            format!("no alert matches \"{}\" · {} clears", frame.state.alerts.filter(), frame.key(Action::Back))
         };
         lines.extend(wrap(&text, frame.width(), 0).into_iter().map(|text| Line::of(Role::Plain, text)));
     }
@@ -115,17 +113,17 @@ fn laid_out(frame: &Frame, right: &'static str, shown: &ListWindow, height: usiz
             }
         }
         let first = lines.len();
-        firsts.push((first, at));
-        match entry {
-            AlertEntry::One { open, .. } => lines.extend(self::entry(frame, alert, *open)),
-            AlertEntry::Burst { members, open, unfolded, .. } => lines.push(burst(frame, members, *open, *unfolded)),
-        }
+        let drawn = match entry {
+            AlertEntry::One { open, .. } => self::entry(frame, alert, *open),
+            AlertEntry::Burst { members, open, unfolded, .. } => vec![burst(frame, members, *open, *unfolded)],
+        };
+        lines.extend(drawn.into_iter().map(|line| line.doing(click(at))));
         if shown.cursor == Some(at) {
             lines[first] = std::mem::take(&mut lines[first]).with_cursor(frame.width());
         }
     }
     lines.resize(height, Line::default());
-    (lines, firsts)
+    lines
 }
 
 /// `▸ 198 websites went down within 8 s: …`

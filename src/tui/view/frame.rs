@@ -1,10 +1,13 @@
 //! The data that all regions of one frame share.
 
+use std::borrow::Cow;
+
 use ratatui::layout::Size;
 
 use crate::engine::snapshot::{SiteState, Snapshot};
 use crate::model::Timestamp;
 use crate::tui::inputs::Inputs;
+use crate::tui::keymap::Action;
 use crate::tui::layout::OverviewLayout;
 use crate::tui::page::Page;
 use crate::tui::state::UiState;
@@ -35,6 +38,11 @@ impl<'a> Frame<'a> {
 
     pub const fn symbols(&self) -> Symbols {
         self.state.theme.symbols
+    }
+
+    /// The key of `action`, as it is shown; empty if the user took it away.
+    pub fn key(&self, action: Action) -> Cow<'static, str> {
+        self.inputs.arrangement.keys.key(action)
     }
 
     /// Whether another process runs the monitor, so that it takes no commands from here.

@@ -5,7 +5,7 @@
 
 use crate::alert::incident::page::IncidentPage;
 use crate::model::text::document::{Section, Table};
-use crate::tui::page::Page;
+use crate::tui::page::{IncidentPart, Page};
 use crate::tui::style::line::{Line, cut, width, wrap};
 use crate::tui::style::role::Role;
 
@@ -59,7 +59,7 @@ pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
 }
 
 fn body(frame: &Frame, height: usize) -> Vec<Line> {
-    if let (true, Some(page)) = (frame.state.answer_alone, page(frame)) {
+    if let (IncidentPart::Answer, Some(page)) = (frame.state.incident_part, page(frame)) {
         let known = page.document.sections.iter().find(|section| section.heading == Section::ANSWERED);
         return known.map_or_else(|| no_answer(frame), |known| section(frame, known));
     }

@@ -4,3 +4,4 @@ pub(crate) mod db;
 pub(crate) mod history;
 pub(crate) mod incident;
 pub(crate) mod report;
+pub(crate) mod watch;

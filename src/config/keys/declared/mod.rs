@@ -6,6 +6,7 @@
 //! Invariant, held by a test: writing a default means the same as writing nothing.
 
 mod alerting;
+mod arrangement;
 mod listen;
 mod outlet;
 mod page;
@@ -13,6 +14,8 @@ mod site;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use crate::model::SortKey;
 
 pub(crate) use alerting::OUTLETS_MAX;
 pub(crate) use outlet::{OUTLET, SERVICES};
@@ -188,12 +191,19 @@ static DASHBOARD: &[DeclaredKey] = &[
     key("symbols", ValueForm::Choice(&["auto", "ascii"]), "the characters").or("auto"),
     key("bell", ValueForm::Boolean, "ring the terminal's bell on an alert").or("true"),
     key("notify", ValueForm::Choice(&["auto", "off"]), "show alerts on the desktop, if the terminal can").or("auto"),
+    key("sort", ValueForm::Choice(&SortKey::NAMES), "the initial order of the rows").or("state"),
     key(
-        "sort",
-        ValueForm::Choice(&["state", "name", "avail", "avg", "p95", "max", "ttfb", "cert"]),
-        "the initial order of the rows",
+        "keys",
+        ValueForm::Section(arrangement::ACTIONS),
+        "other keys for actions: one, or a list of up to 4; [] for none",
     )
-    .or("state"),
+    .such_as("{ sort: o, groups: s, silence: [Z, ctrl-s] }"),
+    key(
+        "columns",
+        ValueForm::Choices(arrangement::COLUMNS),
+        "the columns after the name; default: those that the width has room for",
+    )
+    .such_as("[since, avail, p50, p95, codes, bar, note]"),
     key("views", ValueForm::List(VIEW, 1..=16), "the period each view covers, and how often it is updated")
         .or("[{ timeframe: 10m, refresh: 10s }, { timeframe: 1h, refresh: 1m }]"),
 ];

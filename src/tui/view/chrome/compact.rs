@@ -1,13 +1,13 @@
 //! The summary on a terminal that is too small for tables: counts, the sites that are not up, and the size it needs.
 
 use crate::engine::snapshot::SiteState;
+use crate::model::Sort;
 use crate::model::time::duration::format_short;
 use crate::tui::layout::MIN;
-use crate::tui::state::site_list::{SiteFilter, Sort, arrange};
+use crate::tui::state::site_list::{SiteFilter, arrange, trouble_since};
 use crate::tui::style::line::{Line, cut, cut_middle, width};
 use crate::tui::style::role::Role;
 use crate::tui::view::frame::Frame;
-use crate::tui::view::table::rows::trouble_since;
 
 use super::past;
 

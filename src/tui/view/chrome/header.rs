@@ -88,7 +88,9 @@ fn program(frame: &Frame) -> &'static str {
 fn watching(frame: &Frame) -> [String; 3] {
     let Some(watching) = &frame.inputs.health.watching else { return Default::default() };
     let monitor = watching.process.map_or_else(|| "the store".to_owned(), |process| format!("pid {process}"));
-    let behind = frame.since(watching.until);
+    // Nothing more comes from a monitor that ended: what is shown is as old as its last check.
+    let shown = if watching.alive { watching.until } else { watching.stored.unwrap_or(watching.until) };
+    let behind = frame.since(shown);
     [format!("watching {monitor}, {behind} behind"), format!("watching {monitor}"), monitor]
 }
 
@@ -171,5 +173,31 @@ fn export(export: &ExportHealth, now: Timestamp) -> (Role, String) {
         ExportState::Ok if behind < BEHIND_MIN => (Role::Plain, "influx ok".to_owned()),
         ExportState::Ok => (Role::Plain, format!("influx {} behind", time_text::running(behind))),
         ExportState::Retrying => (Role::Warning, format!("influx {} behind", time_text::running(behind))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ratatui::layout::Size;
+
+    use crate::tui::tests::fixtures;
+    use crate::tui::view;
+
+    #[test]
+    fn a_monitor_that_ended_is_as_far_behind_as_its_last_check_is_old() {
+        for (alive, told) in [(true, "watching pid 4711, 2 s behind"), (false, "watching pid 4711, 14 s behind")] {
+            let mut world = fixtures::watched(alive);
+            let now = world.now;
+            if let Some(watching) = &mut world.health.watching {
+                watching.stored = Some(now.before(Duration::from_secs(14)));
+            }
+            let mut state = fixtures::state();
+            let size = Size { width: 160, height: 40 };
+            state.settle(&world.inputs(), size);
+            let header = view(&world.inputs(), &state, size).lines[0].text();
+            assert!(header.contains(told), "{header}");
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! The help: the keys of the page that it covers, from the table of keys, and the meaning of every mark.
 
+use std::borrow::Cow;
+
 use crate::engine::snapshot::SiteState;
 use crate::model::{StoreHealth, figures};
-use crate::tui::keymap;
+use crate::tui::keymap::{self, Action};
 use crate::tui::page::Page;
+use crate::tui::style::click::Click;
 use crate::tui::style::line::{Line, cut, width};
 use crate::tui::style::role::{Cell, Role};
 use crate::tui::view::frame::Frame;
@@ -17,21 +20,39 @@ const MARK: usize = 14;
 /// From this width on the words are whole sentences.
 const WIDE: usize = 110;
 
+/// What is explained: a sign, or a key.
+enum Sign {
+    Word(&'static str),
+    Key(Action),
+}
+
 /// What a sign or a key means: in few words, and in a sentence.
-const WORDS: [(&str, &str, &str); 13] = [
-    ("AVAIL", "~ some checks are missing", "share of successful checks; ~ some checks are missing"),
-    ("", "≈ from hourly totals", "≈ computed from hourly totals"),
-    ("COV", "share of due checks made", "coverage: the share of due checks that were made"),
-    ("CODES", "checks by status or cause", "how many checks had each status or cause, failures first"),
-    ("Times", "successful checks, slow too", "response times of successful checks, slow ones included"),
-    ("TTFB", "time to first byte; MX: max", "time to the first byte of the response; MX: its maximum"),
-    ("SINCE", "time in this state", "how long the site has been in this state"),
-    ("p", "stops checks: 30 min, 2 h …", "stops the checks of a site: 30 min, 2 h, until resumed, off"),
-    ("z", "no alerts: 1 h, 4 h, 08:00", "silences notifications only: 1 h, 4 h, until 08:00, off"),
-    ("x", "acknowledges, or withdraws", "acknowledges an incident; again withdraws it"),
-    ("Names", "✓ acked z silent ≋ relapses", "✓ acknowledged, z silenced, ≋3 three relapses"),
-    ("Mouse", "click: select; again: open", "click a row to select it, again to open it; a head to sort"),
-    ("", "off (m): select text", "off (m): the terminal selects text"),
+const WORDS: [(Sign, &str, &str); 13] = [
+    (Sign::Word("AVAIL"), "~ some checks are missing", "share of successful checks; ~ some checks are missing"),
+    (Sign::Word(""), "≈ from hourly totals", "≈ computed from hourly totals"),
+    (Sign::Word("COV"), "share of due checks made", "coverage: the share of due checks that were made"),
+    (Sign::Word("CODES"), "checks by status or cause", "how many checks had each status or cause, failures first"),
+    (Sign::Word("Times"), "successful checks, slow too", "response times of successful checks, slow ones included"),
+    (Sign::Word("TTFB"), "time to first byte; MX: max", "time to the first byte of the response; MX: its maximum"),
+    (Sign::Word("SINCE"), "time in this state", "how long the site has been in this state"),
+    (
+        Sign::Key(Action::Pause),
+        "stops checks: 30 min, 2 h …",
+        "stops the checks of a site: 30 min, 2 h, until resumed, off",
+    ),
+    (
+        Sign::Key(Action::Silence),
+        "no alerts: 1 h, 4 h, 08:00",
+        "silences notifications only: 1 h, 4 h, until 08:00, off",
+    ),
+    (Sign::Key(Action::Acknowledge), "acknowledges, or withdraws", "acknowledges an incident; again withdraws it"),
+    (Sign::Word("Names"), "✓ acked z silent ≋ relapses", "✓ acknowledged, z silenced, ≋3 three relapses"),
+    (
+        Sign::Word("Mouse"),
+        "click: select; again: open",
+        "a click selects, another opens; heads, tabs and keys work, too",
+    ),
+    (Sign::Word(""), "off: select text", "while it is off, the terminal selects text"),
 ];
 
 /// `height` lines with the title.
@@ -76,9 +97,14 @@ fn title(frame: &Frame, more: bool) -> Line {
     let mut line = Line::of(Role::Dim, "── ");
     line.push(Role::Strong, "Help");
     line.push(Role::Plain, format!(" · {page} "));
-    let right = if more { " j more · Esc closes " } else { " Esc closes " };
-    line.rule_to(frame.width().saturating_sub(width(right) + 4));
-    line.push(Role::Plain, right);
+    let mut right = Line::of(Role::Plain, " ");
+    if more {
+        right.button(Role::Plain, format!("{} more", frame.key(Action::Rows(1))), Click::Press(Action::Rows(1)));
+        right.push(Role::Plain, " · ");
+    }
+    right.button(Role::Plain, format!("{} closes ", frame.key(Action::Back)), Click::Press(Action::Back));
+    line.rule_to(frame.width().saturating_sub(right.width() + 4));
+    line.extend(right);
     line.rule_to(frame.width());
     line
 }
@@ -86,16 +112,19 @@ fn title(frame: &Frame, more: bool) -> Line {
 fn keys(frame: &Frame) -> Vec<Line> {
     let mut section = "";
     let mut lines = Vec::new();
-    let helps = || keymap::at(frame.state.nav.content()).filter_map(|binding| binding.help);
-    let label = helps().map(|help| width(help.label)).max().unwrap_or(0) + 1;
-    for binding in keymap::at(frame.state.nav.content()) {
-        let Some(help) = binding.help else { continue };
+    let keys = &frame.inputs.arrangement.keys;
+    let helps: Vec<_> = keymap::at(frame.state.nav.content())
+        .filter_map(|binding| binding.help.map(|help| (binding, help, keys.label(binding, help.label))))
+        .filter(|(.., label)| !label.is_empty())
+        .collect();
+    let widest = helps.iter().map(|(.., label)| width(label)).max().unwrap_or(0) + 1;
+    for (binding, help, label) in helps {
         let is_off = binding.action.is_command() && frame.is_read_only();
         let mut line = Line::of(Role::Plain, " ");
         line.push(Role::Strong, if help.section == section { "" } else { help.section });
         line.pad_to(1 + LABEL);
-        line.push(Role::Key, help.label);
-        line.pad_to(1 + LABEL + label);
+        line.push(Role::Key, label);
+        line.pad_to(1 + LABEL + widest);
         line.push(Role::Plain, if is_off { "disabled: read-only" } else { help.words });
         lines.push(line);
         section = help.section;
@@ -109,8 +138,8 @@ fn marks(frame: &Frame) -> Vec<Line> {
     let beat = |cell: Cell, words: &'static str| (Role::Beat(cell), frame.symbols().beat(cell), words);
     let words = |words: &'static str| (Role::Plain, "", words);
     let mut lines = Vec::new();
-    let mut add = |name: &'static str, parts: &[(Role, &'static str, &'static str)]| {
-        let mut line = Line::of(Role::Strong, name);
+    let mut add = |name: &str, parts: &[(Role, &'static str, &'static str)]| {
+        let mut line = Line::of(Role::Strong, name.to_owned());
         for (i, &(role, mark, words)) in parts.iter().enumerate() {
             line.pad_to(LABEL + i * MARK);
             line.push(role, mark);
@@ -128,18 +157,26 @@ fn marks(frame: &Frame) -> Vec<Line> {
     add("", &[words("(blank) no check")]);
     let filter: &[_] = match frame.state.nav.content() {
         Page::Alerts => &[
-            ("Filter", "part of a name or message,", "all words must match: part of a name or message,"),
-            ("", "open, down, up; !word not", "open, down, up; !word excludes"),
+            (Sign::Word("Filter"), "part of a name or message,", "all words must match: part of a name or message,"),
+            (Sign::Word(""), "open, down, up; !word not", "open, down, up; !word excludes"),
         ],
         Page::Incident | Page::Site | Page::Tuning => &[],
         Page::Overview | Page::Help => &[
-            ("Filter", "part of a name, URL, group", "all words must match: part of a name, URL or group,"),
-            ("", "group:NAME, a state, cert,", "group:NAME, a state (down, failing …), cert,"),
-            ("", "503, 5xx, timeout; !word not", "a status (503, 5xx), a cause (timeout, slow …); !word excludes"),
+            (Sign::Word("Filter"), "part of a name, URL, group", "all words must match: part of a name, URL or group,"),
+            (Sign::Word(""), "group:NAME, a state, cert,", "group:NAME, a state (down, failing …), cert,"),
+            (
+                Sign::Word(""),
+                "503, 5xx, timeout; !word not",
+                "a status (503, 5xx), a cause (timeout, slow …); !word excludes",
+            ),
         ],
     };
-    for &(name, short, long) in WORDS.iter().chain(filter) {
-        add(name, &[words(if frame.width() >= WIDE { long } else { short })]);
+    for (sign, short, long) in WORDS.iter().chain(filter) {
+        let name = match sign {
+            Sign::Word(word) => Cow::Borrowed(*word),
+            Sign::Key(action) => frame.key(*action),
+        };
+        add(&name, &[words(if frame.width() >= WIDE { long } else { short })]);
     }
     lines
 }

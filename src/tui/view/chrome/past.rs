@@ -2,7 +2,8 @@
 //!
 //! Invariant: it says so in words, without colour, at every width.
 
-use crate::tui::keymap::Hint;
+use crate::tui::keymap::{Action, Hint, Travel};
+use crate::tui::page::ExitRequest;
 use crate::tui::past_words::moment;
 use crate::tui::style::line::Line;
 use crate::tui::style::role::Role;
@@ -36,21 +37,23 @@ pub fn clock(frame: &Frame) -> Line {
     }
 }
 
-/// The keys of the overview in the past.
-pub fn hints(frame: &Frame) -> Vec<Hint> {
+/// The keys of the overview in the past, each with what it does.
+pub fn hints(frame: &Frame) -> impl Iterator<Item = (Action, Hint)> {
     let play = if frame.state.time.is_playing() { "stop" } else { "play" };
-    let hint = |label, word, rank| Hint { label, word, rank };
-    vec![
-        hint("End", "now", 0),
-        hint("← →", "in time", 0),
-        hint("+ -", "step", 1),
-        hint("Space", play, 1),
-        hint("[ ]", "alert", 2),
-        hint("Enter", "site", 3),
-        hint("/", "filter", 4),
-        hint("s", "sort", 5),
-        hint("Tab", "view", 6),
-        hint("?", "help", 0),
-        hint("q", "quit", 0),
-    ]
+    let has_views = frame.tables.views.len() > 1;
+    let hints = [
+        (Action::Time(Travel::Present), "End", "now", 0),
+        (Action::Time(Travel::Earlier), "← →", "in time", 0),
+        (Action::Time(Travel::Finer), "+ -", "step", 1),
+        (Action::Time(Travel::Play), "Space", play, 1),
+        (Action::Time(Travel::OtherAlert(-1)), "[ ]", "alert", 2),
+        (Action::Open, "Enter", "site", 3),
+        (Action::Filter, "/", "filter", 4),
+        (Action::Sort, "s", "sort", 5),
+        (Action::OtherView(1), "Tab", "view", 6),
+        (Action::ToggleHelp, "?", "help", 0),
+        (Action::Exit(ExitRequest::Plain), "q", "quit", 0),
+    ];
+    let shown = hints.into_iter().filter(move |(action, ..)| has_views || *action != Action::OtherView(1));
+    shown.map(|(action, label, word, rank)| (action, Hint { label, word, rank }))
 }

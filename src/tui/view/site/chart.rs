@@ -11,6 +11,7 @@ use crate::model::{Micros, Timestamp, figures};
 use crate::stats::series::site_history::{HistoryGap, SiteHistory};
 use crate::stats::series::{EDGES_MS, Series, SeriesCell, SeriesRange};
 use crate::tui::state::chart_range::{SCALE, spans};
+use crate::tui::style::click::Click;
 use crate::tui::style::line::{Line, cut, right, width};
 use crate::tui::style::role::{Plot, Role};
 use crate::tui::style::time_text;
@@ -231,12 +232,12 @@ fn title(frame: &Frame, scope: &SeriesRange) -> Line {
     let with = |around: usize| {
         let mut title = Line::of(Role::Strong, "Response time");
         title.push(Role::Plain, " ·");
-        for (i, span) in spans.iter().enumerate().filter(|(i, _)| i.abs_diff(shown) <= around) {
-            let span = time_text::span(*span);
+        for (i, &period) in spans.iter().enumerate().filter(|(i, _)| i.abs_diff(shown) <= around) {
+            let span = time_text::span(period);
             let (role, text) =
                 if i == shown { (Role::Cursor, format!("[{span}]")) } else { (Role::Plain, format!(" {span} ")) };
             title.push(Role::Plain, " ");
-            title.push(role, text);
+            title.button(role, text, Click::Period(period));
         }
         if let Some(until) = until {
             title.push(Role::Plain, " ");

@@ -5,6 +5,7 @@ use crate::engine::snapshot::SiteSnapshot;
 use crate::model::{Cause, figures};
 use crate::stats::change::ChangeGather;
 use crate::tui::state::site_list::{certificate_days, warned_days};
+use crate::tui::style::click::Click;
 use crate::tui::style::line::{Line, safe, wrap};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
@@ -111,8 +112,8 @@ pub fn alerts_of(frame: &Frame, site: &SiteSnapshot, chart: &Chart) -> Vec<Line>
     let is_past = frame.state.chart.until().is_some();
     let mut lines = Vec::new();
     let mut count = 0;
-    let of_site = frame.inputs.alerts.iter().rev().filter(|alert| alert.site == site.name);
-    for alert in of_site.filter(|alert| !is_past || chart.holds(alert.at)) {
+    let of_site = frame.inputs.alerts.iter().enumerate().rev().filter(|(_, alert)| alert.site == site.name);
+    for (index, alert) in of_site.filter(|(_, alert)| !is_past || chart.holds(alert.at)) {
         count += 1;
         if count <= ALERTS_MAX {
             let is_open = !is_past && count == 1 && alert.state == AlertState::Down;
@@ -122,7 +123,7 @@ pub fn alerts_of(frame: &Frame, site: &SiteSnapshot, chart: &Chart) -> Vec<Line>
             {
                 *first = std::mem::take(first).with_cursor(frame.width());
             }
-            lines.extend(entry);
+            lines.extend(entry.into_iter().map(|line| line.doing(Click::Recorded(index))));
         }
     }
     let mut title = Line::of(Role::Strong, "Alerts of this site");

@@ -11,13 +11,15 @@ mod phases;
 mod plot;
 mod reading;
 mod ticks;
-use std::ops::Range;
 
 use crate::engine::snapshot::SiteSnapshot;
 use crate::model::{Timestamp, figures};
 use crate::stats::Summary;
+use crate::tui::keymap::Action;
 use crate::tui::page::Page;
 use crate::tui::state::chart_range::SCALE;
+use crate::tui::state::site_list::trouble_since;
+use crate::tui::style::click::Click;
 use crate::tui::style::line::{Line, cut, right, safe, short_name, width};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
@@ -25,7 +27,7 @@ use crate::tui::style::time_text;
 use super::chrome::past;
 use super::chrome::selection::selected;
 use super::frame::Frame;
-use super::table::rows::{NO_TIME, coverage, marked, trouble_since};
+use super::table::rows::{NO_TIME, coverage, marked};
 use chart::Chart;
 
 /// No body is longer than this.
@@ -40,7 +42,8 @@ const LABEL: usize = 10;
 /// The first line: the site and its state.
 pub fn header(frame: &Frame) -> Line {
     let clock = past::clock(frame);
-    let mut line = Line::of(Role::Plain, frame.back(Page::Site));
+    let mut line = Line::default();
+    line.button(Role::Plain, frame.back(Page::Site), Click::Press(Action::Back));
     let Some(site) = selected(frame) else { return line };
     let (role, mark) = frame.mark(site.state);
     let began = trouble_since(site);
@@ -68,7 +71,7 @@ pub fn header(frame: &Frame) -> Line {
 
 /// The body: `height` lines of it, and whether there are more below.
 pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
-    let (body, _) = body(frame, height);
+    let body = body(frame, height);
     let top = first(frame, &body, height);
     let more = body.len() > top + height;
     let mut lines: Vec<Line> = body.into_iter().skip(top).take(height).collect();
@@ -76,21 +79,15 @@ pub fn lines(frame: &Frame, height: usize) -> (Vec<Line>, bool) {
     (lines, more)
 }
 
-/// Whether line `row` of a body of `height` lines belongs to the chart.
-pub fn is_chart(frame: &Frame, height: usize, row: usize) -> bool {
-    let (body, chart) = body(frame, height);
-    row < height && chart.contains(&(first(frame, &body, height) + row))
-}
-
 /// The first line shown.
 fn first(frame: &Frame, body: &[Line], height: usize) -> usize {
     frame.state.nav.top().min(body.len().saturating_sub(height))
 }
 
-/// All lines on a screen that shows `height` of them, and which are the chart.
-fn body(frame: &Frame, height: usize) -> (Vec<Line>, Range<usize>) {
+/// All lines on a screen that shows `height` of them.
+fn body(frame: &Frame, height: usize) -> Vec<Line> {
     let Some(site) = selected(frame) else {
-        return (vec![Line::of(Role::Plain, " this site is no longer monitored")], 0..0);
+        return vec![Line::of(Role::Plain, " this site is no longer monitored")];
     };
     let index = frame.state.focus(frame.inputs);
     let rows = frame.tables.views.iter().filter_map(|view| view.rows.get(index?));
@@ -120,11 +117,10 @@ fn body(frame: &Frame, height: usize) -> (Vec<Line>, Range<usize>) {
     let alerts = last_check::alerts_of(frame, site, &chart);
     let others = body.len() + chart.height(frame, site) + below.len() + alerts.len().min(ALERTS_SEEN);
     let charted = chart.lines(frame, site, least_rows(frame).max(height.saturating_sub(others)).min(ROWS_MAX));
-    let place = body.len()..body.len() + charted.len();
-    body.extend(charted);
+    body.extend(charted.into_iter().map(|line| line.doing(Click::Chart)));
     body.extend(below);
     body.extend(alerts);
-    (body, place)
+    body
 }
 
 /// The rows of a drawing where the other regions leave none.
@@ -175,7 +171,8 @@ fn figures_of_views(frame: &Frame, site: &SiteSnapshot, rows: &[(&Summary, bool)
     let mut title = Line::of(Role::Strong, "Figures");
     if frame.state.sites.is_frozen() {
         title.push(Role::Plain, " · ");
-        title.push(Role::Mode, "FROZEN (f)");
+        let text = format!("FROZEN ({})", frame.key(Action::ToggleFreeze));
+        title.button(Role::Mode, text, Click::Press(Action::ToggleFreeze));
     }
     let mut head =
         Line::of(Role::Plain, format!("{:LABEL$}{:>8}{} {:>6}", "", "AVAIL", coverage_cell("COV"), "CHECKS"));

@@ -7,6 +7,7 @@ use crate::model::{Phase, Timestamp, figures};
 use crate::stats::Summary;
 use crate::stats::change::is_noticed;
 use crate::stats::series::usual::UsualTimes;
+use crate::tui::style::click::Click;
 use crate::tui::style::line::{Line, cut};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
@@ -30,11 +31,9 @@ fn tabs(frame: &Frame, name: &'static str, summary: &Summary) -> Line {
     for (i, view) in frame.tables.views.iter().enumerate() {
         line.push(Role::Plain, " ");
         let span = time_text::span(view.timeframe.length());
-        if i == shown {
-            line.push(Role::Cursor, format!("[{span}]"));
-        } else {
-            line.push(Role::Plain, format!(" {span} "));
-        }
+        let (role, text) =
+            if i == shown { (Role::Cursor, format!("[{span}]")) } else { (Role::Plain, format!(" {span} ")) };
+        line.button(role, text, Click::View(i));
     }
     line
 }

@@ -2,34 +2,13 @@
 //!
 //! A column is shown whole or not at all. [`STEPS`] adds them by importance until one does not fit. Names get what the
 //! longest needs before secondary columns come; columns that are empty, or repeat another one, never come. What is left
-//! over widens the codes, then the note, then the names.
+//! over widens the codes, then the note, then the names. Columns that the user chose come in the chosen order, after a name
+//! that has what the longest needs; those that do not fit are left out from the right.
 
-use crate::model::SortKey;
+use crate::tui::arrangement::column::Column;
 use crate::tui::state::overview_facts::OverviewFacts;
 
 use super::heartbeat;
-
-/// A column of a table; the variants are in their order on the screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Column {
-    Site,
-    Since,
-    Availability,
-    Coverage,
-    Average,
-    P50,
-    P90,
-    P95,
-    P99,
-    Max,
-    Ttfb,
-    TtfbMax,
-    Codes,
-    Certificate,
-    Budget,
-    Bar,
-    Note,
-}
 
 /// Columns with their widths, in their order on the screen. The mark and a space come before them, a space between them.
 pub type ColumnWidths = Vec<(Column, usize)>;
@@ -73,11 +52,43 @@ const STEPS: [LayoutStep; 20] = [
     LayoutStep::Add(Column::Note, 24),
 ];
 
-/// The columns for `width` cells, where the sites are such and shown by group or not.
-pub fn choose(width: usize, facts: &OverviewFacts, grouped: bool) -> ColumnWidths {
+/// The columns for `width` cells, where the sites are such and shown by group or not: `chosen` ones if there are any.
+pub fn choose(width: usize, chosen: &[Column], facts: &OverviewFacts, grouped: bool) -> ColumnWidths {
+    let names = (facts.longest_name + if grouped { INDENT } else { 0 }).clamp(SITE_MIN, SITE_MAX);
+    let (mut columns, mut used) =
+        if chosen.is_empty() { by_importance(width, names, facts) } else { as_chosen(width, names, chosen) };
+    for (grown, max) in [(Column::Codes, CODES_MAX), (Column::Note, NOTE_MAX), (Column::Site, names)] {
+        grow(&mut columns, grown, max, &mut used, width);
+    }
+    columns
+}
+
+/// The chosen columns that fit, and the cells that they take.
+fn as_chosen(width: usize, names: usize, chosen: &[Column]) -> (ColumnWidths, usize) {
+    let cells = |column| {
+        STEPS.iter().find_map(|step| match step {
+            LayoutStep::Add(of, cells) if *of == column => Some(*cells),
+            _ => None,
+        })
+    };
+    // The first column always has room.
+    let first = chosen.first().and_then(|column| cells(*column)).unwrap_or(0);
+    let names = names.min(width.saturating_sub(MARK + 2 + first)).max(SITE_MIN);
+    let mut columns = vec![(Column::Site, names)];
+    let mut used = MARK + 1 + names;
+    for &column in chosen {
+        let Some(cells) = cells(column).filter(|cells| used + 1 + cells <= width) else { break };
+        used += 1 + cells;
+        columns.push((column, cells));
+    }
+    widen(&mut columns, usize::MAX, &mut used, width);
+    (columns, used)
+}
+
+/// The columns that the width has room for, and the cells that they take.
+fn by_importance(width: usize, names: usize, facts: &OverviewFacts) -> (ColumnWidths, usize) {
     let mut columns = ColumnWidths::new();
     let mut used = MARK;
-    let names = (facts.longest_name + if grouped { INDENT } else { 0 }).clamp(SITE_MIN, SITE_MAX);
     for step in STEPS {
         match step {
             LayoutStep::Add(Column::Coverage, _) if !facts.incomplete => {}
@@ -92,20 +103,20 @@ pub fn choose(width: usize, facts: &OverviewFacts, grouped: bool) -> ColumnWidth
                 columns.push((column, cells));
             }
             LayoutStep::Names => grow(&mut columns, Column::Site, names, &mut used, width),
-            LayoutStep::Widen(by) => {
-                if let Some((_, cells)) = columns.iter_mut().find(|(column, _)| *column == Column::Bar) {
-                    let wider = heartbeat::fitting((*cells + by).min(*cells + width - used)).unwrap_or(*cells);
-                    used += wider - *cells;
-                    *cells = wider;
-                }
-            }
+            LayoutStep::Widen(by) => widen(&mut columns, by, &mut used, width),
         }
     }
-    for (grown, max) in [(Column::Codes, CODES_MAX), (Column::Note, NOTE_MAX), (Column::Site, names)] {
-        grow(&mut columns, grown, max, &mut used, width);
-    }
     columns.sort_unstable_by_key(|(column, _)| *column);
-    columns
+    (columns, used)
+}
+
+/// Widens the bar by at most so many cells, as far as there is room.
+fn widen(columns: &mut ColumnWidths, by: usize, used: &mut usize, width: usize) {
+    if let Some((_, cells)) = columns.iter_mut().find(|(column, _)| *column == Column::Bar) {
+        let wider = heartbeat::fitting(cells.saturating_add(by).min(*cells + width - *used)).unwrap_or(*cells);
+        *used += wider - *cells;
+        *cells = wider;
+    }
 }
 
 /// Widens a column to at most `max` cells, as far as there is room.
@@ -117,61 +128,10 @@ fn grow(columns: &mut ColumnWidths, grown: Column, max: usize, used: &mut usize,
     }
 }
 
-impl Column {
-    pub const fn head(self) -> &'static str {
-        match self {
-            Self::Site => "SITE",
-            Self::Since => "SINCE",
-            Self::Availability => "AVAIL",
-            Self::Coverage => "COV",
-            Self::Average => "AVG",
-            Self::P50 => "P50",
-            Self::P90 => "P90",
-            Self::P95 => "P95",
-            Self::P99 => "P99",
-            Self::Max => "MAX",
-            Self::Ttfb => "TTFB",
-            Self::TtfbMax => "TTFB MX",
-            Self::Codes => "CODES",
-            Self::Certificate => "CERT",
-            Self::Budget => "SLO",
-            Self::Bar => "",
-            Self::Note => "NOTE",
-        }
-    }
-
-    /// The sort key of a click on its head.
-    pub const fn sort_key(self) -> Option<SortKey> {
-        match self {
-            Self::Site => Some(SortKey::Name),
-            Self::Availability => Some(SortKey::Availability),
-            Self::Average => Some(SortKey::Average),
-            Self::P95 => Some(SortKey::P95),
-            Self::Max => Some(SortKey::Max),
-            Self::Ttfb => Some(SortKey::Ttfb),
-            Self::Certificate => Some(SortKey::Certificate),
-            Self::Since
-            | Self::Coverage
-            | Self::P50
-            | Self::P90
-            | Self::P99
-            | Self::TtfbMax
-            | Self::Codes
-            | Self::Budget
-            | Self::Bar
-            | Self::Note => None,
-        }
-    }
-
-    /// Whether its content is left-aligned.
-    pub const fn is_left(self) -> bool {
-        matches!(self, Self::Site | Self::Codes | Self::Bar | Self::Note)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::arrangement::column::CHOICES;
     use proptest::prelude::*;
 
     fn facts(longest_name: usize, coverage: bool, objectives: bool) -> OverviewFacts {
@@ -186,7 +146,7 @@ mod tests {
             let name = if column == Column::Bar { "bar" } else { column.head() };
             format!("{}{cells}", name.replace(' ', ""))
         };
-        choose(width, facts, false).into_iter().map(text).collect::<Vec<_>>().join(" ")
+        choose(width, &[], facts, false).into_iter().map(text).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -216,6 +176,19 @@ mod tests {
     }
 
     #[test]
+    fn chosen_columns_come_in_their_order_and_names_come_first() {
+        let chosen = [Column::Bar, Column::Note, Column::P99, Column::Certificate, Column::Availability];
+        let shown = |width| {
+            let columns = choose(width, &chosen, &facts(20, false, false), false);
+            columns.iter().map(|(column, cells)| format!("{column:?}{cells}")).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(shown(40), "Site20 Bar15");
+        assert_eq!(shown(60), "Site20 Bar12 Note24");
+        assert_eq!(shown(80), "Site20 Bar10 Note25 P997 Certificate4 Availability7");
+        assert_eq!(shown(120), "Site20 Bar30 Note45 P997 Certificate4 Availability7");
+    }
+
+    #[test]
     fn budgets_take_room_after_the_bar() {
         assert_eq!(chosen(80, &facts(17, true, true)), chosen(80, &facts(17, true, false)));
         assert!(chosen(120, &facts(17, true, true)).contains("SLO7"));
@@ -225,8 +198,15 @@ mod tests {
         #[test]
         fn columns_never_exceed_the_width(
             width in 16usize..400, name in 0usize..60, coverage: bool, budget: bool, grouped: bool,
+            chosen in prop::sample::subsequence((0..CHOICES.len()).collect::<Vec<_>>(), 0..=CHOICES.len()).prop_shuffle(),
         ) {
-            let columns = choose(width, &facts(name, coverage, budget), grouped);
+            let chosen: Vec<Column> = chosen.into_iter().map(|at: usize| CHOICES[at].1).collect();
+            let columns = choose(width, &chosen, &facts(name, coverage, budget), grouped);
+            if !chosen.is_empty() {
+                let shown: Vec<Column> = columns[1..].iter().map(|(column, _)| *column).collect();
+                prop_assert_eq!(&chosen[..shown.len()], &*shown, "left out from the right");
+                prop_assert!(!shown.is_empty() || width < 40);
+            }
             prop_assert!(MARK + columns.iter().map(|(_, cells)| 1 + cells).sum::<usize>() <= width);
             for (column, cells) in columns {
                 prop_assert!(column != Column::Bar || heartbeat::WIDTHS.contains(&cells));
@@ -235,7 +215,7 @@ mod tests {
 
         #[test]
         fn names_never_shrink_as_the_terminal_grows(width in 78usize..300, name in 0usize..60, coverage: bool) {
-            let site = |width| choose(width, &facts(name, coverage, false), false)[0].1;
+            let site = |width| choose(width, &[], &facts(name, coverage, false), false)[0].1;
             prop_assert!(site(width) <= site(width + 1));
         }
     }

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState};
 use crate::model::figures;
+use crate::model::time::duration::format_short;
+use crate::tui::keymap::Action;
 use crate::tui::state::groups::GroupCounts;
 use crate::tui::style::line::{Line, cut, cut_middle, right, safe, short_name, width};
 use crate::tui::style::role::Role;
 use crate::tui::view::frame::Frame;
 
-use super::columns::{Column, ColumnWidths};
+use super::columns::ColumnWidths;
 use super::heartbeat;
-use super::rows::availability;
+use super::rows::{NO_TIME, availability};
+use crate::tui::arrangement::column::Column;
 
 /// The row of a group in a view: the states of its members and the figures of all their checks. `site` is the first one.
 pub fn row(frame: &Frame, columns: &ColumnWidths, (group, view): (&Arc<str>, usize), site: &SiteSnapshot) -> Line {
@@ -38,7 +41,25 @@ pub fn row(frame: &Frame, columns: &ColumnWidths, (group, view): (&Arc<str>, usi
                     line.push(Role::Beat(cell), frame.symbols().beat(cell));
                 }
             }
-            _ => {}
+            Column::Since => {
+                let since = format_short(frame.inputs.now.since(counts.since));
+                line.push(Role::Plain, right(&since, cells));
+            }
+            _ => {
+                let (response, ttfb) = (sum.response, sum.ttfb);
+                let shown = match column {
+                    Column::Average => response.map(|times| times.avg),
+                    Column::P50 => response.map(|times| f64::from(times.p50)),
+                    Column::P90 => response.map(|times| f64::from(times.p90)),
+                    Column::P95 => response.map(|times| f64::from(times.p95)),
+                    Column::P99 => response.map(|times| f64::from(times.p99)),
+                    Column::Max => response.map(|times| f64::from(times.max)),
+                    Column::Ttfb => ttfb.map(|times| times.avg),
+                    Column::TtfbMax => ttfb.map(|times| f64::from(times.max)),
+                    _ => continue,
+                };
+                line.push(Role::Plain, shown.map_or_else(|| NO_TIME.to_owned(), figures::time_cell));
+            }
         }
     }
     line
@@ -63,7 +84,8 @@ pub fn sentence(frame: &Frame, group: &Arc<str>) -> Line {
     line.push(Role::Plain, " ");
     line.push(Role::Strong, cut(group, frame.width() / 3));
     line.push(Role::Plain, format!("  {}", summary(counts)));
-    let unfolds = if groups.is_unfolded(group) { "Enter folds" } else { "Enter unfolds" };
+    let does = if groups.is_unfolded(group) { "folds" } else { "unfolds" };
+    let unfolds = format!("{} {does}", frame.key(Action::Open));
     let members = frame.inputs.snapshot.sites.iter().filter(|site| site.group.as_ref() == Some(group));
     let mut sep = ": ";
     for site in members.filter(|site| site.state != SiteState::Up) {

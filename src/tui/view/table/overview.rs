@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use crate::engine::snapshot::ViewSnapshot;
-use crate::model::figures;
+use crate::model::{Sort, figures};
 use crate::stats::Beats;
+use crate::tui::keymap::Action;
 use crate::tui::layout::Placed;
 use crate::tui::page::InputMode;
-use crate::tui::state::site_list::{self, SiteFilter, Sort};
-use crate::tui::style::line::{Line, cut, width};
+use crate::tui::state::site_list::SiteFilter;
+use crate::tui::style::click::Click;
+use crate::tui::style::line::{Line, cut};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
@@ -19,7 +21,7 @@ use super::{columns, group_row, rows};
 pub fn lines(frame: &Frame) -> Vec<Line> {
     let mut lines = Vec::new();
     let sites = &frame.state.sites;
-    let columns = columns::choose(frame.width(), &sites.facts, sites.groups.is_on());
+    let columns = columns::choose(frame.width(), &frame.inputs.arrangement.columns, &sites.facts, sites.groups.is_on());
     for placed in &frame.plan.views {
         let Some(view) = frame.tables.views.get(placed.view) else { continue };
         lines.push(title(frame, placed.view, view));
@@ -42,6 +44,7 @@ fn body(frame: &Frame, placed: Placed, view: &ViewSnapshot, columns: &columns::C
             Some(group) if sites.groups.is_head(row) => group_row::row(frame, columns, (group, placed.view), site),
             _ => rows::row(frame, columns, site, figures),
         };
+        let line = line.doing(Click::Row(row - sites.top()));
         Some(if selected { line.with_cursor(frame.width()) } else { line })
     };
     let mut lines: Vec<Line> = sites.shown(placed.rows).filter_map(line).collect();
@@ -50,9 +53,9 @@ fn body(frame: &Frame, placed: Placed, view: &ViewSnapshot, columns: &columns::C
         let text = if frame.tables.sites.is_empty() {
             "  no sites".to_owned()
         } else if *not_up && text.is_empty() {
-            "  all sites are up · Esc shows them".to_owned()
+            format!("  all sites are up · {} shows them", frame.key(Action::Back))
         } else {
-            format!("  no site matches \"{text}\" · Esc clears")
+            format!("  no site matches \"{text}\" · {} clears", frame.key(Action::Back))
         };
         lines.push(Line::of(Role::Plain, cut(&text, frame.width())));
     }
@@ -96,13 +99,14 @@ fn title(frame: &Frame, index: usize, view: &ViewSnapshot) -> Line {
 
 fn name(frame: &Frame, index: usize, view: &ViewSnapshot, line: &mut Line) {
     if !frame.plan.tabs {
-        line.push(Role::Strong, format!("{} past {}", index + 1, time_text::span(view.timeframe.length())));
+        let text = format!("{} past {}", index + 1, time_text::span(view.timeframe.length()));
+        line.button(Role::Strong, text, Click::Press(Action::View(index)));
         return;
     }
     for (i, view) in frame.tables.views.iter().enumerate() {
         line.push(Role::Plain, if i == 0 { "" } else { "  " });
         let text = format!("[{}] {}", i + 1, time_text::span(view.timeframe.length()));
-        line.push(if i == index { Role::Cursor } else { Role::Plain }, text);
+        line.button(if i == index { Role::Cursor } else { Role::Plain }, text, Click::View(i));
     }
 }
 
@@ -110,15 +114,15 @@ fn name(frame: &Frame, index: usize, view: &ViewSnapshot, line: &mut Line) {
 fn modes(frame: &Frame, line: &mut Line) {
     let (filter, sort) = (frame.state.sites.filter(), frame.state.sites.sort());
     if sort != Sort::default() {
-        line.push(Role::Plain, format!(" · sort {} {}", site_list::word(sort.key), arrow(sort)));
+        line.push(Role::Plain, format!(" · sort {} {}", sort.key.name(), arrow(sort)));
     }
     if filter.not_up {
         line.push(Role::Plain, " · ");
-        line.push(Role::Mode, "not up");
+        line.button(Role::Mode, "not up", Click::Press(Action::ToggleNotUp));
     }
     if !filter.text.trim().is_empty() && frame.state.nav.mode != InputMode::Filter {
         line.push(Role::Plain, " · ");
-        line.push(Role::Mode, cut(&format!("/{}", filter.text), 24));
+        line.button(Role::Mode, cut(&format!("/{}", filter.text), 24), Click::Press(Action::Filter));
     }
 }
 
@@ -130,7 +134,9 @@ const fn arrow(sort: Sort) -> &'static str {
 fn as_of(frame: &Frame, index: usize, view: &ViewSnapshot) -> (Line, Line) {
     let at = frame.clock(view.as_of);
     if frame.state.sites.is_frozen() {
-        let line = Line::of(Role::Mode, format!("FROZEN at {at} (f)"));
+        let text = format!("FROZEN at {at} ({})", frame.key(Action::ToggleFreeze));
+        let mut line = Line::default();
+        line.button(Role::Mode, text, Click::Press(Action::ToggleFreeze));
         return (line.clone(), line);
     }
     if frame.inputs.past.is_some() {
@@ -171,21 +177,23 @@ fn range(frame: &Frame) -> Line {
     let order = if sites.sort() == Sort::default() {
         "state, then file order".to_owned()
     } else {
-        format!("{} {}", site_list::word(sites.sort().key), arrow(sites.sort()))
+        format!("{} {}", sites.sort().key.name(), arrow(sites.sort()))
     };
-    let keys = match (from > 1, to < sites.len()) {
-        (true, true) => "PgUp PgDn",
-        (true, false) => "PgUp",
-        _ => "PgDn",
-    };
+    let mut keys = Line::default();
+    for (page, is_there) in [(-1, from > 1), (1, to < sites.len() || from == 1)] {
+        if is_there {
+            keys.push(Role::Plain, " ");
+            keys.button(Role::Key, frame.key(Action::Pages(page)), Click::Press(Action::Pages(page)));
+        }
+    }
     let mut line = Line::of(Role::Dim, "── ");
     line.push(Role::Plain, format!("{first}–{last} of {all}"));
-    if line.width() + order.len() + width(keys) + 12 <= frame.width() {
+    if line.width() + order.len() + keys.width() + 11 <= frame.width() {
         line.push(Role::Plain, format!(" · {order}"));
     }
     line.push(Role::Plain, " ");
-    line.rule_to(frame.width().saturating_sub(width(keys) + 4));
-    line.push(Role::Key, format!(" {keys}"));
+    line.rule_to(frame.width().saturating_sub(keys.width() + 3));
+    line.extend(keys);
     line.push(Role::Dim, " ──");
     line
 }

@@ -4,32 +4,42 @@ use std::time::Duration;
 
 use crate::engine::snapshot::{Row, SiteSnapshot, SiteState};
 use crate::model::time::duration::format_short;
-use crate::model::{Cause, Timestamp, figures};
+use crate::model::{Cause, SortKey, Timestamp, figures};
 use crate::stats::{Answer, Counts, Latency, Summary};
 use crate::tui::incident_marks;
+use crate::tui::keymap::Action;
 use crate::tui::past_words;
 use crate::tui::state::overview_facts::is_incomplete;
-use crate::tui::state::site_list::warned_days;
+use crate::tui::state::site_list::{incident_since, trouble_since, warned_days};
+use crate::tui::style::click::Click;
 use crate::tui::style::line::{Line, cut, cut_middle, right, short_name, width};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
 
-use super::columns::{Column, ColumnWidths, INDENT};
+use super::columns::{ColumnWidths, INDENT};
 use super::heartbeat;
+use crate::tui::arrangement::column::Column;
 
 /// A dash under the decimal point of the times.
 pub const NO_TIME: &str = "    –  ";
 
 /// The head of a table.
 pub fn head(columns: &ColumnWidths, timeframe: &str) -> Line {
-    let mut line = Line::of(Role::Plain, " ");
+    let mut line = Line::default();
+    // The marks are those of the states.
+    line.button(Role::Plain, " ", Click::Sort(SortKey::State));
     for &(column, cells) in columns {
         line.push(Role::Plain, " ");
-        match column {
-            Column::Bar => line.push(Role::Dim, heartbeat::axis(timeframe, cells)),
-            _ if column.is_left() => line.push(Role::Plain, format!("{:<cells$}", column.head())),
-            _ => line.push(Role::Plain, right(column.head(), cells)),
+        let text = match column {
+            Column::Bar => heartbeat::axis(timeframe, cells),
+            _ if column.is_left() => format!("{:<cells$}", column.head()),
+            _ => right(column.head(), cells),
+        };
+        let role = if column == Column::Bar { Role::Dim } else { Role::Plain };
+        match column.sort_key() {
+            Some(key) => line.button(role, text, Click::Sort(key)),
+            None => line.push(role, text),
         }
     }
     line
@@ -245,25 +255,13 @@ pub fn note(frame: &Frame, site: &SiteSnapshot) -> String {
             Some(until) if until < Timestamp::MAX => {
                 format!("paused until {}", frame.moment(until))
             }
-            _ => "paused until resumed (p)".to_owned(),
+            _ => format!("paused until resumed ({})", frame.key(Action::Pause)),
         },
         SiteState::Recovering => {
             format!("responding again, down for {}", frame.since(incident_since(site)))
         }
         SiteState::Down | SiteState::Failing | SiteState::Unknown => failure(frame, site),
     }
-}
-
-/// The start of the state: for a site that counts as down the start of its incident, not the last change of its mark.
-pub fn trouble_since(site: &SiteSnapshot) -> Timestamp {
-    match site.state {
-        SiteState::Down | SiteState::Recovering => incident_since(site),
-        _ => site.since,
-    }
-}
-
-fn incident_since(site: &SiteSnapshot) -> Timestamp {
-    site.incident.map_or(site.since, |incident| incident.since)
 }
 
 /// Whether a site is unknown because checks are overdue, rather than because of its last result.

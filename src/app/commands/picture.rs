@@ -1,0 +1,65 @@
+//! A picture of a dashboard in a file: what a monitor knows now, on any page.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::app::dashboard::{history_reader, objective_reader, usual_reader};
+use crate::app::exit::CommandError;
+use crate::app::monitor::MonitorHandle;
+use crate::model::Timestamp;
+use crate::tui::{self, Fixed, Inputs, PicturePage};
+
+/// Columns and rows of a picture, unless others are asked for.
+pub const SIZE: (u16, u16) = (120, 30);
+
+/// Writes `page` of the dashboard of `face` at `now` to `file`; the page of a site reads its past from `store`.
+///
+/// # Errors
+/// The system refuses the file.
+pub fn write(
+    file: &Path,
+    (face, now): (&MonitorHandle, Timestamp),
+    fixed: &Fixed,
+    store: Option<&Path>,
+    (page, size): (PicturePage, (u16, u16)),
+) -> Result<(), CommandError> {
+    let snapshot = face.board.snapshot();
+    let (alerts, incidents, health) = (face.alerts.list(), face.incidents.list(), Arc::clone(&face.health.borrow()));
+    let arrangement = Arc::clone(&face.arrangement.borrow());
+    let mut samples = Vec::new();
+    if let PicturePage::Site(index) = page
+        && let Some(ring) = snapshot.sites.get(index.get()).and_then(|site| face.board.ring(site.slot))
+    {
+        ring.reader_at_oldest().drain(&mut samples);
+    }
+    let objectives = store.map(|store| objective_reader::objectives(store, &snapshot.sites, now)).unwrap_or_default();
+    let inputs = Inputs {
+        snapshot: &snapshot,
+        samples: &samples,
+        has_history: store.is_some(),
+        history: None,
+        usual: None,
+        incident: None,
+        past: None,
+        objectives: &objectives,
+        trial: None,
+        alerts: &alerts,
+        incidents: &incidents,
+        health: &health,
+        manual_checks: &[],
+        now,
+        zone: &fixed.zone,
+        about: &fixed.about,
+        arrangement: &arrangement,
+    };
+    let pose = tui::pose(&inputs, page, size);
+    let past =
+        store.and_then(|store| Some(history_reader::read_now(store, &pose.history_request(&inputs, size.into())?)));
+    let usual = store.and_then(|store| Some(usual_reader::usual(store, pose.usual_request(&inputs)?)));
+    let inputs = Inputs { history: past.as_ref(), usual: usual.as_ref(), ..inputs };
+    fs::write(file, tui::picture(&inputs, &pose, size)).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(())
+}
