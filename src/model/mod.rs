@@ -14,7 +14,6 @@ pub(crate) mod lock;
 mod resolver;
 mod site;
 mod site_numbers;
-mod sort_key;
 pub mod stops;
 pub mod text;
 pub mod time;
@@ -36,7 +35,6 @@ pub use site::{
     BODY_KEPT_MAX, ClientIdentity, Family, HttpOffer, RedirectBody, Redirects, Site, TlsFiles, TlsRules, shown_url,
 };
 pub use site_numbers::{OWN_NAME, SiteId, SiteIndex, SiteSlot};
-pub use sort_key::{Sort, SortKey};
 pub use text::echo::KnownSecrets;
 pub use text::secret::{Secret, SecretUrl};
 pub use time::{Micros, Timeframe, Timestamp, View};

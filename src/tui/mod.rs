@@ -33,12 +33,12 @@ mod tuning;
 mod update;
 mod view;
 
-pub use crate::model::Sort;
 pub use crate::model::command::{ManualCheck, SiteCommand};
 pub use crate::stats::series::HOUR;
 pub use crate::stats::series::site_history::{HistoryBuilder, HistoryGap, HistoryRequest, SiteHistory};
 pub use crate::stats::series::usual::{Usual, UsualRequest};
 pub use arrangement::Arrangement;
+pub use arrangement::sort::{Sort, SortKey};
 pub use desktop::clipboard::Clipboard;
 pub use desktop::protocol::DesktopProtocol;
 pub use event_loop::{Ended, run};

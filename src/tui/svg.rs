@@ -243,8 +243,8 @@ mod tests {
         assert!(
             has(&drawn(PicturePage::Alerts), "newest first") && has(&drawn(PicturePage::Help), "next, previous row")
         );
-        let of_site = drawn(PicturePage::Site(SiteIndex::new(1)));
-        assert!(has(&of_site, "‹ overview") && has(&of_site, "Response time"), "{of_site}");
+        let of_one = drawn(PicturePage::Site(SiteIndex::new(1)));
+        assert!(has(&of_one, "‹ overview") && has(&of_one, "Response time"), "{of_one}");
         let svg = drawn(PicturePage::Overview);
         assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
         assert!(svg.contains(">▼\u{a0}1\u{a0}DOWN</text>"));

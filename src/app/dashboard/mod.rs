@@ -26,12 +26,12 @@ use crate::alert::{AlertRecord, AlertState};
 use crate::config::{self, Config};
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::text::shown_path;
-use crate::model::{Health, Sample, SiteIndex, SiteSlot, Sort, Timestamp};
+use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::report::run::summary::{RunSummary, SiteRun, ending};
 use crate::tui::{
     self, About, Arrangement, Clipboard, DesktopProtocol, Ended, Fixed, HistoryRequest, JobControl, ManualCheck,
-    PastOverview, PastRequest, Preferences, Scheme, Settings, SiteCommand, SiteHistory, Source, Symbols, Theme, Usual,
-    UsualRequest,
+    PastOverview, PastRequest, Preferences, Scheme, Settings, SiteCommand, SiteHistory, Sort, Source, Symbols, Theme,
+    Usual, UsualRequest,
 };
 
 use super::cli::args::ColorChoice;
@@ -376,7 +376,7 @@ pub fn farewell(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SortKey;
+    use crate::tui::SortKey;
 
     #[test]
     fn what_the_file_says_wins_over_what_was_remembered_unless_it_says_the_default() {

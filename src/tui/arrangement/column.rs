@@ -1,6 +1,6 @@
 //! The columns of a table.
 
-use crate::model::SortKey;
+use super::sort::SortKey;
 
 /// A column of a table; the variants are in their usual order on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,6 +6,7 @@ pub(crate) mod actions;
 pub(crate) mod column;
 pub(crate) mod key_name;
 pub(crate) mod keys;
+pub(crate) mod sort;
 
 use column::Column;
 use keys::Keymap;

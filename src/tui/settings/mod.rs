@@ -2,7 +2,7 @@
 
 pub(crate) mod preferences;
 
-use crate::model::Sort;
+use crate::tui::arrangement::sort::Sort;
 use crate::tui::desktop::clipboard::Clipboard;
 use crate::tui::desktop::protocol::DesktopProtocol;
 use crate::tui::style::theme::Theme;

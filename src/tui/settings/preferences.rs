@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::model::{Sort, SortKey};
+use crate::tui::arrangement::sort::{Sort, SortKey};
 use crate::tui::style::theme::Scheme;
 
 /// What the user set by key; none where that never happened.

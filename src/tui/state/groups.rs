@@ -231,8 +231,8 @@ mod tests {
         let times = figures["shop"].response.unwrap();
         assert_eq!((times.count, times.max), (own(0).count + own(1).count, own(0).max.max(own(1).max)));
         assert_eq!((times.p50, times.p95), (own(0).p50.max(own(1).p50), own(0).p95.max(own(1).p95)));
-        let sum = |latency: &Latency| latency.avg * f64::from(u32::try_from(latency.count).unwrap());
-        assert!((sum(&times) - sum(&own(0)) - sum(&own(1))).abs() < 1.0, "the mean of all checks");
+        let sum = |times: Latency| times.avg * f64::from(u32::try_from(times.count).unwrap());
+        assert!((sum(times) - sum(own(0)) - sum(own(1))).abs() < 1.0, "the mean of all checks");
         let last = figures["shop"].beats.cells[Beats::CELLS - 1];
         assert_eq!((last.up, last.down), (0, 2));
     }

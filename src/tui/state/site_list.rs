@@ -6,8 +6,9 @@
 use std::cmp::Ordering;
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
-use crate::model::{Cause, Flags, Sort, SortKey, Status, Timestamp};
+use crate::model::{Cause, Flags, Status, Timestamp};
 use crate::stats::{Latency, Summary};
+use crate::tui::arrangement::sort::{Sort, SortKey};
 
 /// The shortest part of a cause that a filter takes.
 const CAUSE_MIN: usize = 3;

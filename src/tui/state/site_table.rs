@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use crate::engine::snapshot::Snapshot;
-use crate::model::{Sort, SortKey, Timestamp};
+use crate::model::Timestamp;
+use crate::tui::arrangement::sort::{Sort, SortKey};
 
 use super::groups::GroupedList;
 use super::overview_facts::OverviewFacts;

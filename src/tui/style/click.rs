@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::SortKey;
+use crate::tui::arrangement::sort::SortKey;
 use crate::tui::keymap::Action;
 
 /// What a click does.

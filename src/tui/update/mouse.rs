@@ -80,7 +80,7 @@ impl UiState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SortKey;
+    use crate::tui::arrangement::sort::SortKey;
     use crate::tui::input::key::Key;
     use crate::tui::tests::fixtures;
     use crate::tui::tests::fixtures::World;

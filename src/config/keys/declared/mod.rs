@@ -15,7 +15,7 @@ mod site;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::model::SortKey;
+use crate::tui::arrangement::sort::SortKey;
 
 pub(crate) use alerting::OUTLETS_MAX;
 pub(crate) use outlet::{OUTLET, SERVICES};

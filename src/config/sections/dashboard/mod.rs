@@ -10,9 +10,10 @@ use crate::config::keys::reader::ConfigReader;
 use crate::config::keys::value::{self, set};
 use crate::config::syntax::fault::Fault;
 use crate::config::syntax::tree::{Kind, NodeId};
-use crate::model::{SortKey, Timeframe, View};
+use crate::model::{Timeframe, View};
 use crate::tui::arrangement::Arrangement;
 use crate::tui::arrangement::column::{CHOICES, Column};
+use crate::tui::arrangement::sort::SortKey;
 
 /// The colours of the dashboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

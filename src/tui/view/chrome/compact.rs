@@ -1,8 +1,8 @@
 //! The summary on a terminal that is too small for tables: counts, the sites that are not up, and the size it needs.
 
 use crate::engine::snapshot::SiteState;
-use crate::model::Sort;
 use crate::model::time::duration::format_short;
+use crate::tui::arrangement::sort::Sort;
 use crate::tui::layout::MIN;
 use crate::tui::state::site_list::{SiteFilter, arrange, trouble_since};
 use crate::tui::style::line::{Line, cut, cut_middle, width};

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::engine::snapshot::ViewSnapshot;
-use crate::model::{Sort, figures};
+use crate::model::figures;
 use crate::stats::Beats;
+use crate::tui::arrangement::sort::Sort;
 use crate::tui::keymap::Action;
 use crate::tui::layout::Placed;
 use crate::tui::page::InputMode;

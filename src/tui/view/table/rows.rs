@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::engine::snapshot::{Row, SiteSnapshot, SiteState};
 use crate::model::time::duration::format_short;
-use crate::model::{Cause, SortKey, Timestamp, figures};
+use crate::model::{Cause, Timestamp, figures};
 use crate::stats::{Answer, Counts, Latency, Summary};
+use crate::tui::arrangement::sort::SortKey;
 use crate::tui::incident_marks;
 use crate::tui::keymap::Action;
 use crate::tui::past_words;
