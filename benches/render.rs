@@ -119,7 +119,7 @@ fn inputs<'a>(
 fn frames(c: &mut Criterion) {
     let mut group = c.benchmark_group("render");
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    let settings = Settings { theme, bell: true, desktop: None, clipboard: None, sort: SortKey::State };
+    let settings = Settings { theme, bell: true, desktop: None, clipboard: None, links: false, sort: SortKey::State };
     let shared = (Health::default(), IncidentList::default(), TimeZone::UTC, About::default());
     for sites in [10, 1_000, 10_000] {
         let mut world = snapshot(sites);
@@ -167,7 +167,7 @@ fn samples() -> Vec<Sample> {
 
 fn site(c: &mut Criterion) {
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    let settings = Settings { theme, bell: true, desktop: None, clipboard: None, sort: SortKey::State };
+    let settings = Settings { theme, bell: true, desktop: None, clipboard: None, links: false, sort: SortKey::State };
     let shared = (Health::default(), IncidentList::default(), TimeZone::UTC, About::default());
     let (world, samples) = (snapshot(1_000), samples());
     let inputs = Inputs { samples: &samples, ..inputs(&world, &shared) };

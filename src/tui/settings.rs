@@ -16,6 +16,8 @@ pub struct Settings {
     pub desktop: Option<DesktopProtocol>,
     /// The way to the clipboard, if there is one.
     pub clipboard: Option<Clipboard>,
+    /// Whether the terminal takes hyperlinks.
+    pub links: bool,
     /// The order of the rows.
     pub sort: SortKey,
 }

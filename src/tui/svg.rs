@@ -35,8 +35,14 @@ const INK: &str = "#d6d9de";
 pub fn picture(inputs: &Inputs, (columns, rows): (u16, u16)) -> String {
     let size = Size { width: columns, height: rows };
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    let mut state =
-        UiState::new(&Settings { theme, bell: true, desktop: None, clipboard: None, sort: SortKey::default() });
+    let mut state = UiState::new(&Settings {
+        theme,
+        bell: true,
+        desktop: None,
+        clipboard: None,
+        links: false,
+        sort: SortKey::default(),
+    });
     state.settle(inputs, size);
     let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
     render(&view(inputs, &state, size), &theme, buffer.area, &mut buffer);

@@ -297,7 +297,8 @@ pub fn settings(config: Option<&Config>, color: ColorChoice) -> Settings {
     let theme = Theme { scheme, color: color.on_terminal(), symbols };
     let desktop = DesktopProtocol::of_environment(variable).filter(|_| dashboard.notify);
     let clipboard = Clipboard::of_environment(variable);
-    Settings { theme, bell: dashboard.bell, desktop, clipboard, sort: dashboard.sort }
+    let links = tui::hyperlinks::of_environment(variable);
+    Settings { theme, bell: dashboard.bell, desktop, clipboard, links, sort: dashboard.sort }
 }
 
 /// Prints the last screen if the user asked for it, the summary, and the notices in full.

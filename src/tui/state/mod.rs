@@ -73,6 +73,8 @@ pub struct UiState {
     pub(crate) clipboard: Option<Clipboard>,
     /// A text for the clipboard that was not sent yet.
     pub(crate) copied: Option<Copied>,
+    /// The terminal takes hyperlinks.
+    pub(crate) links: bool,
     /// The dashboard gets clicks and the wheel; without it the terminal selects text.
     pub(crate) mouse: bool,
     /// Commands that were not sent yet.
@@ -84,8 +86,8 @@ impl UiState {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let sites = SiteTable::new(settings.sort);
-        let Settings { theme, bell, desktop, clipboard, .. } = *settings;
-        Self { sites, theme, muted: !bell, desktop, clipboard, mouse: true, ..Self::default() }
+        let Settings { theme, bell, desktop, clipboard, links, .. } = *settings;
+        Self { sites, theme, muted: !bell, desktop, clipboard, links, mouse: true, ..Self::default() }
     }
 
     pub(crate) fn tables<'a>(&'a self, inputs: &Inputs<'a>) -> &'a Snapshot {

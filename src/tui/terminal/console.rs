@@ -34,6 +34,8 @@ pub struct TerminalEffects {
     pub notification: Option<String>,
     /// The sequence that fills the clipboard.
     pub copied: Option<String>,
+    /// Make URLs hyperlinks.
+    pub links: bool,
     /// Report the mouse. Without it the terminal selects text.
     pub mouse: bool,
 }

@@ -88,7 +88,14 @@ impl World {
 
 pub fn settings() -> Settings {
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    Settings { theme, bell: true, desktop: None, clipboard: Some(Clipboard::Terminal), sort: SortKey::State }
+    Settings {
+        theme,
+        bell: true,
+        desktop: None,
+        clipboard: Some(Clipboard::Terminal),
+        links: true,
+        sort: SortKey::State,
+    }
 }
 
 pub fn state() -> UiState {
