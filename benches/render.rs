@@ -18,7 +18,7 @@ use webmon::model::{
     Cause, Health, Micros, Observation, Phase, Phases, Sample, SiteSlot, SortKey, Status, Timeframe, Timestamp,
 };
 use webmon::stats::{Answer, Beat, Beats, Counts, Latency, Summary};
-use webmon::tui::{About, Inputs, Key, Scheme, Settings, Symbols, Theme, UiState, render, view};
+use webmon::tui::{About, Hyperlinks, Inputs, Key, Scheme, Settings, Symbols, Theme, UiState, render, view};
 
 const SIZE: Size = Size { width: 200, height: 60 };
 
@@ -119,7 +119,8 @@ fn inputs<'a>(
 fn frames(c: &mut Criterion) {
     let mut group = c.benchmark_group("render");
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    let settings = Settings { theme, bell: true, desktop: None, clipboard: None, links: false, sort: SortKey::State };
+    let settings =
+        Settings { theme, bell: true, desktop: None, clipboard: None, links: Hyperlinks::Off, sort: SortKey::State };
     let shared = (Health::default(), IncidentList::default(), TimeZone::UTC, About::default());
     for sites in [10, 1_000, 10_000] {
         let mut world = snapshot(sites);
@@ -167,7 +168,8 @@ fn samples() -> Vec<Sample> {
 
 fn site(c: &mut Criterion) {
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    let settings = Settings { theme, bell: true, desktop: None, clipboard: None, links: false, sort: SortKey::State };
+    let settings =
+        Settings { theme, bell: true, desktop: None, clipboard: None, links: Hyperlinks::Off, sort: SortKey::State };
     let shared = (Health::default(), IncidentList::default(), TimeZone::UTC, About::default());
     let (world, samples) = (snapshot(1_000), samples());
     let inputs = Inputs { samples: &samples, ..inputs(&world, &shared) };

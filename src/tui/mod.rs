@@ -37,7 +37,7 @@ pub use crate::stats::series::HOUR;
 pub use crate::stats::series::site_history::{HistoryBuilder, HistoryGap, HistoryRequest, SiteHistory};
 pub use crate::stats::series::usual::{Usual, UsualRequest};
 pub use desktop::clipboard::Clipboard;
-pub use desktop::hyperlinks;
+pub use desktop::hyperlinks::Hyperlinks;
 pub use desktop::protocol::DesktopProtocol;
 pub use event_loop::{Ended, run};
 pub use input::key::Key;

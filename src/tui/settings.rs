@@ -2,6 +2,7 @@
 
 use crate::model::SortKey;
 use crate::tui::desktop::clipboard::Clipboard;
+use crate::tui::desktop::hyperlinks::Hyperlinks;
 use crate::tui::desktop::protocol::DesktopProtocol;
 use crate::tui::style::theme::Theme;
 
@@ -17,7 +18,7 @@ pub struct Settings {
     /// The way to the clipboard, if there is one.
     pub clipboard: Option<Clipboard>,
     /// Whether the terminal takes hyperlinks.
-    pub links: bool,
+    pub links: Hyperlinks,
     /// The order of the rows.
     pub sort: SortKey,
 }

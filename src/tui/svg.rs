@@ -12,6 +12,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::model::SortKey;
 
+use super::desktop::hyperlinks::Hyperlinks;
 use super::inputs::Inputs;
 use super::render::render;
 use super::screen::view;
@@ -40,7 +41,7 @@ pub fn picture(inputs: &Inputs, (columns, rows): (u16, u16)) -> String {
         bell: true,
         desktop: None,
         clipboard: None,
-        links: false,
+        links: Hyperlinks::Off,
         sort: SortKey::default(),
     });
     state.settle(inputs, size);

@@ -28,8 +28,8 @@ use crate::model::text::shown_path;
 use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::report::run::summary::{RunSummary, SiteRun, ending};
 use crate::tui::{
-    self, About, Clipboard, DesktopProtocol, Ended, Fixed, HistoryRequest, JobControl, ManualCheck, PastOverview,
-    PastRequest, Scheme, Settings, SiteCommand, SiteHistory, Source, Symbols, Theme, Usual, UsualRequest,
+    self, About, Clipboard, DesktopProtocol, Ended, Fixed, HistoryRequest, Hyperlinks, JobControl, ManualCheck,
+    PastOverview, PastRequest, Scheme, Settings, SiteCommand, SiteHistory, Source, Symbols, Theme, Usual, UsualRequest,
 };
 
 use super::cli::args::ColorChoice;
@@ -297,7 +297,7 @@ pub fn settings(config: Option<&Config>, color: ColorChoice) -> Settings {
     let theme = Theme { scheme, color: color.on_terminal(), symbols };
     let desktop = DesktopProtocol::of_environment(variable).filter(|_| dashboard.notify);
     let clipboard = Clipboard::of_environment(variable);
-    let links = tui::hyperlinks::of_environment(variable);
+    let links = Hyperlinks::of_environment(variable);
     Settings { theme, bell: dashboard.bell, desktop, clipboard, links, sort: dashboard.sort }
 }
 

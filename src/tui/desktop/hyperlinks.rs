@@ -14,9 +14,25 @@ const VTE: u32 = 5_000;
 const KONSOLE: u32 = 201_200;
 const TMUX: (u32, u32) = (3, 4);
 
-/// Whether the terminal that the variables of the environment describe takes hyperlinks.
-#[must_use]
-pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> bool {
+/// Whether URLs are hyperlinks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hyperlinks {
+    /// They are text.
+    #[default]
+    Off,
+    /// The terminal can open them.
+    On,
+}
+
+impl Hyperlinks {
+    /// What the terminal takes that the variables of the environment describe.
+    #[must_use]
+    pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
+        if is_known(variable) { Self::On } else { Self::Off }
+    }
+}
+
+fn is_known(variable: impl Fn(&str) -> Option<String>) -> bool {
     let of = |name: &str| variable(name).filter(|value| !value.is_empty());
     if let Some(forced) = of("FORCE_HYPERLINK") {
         return forced != "0";
@@ -51,7 +67,7 @@ mod tests {
 
     fn takes(variables: &[(&str, &str)]) -> bool {
         let of = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        of_environment(of)
+        Hyperlinks::of_environment(of) == Hyperlinks::On
     }
 
     #[test]

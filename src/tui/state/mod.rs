@@ -33,6 +33,7 @@ use crate::stats::series::usual::UsualRequest;
 use crate::tui::page::Page;
 
 use super::desktop::clipboard::{Clipboard, Copied};
+use super::desktop::hyperlinks::Hyperlinks;
 use super::desktop::protocol::DesktopProtocol;
 use super::inputs::Inputs;
 use super::layout::{Demand, OverviewLayout};
@@ -73,8 +74,8 @@ pub struct UiState {
     pub(crate) clipboard: Option<Clipboard>,
     /// A text for the clipboard that was not sent yet.
     pub(crate) copied: Option<Copied>,
-    /// The terminal takes hyperlinks.
-    pub(crate) links: bool,
+    /// Whether the terminal takes hyperlinks.
+    pub(crate) links: Hyperlinks,
     /// The dashboard gets clicks and the wheel; without it the terminal selects text.
     pub(crate) mouse: bool,
     /// Commands that were not sent yet.

@@ -25,6 +25,7 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use crate::model::lock::lock;
 use crate::panic_hook;
+use crate::tui::desktop::hyperlinks::Hyperlinks;
 use crate::tui::input::key::Key;
 use crate::tui::input::reader::{Input, is_foreground};
 use crate::tui::render::{Screen, links, render};
@@ -124,7 +125,8 @@ impl Console for TerminalSession {
             self.title.clone_from(&screen.title);
             write!(self.terminal.backend_mut().out, "\x1b]0;{}\x07", screen.title)?;
         }
-        self.terminal.backend_mut().links = if effects.links { links(screen) } else { HashMap::new() };
+        self.terminal.backend_mut().links =
+            if effects.links == Hyperlinks::On { links(screen) } else { HashMap::new() };
         self.terminal.draw(|frame| render(screen, &theme, frame.area(), frame.buffer_mut()))?;
         if lock(&TERMINAL).is_owned { Ok(()) } else { Err(io::Error::other("the terminal was restored")) }
     }

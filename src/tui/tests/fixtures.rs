@@ -27,7 +27,7 @@ use crate::tui::inputs::{About, Inputs};
 use crate::tui::settings::Settings;
 use crate::tui::state::UiState;
 use crate::tui::style::theme::{Scheme, Theme};
-use crate::tui::{Clipboard, ManualCheck, PastOverview, Symbols};
+use crate::tui::{Clipboard, Hyperlinks, ManualCheck, PastOverview, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.
 pub fn now() -> Timestamp {
@@ -93,7 +93,7 @@ pub fn settings() -> Settings {
         bell: true,
         desktop: None,
         clipboard: Some(Clipboard::Terminal),
-        links: true,
+        links: Hyperlinks::On,
         sort: SortKey::State,
     }
 }
