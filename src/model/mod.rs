@@ -5,7 +5,6 @@
 
 mod check;
 pub(crate) mod command;
-pub mod curl;
 pub mod expect;
 mod export_target;
 pub mod figures;
@@ -31,6 +30,7 @@ pub use expect::{BodyExpectations, Expect, Expected, StatusSet};
 pub use export_target::{Api, ExportTarget};
 pub use health::{ExportHealth, ExportState, Health, Notice, OutletHealth, OwnOutage, StoreHealth, Watching};
 pub use resolver::Resolver;
+pub use site::curl;
 pub use site::{
     BODY_KEPT_MAX, ClientIdentity, Family, HttpOffer, RedirectBody, Redirects, Site, TlsFiles, TlsRules, shown_url,
 };

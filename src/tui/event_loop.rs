@@ -131,7 +131,7 @@ fn drive(
                 }
                 copied.way.encode(&copied.text)
             });
-            let effects = TerminalEffects { bell, notification, copied, mouse: state.mouse };
+            let effects = TerminalEffects { bell, notification, copied, links: state.links, mouse: state.mouse };
             console.draw(&view(&inputs, &state, size), state.theme, &effects)?;
             cache.set_visible(source, opened.map_or_else(|| state.visible(size), |site| vec![SiteIndex::new(site)]));
             drawn = Some(cache.now);

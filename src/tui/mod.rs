@@ -40,6 +40,7 @@ pub use crate::stats::series::usual::{Usual, UsualRequest};
 pub use arrangement::Arrangement;
 pub use arrangement::sort::{Sort, SortKey};
 pub use desktop::clipboard::Clipboard;
+pub use desktop::hyperlinks::Hyperlinks;
 pub use desktop::protocol::DesktopProtocol;
 pub use event_loop::{Ended, run};
 pub use input::key::Key;

@@ -71,10 +71,10 @@ fn recorded(folder: &Folder) {
 fn facts() -> Vec<Arc<SiteFacts>> {
     let producer = Producer::new(8, 0);
     let input = |(slot, name): (usize, &str)| SiteInput {
-        curl: Arc::default(),
         slot: SiteSlot::new(slot),
         name: name.into(),
         url: name.into(),
+        curl: std::sync::Arc::default(),
         group: None,
         interval: Duration::from_secs(10),
         timeout: Duration::from_secs(5),

@@ -126,7 +126,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
     (
         "model",
         &[
-            &["curl", "web"],
+            &["web"],
             &["command", "site"],
             &["expect"],
             &["check", "export_target", "health"],

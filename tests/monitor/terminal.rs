@@ -415,7 +415,9 @@ fn an_incident_and_a_check_are_copied_to_the_clipboard_of_the_terminal() {
     terminal.press("q");
     let printed = Arc::clone(&terminal.printed);
     terminal.end(0);
-    let copied = copied(&String::from_utf8_lossy(&printed.lock().unwrap()));
+    let printed = String::from_utf8_lossy(&printed.lock().unwrap()).into_owned();
+    assert!(!printed.contains("\x1b]8;"), "no hyperlinks for a terminal that is not known");
+    let copied = copied(&printed);
     assert_eq!(copied.len(), 2, "{copied:?}");
     assert!(copied[0].starts_with("# broken has been down for ") && copied[0].contains("## Answers"), "{copied:?}");
     assert!(copied[1].starts_with("curl ") && copied[1].ends_with(&server.url("/broken")), "{copied:?}");

@@ -29,9 +29,9 @@ use crate::model::text::shown_path;
 use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::report::run::summary::{RunSummary, SiteRun, ending};
 use crate::tui::{
-    self, About, Arrangement, Clipboard, DesktopProtocol, Ended, Fixed, HistoryRequest, JobControl, ManualCheck,
-    PastOverview, PastRequest, Preferences, Scheme, Settings, SiteCommand, SiteHistory, Sort, Source, Symbols, Theme,
-    Usual, UsualRequest,
+    self, About, Arrangement, Clipboard, DesktopProtocol, Ended, Fixed, HistoryRequest, Hyperlinks, JobControl,
+    ManualCheck, PastOverview, PastRequest, Preferences, Scheme, Settings, SiteCommand, SiteHistory, Sort, Source,
+    Symbols, Theme, Usual, UsualRequest,
 };
 
 use super::cli::args::ColorChoice;
@@ -315,11 +315,12 @@ pub fn settings(config: Option<&Config>, color: ColorChoice, remembered: Prefere
     let theme = Theme { scheme, color: color.on_terminal(), symbols };
     let desktop = DesktopProtocol::of_environment(variable).filter(|_| dashboard.notify);
     let clipboard = Clipboard::of_environment(variable);
+    let links = Hyperlinks::of_environment(variable);
     let of_file = Sort { key: dashboard.sort, reversed: false };
     let sort = if of_file == Sort::default() { remembered.sort.unwrap_or_default() } else { of_file };
     let (bell, mouse) = (dashboard.bell, remembered.mouse.unwrap_or(true));
     let asks_background = theme.color && !is_known;
-    Settings { theme, asks_background, bell, desktop, clipboard, sort, mouse, remembered }
+    Settings { theme, asks_background, bell, desktop, clipboard, links, sort, mouse, remembered }
 }
 
 /// Prints the last screen if the user asked for it, the summary, and the notices in full.

@@ -1,9 +1,10 @@
-//! Notifications of the desktop and its clipboard, by escape sequences of the terminal: they reach the user's own screen over ssh, too.
+//! Notifications of the desktop, its clipboard and hyperlinks, by escape sequences of the terminal: they reach the user's own screen over ssh, too.
 //!
 //! Invariants: what a terminal reads is printable but for the sequence itself. Bounds: a notification each [`PAUSE`], with at
 //! most [`SITES`] sites by name; what happens meanwhile is in the next one.
 
 pub mod clipboard;
+pub mod hyperlinks;
 pub mod protocol;
 
 use std::sync::Arc;

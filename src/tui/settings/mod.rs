@@ -4,6 +4,7 @@ pub(crate) mod preferences;
 
 use crate::tui::arrangement::sort::Sort;
 use crate::tui::desktop::clipboard::Clipboard;
+use crate::tui::desktop::hyperlinks::Hyperlinks;
 use crate::tui::desktop::protocol::DesktopProtocol;
 use crate::tui::style::theme::Theme;
 
@@ -22,6 +23,8 @@ pub struct Settings {
     pub desktop: Option<DesktopProtocol>,
     /// How the clipboard is reached, if it is.
     pub clipboard: Option<Clipboard>,
+    /// Whether the terminal takes hyperlinks.
+    pub links: Hyperlinks,
     /// The order of the rows.
     pub sort: Sort,
     /// Whether the dashboard gets clicks and the wheel.
@@ -34,16 +37,16 @@ impl Settings {
     /// The usual settings, in this theme.
     #[must_use]
     pub fn of(theme: Theme) -> Self {
-        let (sort, remembered) = (Sort::default(), Preferences::default());
         Self {
             theme,
             asks_background: false,
             bell: true,
             desktop: None,
             clipboard: None,
-            sort,
+            links: Hyperlinks::Off,
+            sort: Sort::default(),
             mouse: true,
-            remembered,
+            remembered: Preferences::default(),
         }
     }
 }

@@ -33,6 +33,7 @@ use crate::stats::series::usual::UsualRequest;
 use crate::tui::page::{IncidentPart, Page};
 
 use super::desktop::clipboard::{Clipboard, Copied};
+use super::desktop::hyperlinks::Hyperlinks;
 use super::desktop::protocol::DesktopProtocol;
 use super::inputs::Inputs;
 use super::layout::{Demand, OverviewLayout};
@@ -76,6 +77,8 @@ pub struct UiState {
     pub(crate) clipboard: Option<Clipboard>,
     /// A text for the clipboard that was not sent yet.
     pub(crate) copied: Option<Copied>,
+    /// Whether the terminal takes hyperlinks.
+    pub(crate) links: Hyperlinks,
     /// The dashboard gets clicks and the wheel; without it the terminal selects text.
     pub(crate) mouse: bool,
     /// What the user set by key, now or in an earlier dashboard.
@@ -89,8 +92,7 @@ impl UiState {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let sites = SiteTable::new(settings.sort);
-        let Settings { theme, asks_background: awaits_background, bell, desktop, clipboard, mouse, remembered, .. } =
-            *settings;
+        let Settings { theme, asks_background: awaits_background, bell, desktop, clipboard, links, .. } = *settings;
         Self {
             sites,
             theme,
@@ -98,8 +100,9 @@ impl UiState {
             muted: !bell,
             desktop,
             clipboard,
-            mouse,
-            preferences: remembered,
+            links,
+            mouse: settings.mouse,
+            preferences: settings.remembered,
             ..Self::default()
         }
     }

@@ -121,10 +121,12 @@ impl Line {
         }
         let mut line = Self { click: self.click, ..Self::default() };
         for span in self.spans {
-            let room = max - line.width;
+            let (room, span_len) = (max - line.width, span.text.len());
             let text = if width(&span.text) <= room { span.text } else { head(&span.text, room).to_owned().into() };
-            let full = text.is_empty();
-            line.append(span.role, text, span.click);
+            let (full, is_cut) = (text.is_empty(), text.len() < span_len);
+            // A part of a URL leads elsewhere.
+            let role = if span.role == Role::Link && is_cut { Role::Plain } else { span.role };
+            line.append(role, text, span.click);
             if full {
                 break;
             }

@@ -8,6 +8,8 @@ use crate::model::Phase;
 pub enum Role {
     /// Figures and words.
     Plain,
+    /// A whole URL, which a terminal may open.
+    Link,
     /// Filling, or a repetition.
     Dim,
     /// The name of a region, a site or the program.

@@ -66,7 +66,7 @@ impl Theme {
                 let style = self.colored(bold, Color::White);
                 if self.color { style.bg(Color::Red) } else { style.add_modifier(Modifier::REVERSED) }
             }
-            Role::Plain | Role::Beat(Cell::None) => plain,
+            Role::Plain | Role::Link | Role::Beat(Cell::None) => plain,
             Role::Beat(Cell::Good) => self.colored(plain, Color::Green),
             // A block of colour is legible on any ground; on yellow it would be heavier than what is worse.
             Role::Beat(Cell::Some) => self.colored(plain, Color::Yellow),

@@ -3,6 +3,7 @@
 //! The backend of crossterm sends every colour as `38;5;N`, which a terminal of 8 or 16 colours reads as blinking and bold.
 //! Here the 16 ANSI colours are 30–37 and 90–97 (ECMA-48 and aixterm), which all terminals take; the theme has no others.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use ratatui::backend::{Backend, ClearType, WindowSize};
@@ -14,7 +15,11 @@ use super::size::measure;
 
 /// Writes cells to `W`, a frame at each [`Backend::flush`].
 #[derive(Debug, Default)]
-pub struct AnsiBackend<W>(pub W);
+pub struct AnsiBackend<W> {
+    pub out: W,
+    /// The URLs (OSC 8) of cells, by the colour of their underlines, which is never sent.
+    pub links: HashMap<Color, String>,
+}
 
 /// The attributes of the last cell written.
 type Look = (Color, Color, Modifier);
@@ -25,31 +30,40 @@ impl<W: Write> Backend for AnsiBackend<W> {
     fn draw<'a, I: Iterator<Item = (u16, u16, &'a Cell)>>(&mut self, cells: I) -> io::Result<()> {
         let mut last: Option<(u16, u16)> = None;
         let mut look = PLAIN;
+        let mut link = None;
         for (x, y, cell) in cells {
             // A cursor right of a wide character is not where the next cell says, so each gap sets it anew.
             if last != Some((x.wrapping_sub(1), y)) {
-                write!(self.0, "\x1b[{};{}H", u32::from(y) + 1, u32::from(x) + 1)?;
+                write!(self.out, "\x1b[{};{}H", u32::from(y) + 1, u32::from(x) + 1)?;
             }
             last = Some((x, y));
             let wanted = (cell.fg, cell.bg, cell.modifier);
             if wanted != look {
                 look = wanted;
-                write_look(&mut self.0, look)?;
+                write_look(&mut self.out, look)?;
             }
-            self.0.write_all(cell.symbol().as_bytes())?;
+            let leads_to = self.links.get_key_value(&cell.underline_color);
+            if leads_to.map(|(color, _)| *color) != link {
+                link = leads_to.map(|(color, _)| *color);
+                write!(self.out, "\x1b]8;;{}\x1b\\", leads_to.map_or("", |(_, url)| url))?;
+            }
+            self.out.write_all(cell.symbol().as_bytes())?;
+        }
+        if link.is_some() {
+            self.out.write_all(b"\x1b]8;;\x1b\\")?;
         }
         if look != PLAIN {
-            self.0.write_all(b"\x1b[0m")?;
+            self.out.write_all(b"\x1b[0m")?;
         }
         Ok(())
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {
-        self.0.write_all(b"\x1b[?25l")
+        self.out.write_all(b"\x1b[?25l")
     }
 
     fn show_cursor(&mut self) -> io::Result<()> {
-        self.0.write_all(b"\x1b[?25h")
+        self.out.write_all(b"\x1b[?25h")
     }
 
     fn get_cursor_position(&mut self) -> io::Result<Position> {
@@ -59,15 +73,15 @@ impl<W: Write> Backend for AnsiBackend<W> {
 
     fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
         let Position { x, y } = position.into();
-        write!(self.0, "\x1b[{};{}H", u32::from(y) + 1, u32::from(x) + 1)
+        write!(self.out, "\x1b[{};{}H", u32::from(y) + 1, u32::from(x) + 1)
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.0.write_all(b"\x1b[2J")
+        self.out.write_all(b"\x1b[2J")
     }
 
     fn clear_region(&mut self, region: ClearType) -> io::Result<()> {
-        self.0.write_all(match region {
+        self.out.write_all(match region {
             ClearType::All => b"\x1b[2J",
             ClearType::AfterCursor => b"\x1b[0J",
             ClearType::BeforeCursor => b"\x1b[1J",
@@ -85,7 +99,7 @@ impl<W: Write> Backend for AnsiBackend<W> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.out.flush()
     }
 }
 
@@ -141,9 +155,31 @@ mod tests {
     use super::*;
 
     fn sent(cells: &[(u16, u16, Cell)]) -> String {
-        let mut backend = AnsiBackend(Vec::new());
+        sent_with(cells, HashMap::new())
+    }
+
+    fn sent_with(cells: &[(u16, u16, Cell)], links: HashMap<Color, String>) -> String {
+        let mut backend = AnsiBackend { out: Vec::new(), links };
         backend.draw(cells.iter().map(|(x, y, cell)| (*x, *y, cell))).unwrap();
-        String::from_utf8(backend.0).unwrap()
+        String::from_utf8(backend.out).unwrap()
+    }
+
+    #[test]
+    fn cells_lead_to_their_urls_and_only_there() {
+        let (one, two) = (Color::Rgb(1, 2, 3), Color::Rgb(4, 5, 6));
+        let of = |symbol, color| cell(symbol, Style::new().underline_color(color));
+        let cells = [
+            (0, 0, cell("a", Style::new())),
+            (1, 0, of("b", one)),
+            (2, 0, of("c", one)),
+            (3, 0, of("d", two)),
+            (4, 0, cell("e", Style::new())),
+            (0, 1, of("f", two)),
+        ];
+        let links = HashMap::from([(one, "http://a.test/".to_owned()), (two, "http://b.test/".to_owned())]);
+        let (a, b, end) = ("\x1b]8;;http://a.test/\x1b\\", "\x1b]8;;http://b.test/\x1b\\", "\x1b]8;;\x1b\\");
+        assert_eq!(sent_with(&cells, links), format!("\x1b[1;1Ha{a}bc{b}d{end}e\x1b[2;1H{b}f{end}"));
+        assert_eq!(sent(&cells), "\x1b[1;1Habcde\x1b[2;1Hf", "a terminal without links gets none");
     }
 
     fn cell(symbol: &'static str, style: Style) -> Cell {

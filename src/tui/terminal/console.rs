@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ratatui::layout::Size;
 
+use crate::tui::desktop::hyperlinks::Hyperlinks;
 use crate::tui::input::key::Key;
 use crate::tui::render::Screen;
 use crate::tui::style::theme::Theme;
@@ -34,6 +35,8 @@ pub struct TerminalEffects {
     pub notification: Option<String>,
     /// The sequence that fills the clipboard.
     pub copied: Option<String>,
+    /// Whether URLs are hyperlinks.
+    pub links: Hyperlinks,
     /// Report the mouse. Without it the terminal selects text.
     pub mouse: bool,
 }

@@ -10,6 +10,7 @@
 //! reader of crossterm 0.29 spins on a terminal that has vanished (it ignores `EIO` and a `read` of 0 bytes) and blocks on
 //! half a sequence.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, TryLockError};
@@ -24,10 +25,11 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use crate::model::lock::lock;
 use crate::panic_hook;
+use crate::tui::desktop::hyperlinks::Hyperlinks;
 use crate::tui::input::background::QUESTION;
 use crate::tui::input::key::Key;
 use crate::tui::input::reader::{Input, is_foreground};
-use crate::tui::render::{Screen, render};
+use crate::tui::render::{Screen, links, render};
 use crate::tui::style::theme::Theme;
 
 use super::ansi::AnsiBackend;
@@ -89,7 +91,7 @@ impl TerminalSession {
         take()?;
         let built = Input::open().and_then(|input| {
             let viewport = Viewport::Fixed(area(size));
-            let terminal = Terminal::with_options(AnsiBackend(FrameWriter::default()), TerminalOptions { viewport })?;
+            let terminal = Terminal::with_options(AnsiBackend::default(), TerminalOptions { viewport })?;
             if asks {
                 FrameWriter(QUESTION.to_vec()).flush()?;
             }
@@ -121,19 +123,21 @@ impl Console for TerminalSession {
             self.terminal.resize(area(size))?;
         }
         if effects.bell {
-            self.terminal.backend_mut().0.write_all(b"\x07")?;
+            self.terminal.backend_mut().out.write_all(b"\x07")?;
         }
         for sequence in effects.notification.iter().chain(&effects.copied) {
-            self.terminal.backend_mut().0.write_all(sequence.as_bytes())?;
+            self.terminal.backend_mut().out.write_all(sequence.as_bytes())?;
         }
         if self.mouse != effects.mouse {
             self.mouse = effects.mouse;
-            self.terminal.backend_mut().0.write_all(if effects.mouse { MOUSE_ON } else { MOUSE_OFF })?;
+            self.terminal.backend_mut().out.write_all(if effects.mouse { MOUSE_ON } else { MOUSE_OFF })?;
         }
         if self.title != screen.title {
             self.title.clone_from(&screen.title);
-            write!(self.terminal.backend_mut().0, "\x1b]0;{}\x07", screen.title)?;
+            write!(self.terminal.backend_mut().out, "\x1b]0;{}\x07", screen.title)?;
         }
+        self.terminal.backend_mut().links =
+            if effects.links == Hyperlinks::On { links(screen) } else { HashMap::new() };
         self.terminal.draw(|frame| render(screen, &theme, frame.area(), frame.buffer_mut()))?;
         if lock(&TERMINAL).is_owned { Ok(()) } else { Err(io::Error::other("the terminal was restored")) }
     }

@@ -27,7 +27,7 @@ use crate::tui::inputs::{About, Inputs};
 use crate::tui::settings::Settings;
 use crate::tui::state::UiState;
 use crate::tui::style::theme::{Scheme, Theme};
-use crate::tui::{Arrangement, Clipboard, ManualCheck, PastOverview, Symbols};
+use crate::tui::{Arrangement, Clipboard, Hyperlinks, ManualCheck, PastOverview, Symbols};
 
 /// 2026-11-22 14:02:13 at +01:00.
 pub fn now() -> Timestamp {
@@ -90,7 +90,7 @@ impl World {
 
 pub fn settings() -> Settings {
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
-    Settings { clipboard: Some(Clipboard::Terminal), ..Settings::of(theme) }
+    Settings { clipboard: Some(Clipboard::Terminal), links: Hyperlinks::On, ..Settings::of(theme) }
 }
 
 pub fn state() -> UiState {

@@ -113,7 +113,7 @@ fn section(frame: &Frame, section: &Section) -> Vec<Line> {
 }
 
 /// A name and its text, which is wrapped beside it, or below where there is no room.
-fn fact(name: &'static str, text: &str, names: usize, cells: usize) -> Vec<Line> {
+fn fact(name: &'static str, whole: &str, names: usize, cells: usize) -> Vec<Line> {
     let beside = names + 3;
     let indent = if cells >= beside + TEXT_MIN { beside } else { 3 };
     let mut lines = Vec::new();
@@ -122,9 +122,10 @@ fn fact(name: &'static str, text: &str, names: usize, cells: usize) -> Vec<Line>
     if line.width() >= indent {
         lines.push(std::mem::take(&mut line));
     }
-    for text in wrap(text, cells.saturating_sub(indent), 0) {
+    for text in wrap(whole, cells.saturating_sub(indent), 0) {
         line.pad_to(indent);
-        line.push(Role::Plain, text);
+        let is_url = name == "URL" && text == whole;
+        line.push(if is_url { Role::Link } else { Role::Plain }, text);
         lines.push(std::mem::take(&mut line));
     }
     lines

@@ -59,7 +59,8 @@ pub fn header(frame: &Frame) -> Line {
     let left = room.saturating_sub(width(&name));
     line.push(Role::Strong, name);
     if width(&site.url) < left && site.url != site.name {
-        line.push(Role::Plain, format!("  {}", safe(&site.url)));
+        line.push(Role::Plain, "  ");
+        line.push(Role::Link, safe(&site.url).into_owned());
     }
     line.push(Role::Plain, "  ");
     line.push(role, mark);

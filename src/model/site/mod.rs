@@ -4,6 +4,8 @@
 //! and without userinfo, which became an Authorization header; the interval is 100 ms to 7 days, the timeout 10 ms to 10
 //! minutes.
 
+pub mod curl;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -22,7 +24,7 @@ pub struct Site {
     pub name: Arc<str>,
     /// The URL of the first request. Its path may hold a secret: print [`Site::shown`] instead.
     pub url: SecretUrl,
-    /// The network interface of a link-local address; see [`super::zone`].
+    /// The network interface of a link-local address; see [`crate::model::zone`].
     pub zone: Option<Arc<str>>,
     /// The printable URL: values of variables, userinfo and the values of the query are `***`.
     pub shown: Arc<str>,
@@ -240,7 +242,7 @@ impl Site {
         if *self.shown == *shown_url(self.url.expose()) || target.path() == "/" {
             return self.secrets.hidden_in(&shown_url(target));
         }
-        self.secrets.hidden_in(&super::text::clean(&format!("{}/***", &target[..Position::BeforePath])))
+        self.secrets.hidden_in(&crate::model::text::clean(&format!("{}/***", &target[..Position::BeforePath])))
     }
 }
 
@@ -267,7 +269,7 @@ pub fn shown_url(url: &Url) -> String {
         shown.set_fragment(Some(&stars.join("&")));
     }
     let path = shown[..Position::BeforePath].len();
-    super::text::clean(&super::text::redact::redacted_within(shown.as_str(), path))
+    crate::model::text::clean(&crate::model::text::redact::redacted_within(shown.as_str(), path))
 }
 
 /// Whether a part of a query that stands alone looks like a token rather than a name such as `wsdl` or `v2`. Names stay
