@@ -85,6 +85,7 @@ fn facts(interval: Duration) -> Vec<Arc<SiteFacts>> {
         slot: SiteSlot::new(site),
         name: name(site),
         url: name(site),
+        curl: Arc::default(),
         group: None,
         interval,
         timeout: Duration::from_secs(10),

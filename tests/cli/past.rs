@@ -74,7 +74,7 @@ fn facts() -> Vec<Arc<SiteFacts>> {
         slot: SiteSlot::new(slot),
         name: name.into(),
         url: name.into(),
-        curl: std::sync::Arc::default(),
+        curl: Arc::default(),
         group: None,
         interval: Duration::from_secs(10),
         timeout: Duration::from_secs(5),

@@ -13,6 +13,7 @@ use crate::store::codec::block;
 use crate::store::tables::record::TextRecord;
 use crate::store::tables::schema;
 
+use super::beginning;
 use super::figures::Foundation;
 use super::view::View;
 use super::walk::walk;
@@ -30,6 +31,8 @@ pub struct StoredChecks {
     pub newest: Option<Timestamp>,
     /// The outages of the own network under which they count so.
     pub mask: Mask,
+    /// The oldest single check and the oldest hour that are stored: while they are the same, so is where the data begin.
+    oldest: (u64, Option<u64>),
     /// Whether these are all checks that were stored in the stretch, in the order of time: none was removed, none is damaged, and no
     /// clock was set back.
     pub is_whole: bool,
@@ -52,16 +55,23 @@ impl StoredChecks {
     }
 }
 
-/// The checks of `site` from `from` to before `to`.
+/// The checks of `site` from `from` to before `to`; `before` are others of it that were read earlier.
 pub fn checks(
     view: &View,
     failures: &ReadOnlyTable<(u32, u64), &'static [u8]>,
-    site: SiteId,
+    (site, before): (SiteId, Option<&StoredChecks>),
     (from, to): (Timestamp, Timestamp),
 ) -> Result<StoredChecks, redb::Error> {
-    let foundation = Foundation::of(view, site, true)?;
+    let foundation = Foundation::of(view, site, false)?;
+    let first_hour = view.hours.as_ref().map(|hours| hours.range(schema::whole(site.0))?.next().transpose());
+    let oldest = (foundation.first_raw, first_hour.transpose()?.flatten().map(|(key, _)| key.value().1));
+    let begins = match before.filter(|before| before.oldest == oldest && before.begins.is_some()) {
+        Some(before) => before.begins,
+        None => beginning::begins(view, site)?,
+    };
     let mut found = StoredChecks {
-        begins: foundation.begins,
+        begins,
+        oldest,
         newest: view.newest(site)?.1,
         mask: view.outages.of(site),
         ..StoredChecks::default()

@@ -49,12 +49,18 @@ impl Moment {
         Ok(Self { path, view: View::new(transaction)?, failures: transaction.open_table(schema::FAILURES)? })
     }
 
-    /// The single checks of `site` from the first of these times to before the second one.
+    /// The single checks of `site` from the first of these times to before the second one. `before` are others of it that were
+    /// read earlier, which saves looking for where its data begin.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn checks(&self, site: SiteId, period: (Timestamp, Timestamp)) -> Result<StoredChecks, StoreError> {
-        self.answer(|| checks::checks(&self.view, &self.failures, site, period))
+    pub fn checks(
+        &self,
+        site: SiteId,
+        period: (Timestamp, Timestamp),
+        before: Option<&StoredChecks>,
+    ) -> Result<StoredChecks, StoreError> {
+        self.answer(|| checks::checks(&self.view, &self.failures, (site, before), period))
     }
 
     /// The outages of this machine's own network, as they concern `site`.

@@ -25,7 +25,7 @@ pub struct KnownChecks {
     ids: HashMap<Arc<str>, (SiteId, Timestamp)>,
     sites: HashMap<SiteId, Known>,
     kept: usize,
-    /// How much earlier and later than needed is read.
+    /// How much earlier and later than needed is read at most.
     ahead: Duration,
 }
 
@@ -59,10 +59,10 @@ impl KnownChecks {
         let expected = |length: Duration, site: &SiteFacts| micros(length) / micros(site.interval).max(1) + 1;
         let needed: u64 = request.sites.iter().map(|site| expected(reach(site, request), site)).sum();
         let longest = request.sites.iter().map(|site| reach(site, request)).max().unwrap_or_default();
-        // Three times as many if there is room: before, needed, after.
+        // Up to twice as many if there is room: half of them before, half after.
         let room = (CHECKS_MAX as u64).saturating_sub(needed);
-        let share = u32::try_from(room * 100 / (2 * needed.max(1))).unwrap_or(u32::MAX).min(100);
-        self.ahead = longest * share / 100;
+        let percent = u32::try_from(room * 100 / (2 * needed.max(1))).unwrap_or(u32::MAX).min(50);
+        self.ahead = longest * percent / 100;
         Ok(())
     }
 
@@ -77,9 +77,10 @@ impl KnownChecks {
         let Some(&(id, _)) = self.ids.get(&site.name) else { return Ok(FoundSite { from, id: None, checks: None }) };
         let fits = |known: &Known| known.from <= from && at <= known.until && known.checks.mask == moment.mask(id);
         if !self.sites.get(&id).is_some_and(fits) {
-            self.forget(id);
-            let (first, until) = (from.before(self.ahead), at.after(self.ahead));
-            let checks = moment.checks(id, (first, until))?;
+            let before = self.forget(id);
+            let ahead = self.ahead(id);
+            let (first, until) = (from.before(ahead), at.after(ahead));
+            let checks = moment.checks(id, (first, until), before.as_ref().map(|known| &known.checks))?;
             // A check may yet come that is older than the time asked for, but none that is older than the newest.
             let until = until.min(checks.newest.unwrap_or(Timestamp::ZERO));
             self.make_room(checks.samples.len());
@@ -94,10 +95,15 @@ impl KnownChecks {
         self.kept
     }
 
-    fn forget(&mut self, id: SiteId) {
-        if let Some(known) = self.sites.remove(&id) {
-            self.kept -= known.checks.samples.len();
-        }
+    /// How much more is read of a site on either side: not of all the same, so that not all are read at the same step.
+    fn ahead(&self, id: SiteId) -> Duration {
+        self.ahead * (4 + id.0 % 13) / 16
+    }
+
+    fn forget(&mut self, id: SiteId) -> Option<Known> {
+        let known = self.sites.remove(&id)?;
+        self.kept -= known.checks.samples.len();
+        Some(known)
     }
 
     /// Forgets all sites if there is no room for `count` more checks.

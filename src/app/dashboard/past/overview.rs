@@ -13,13 +13,11 @@ use crate::engine::snapshot::Breach;
 use crate::engine::{LastCheck, OpenIncident, Row, SiteFacts, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::time::duration::micros;
 use crate::model::{Cause, Observation, Outcome, Sample, SiteId, Timestamp, View};
-use crate::stats::{Beats, Cadence, PeriodFigures, PeriodParts};
+use crate::stats::{Beat, Beats, Cadence, PeriodFigures, PeriodParts};
 use crate::store::{Moment, Query, StoreError, StoredChecks};
 use crate::tui::{PastOverview, PastRequest};
 
 use super::known::FoundSite;
-
-const TICK: std::time::Duration = std::time::Duration::from_micros(1);
 
 /// An overview in the making; sites are added in their order.
 pub struct Builder<'a> {
@@ -96,28 +94,44 @@ fn row(
     let Some(id) = found.id else { return Ok(Row::empty(at, view.timeframe)) };
     let cadence = Cadence { interval: site.interval, timeout: site.timeout };
     let (since, timeframe) = (view.timeframe.cutoff(at), view.timeframe);
+    let begins = found.checks.and_then(|checks| checks.begins);
     match found.checks.filter(|checks| checks.is_whole && !view.is_long()) {
         Some(checks) => {
             let samples = between(checks, (since, at));
             let mut stretch = PeriodFigures::default();
             stretch.admit_all(samples, None);
             let beats = beats(Beats::empty(at, timeframe), samples);
-            Ok(made(stretch, (since, at), (cadence, checks.begins), (beats, true)))
+            Ok(made(stretch, (since, at), (cadence, begins), (beats, true)))
         }
-        None => stored_row(moment, id, cadence, (view, at)),
+        None => stored_row(moment, id, (cadence, begins), (view, at)),
     }
 }
 
 /// The same from the totals of hours and days, and from what is left of single checks.
-fn stored_row(moment: &Moment, id: SiteId, cadence: Cadence, (view, at): (View, Timestamp)) -> Result<Row, StoreError> {
-    let since = view.timeframe.cutoff(at);
-    let query = |until| Query { sites: Some(vec![id]), since, until };
-    let Some(figures) = moment.figures(&query(at), None)?.pop() else { return Ok(Row::empty(at, view.timeframe)) };
-    // The bar ends with the cell of the instant, as that of a monitor does.
-    let bar = moment.figures(&query(at.after(TICK)), Some(Beats::cell_of(view.timeframe)))?.pop();
-    let beats = bar.and_then(|bar| bar.beats).unwrap_or_else(|| Beats::empty(at, view.timeframe));
+fn stored_row(
+    moment: &Moment,
+    id: SiteId,
+    data: (Cadence, Option<Timestamp>),
+    (view, at): (View, Timestamp),
+) -> Result<Row, StoreError> {
+    let (since, empty) = (view.timeframe.cutoff(at), Beats::empty(at, view.timeframe));
+    let query = Query { sites: Some(vec![id]), since, until: at };
+    let Some(figures) = moment.figures(&query, Some(empty.cell))?.pop() else {
+        return Ok(Row::empty(at, view.timeframe));
+    };
+    let beats = figures.beats.map_or(empty.clone(), |bar| up_to(bar, empty.newest));
     let is_exact = figures.is_exact && figures.damaged == 0;
-    Ok(made(figures.stretch, (since, at), (cadence, figures.begins), (beats, is_exact)))
+    Ok(made(figures.stretch, (since, at), data, (beats, is_exact)))
+}
+
+/// `bar` with its newest cell at `newest`: that of the instant, where the stored one ends with the cell just before it.
+fn up_to(mut bar: Beats, newest: Timestamp) -> Beats {
+    if bar.newest < newest {
+        bar.cells.rotate_left(1);
+        bar.cells[Beats::CELLS - 1] = Beat::default();
+        bar.newest = newest;
+    }
+    bar
 }
 
 fn made(
