@@ -24,11 +24,6 @@ const TOGETHER: &[(Action, &[Action])] = &[
     (Action::OtherSite(-1), &[Action::OtherSite(-1), Action::OtherSite(1)]),
     (Action::ZoomIn, &[Action::ZoomIn, Action::ZoomOut]),
     (Action::Earlier, &[Action::Earlier, Action::Later, Action::Now]),
-    (Action::OtherView(1), &[Action::OtherView(1), Action::View(0), Action::View(1)]),
-    (Action::NewestAlert, &[Action::Alerts, Action::NewestAlert]),
-    (Action::CheckNow, &[Action::CheckNow, Action::Pause]),
-    (Action::Acknowledge, &[Action::Acknowledge, Action::Silence]),
-    (Action::Copy, &[Action::Copy, Action::CopyError]),
     (
         Action::Time(Travel::Earlier),
         &[Action::Time(Travel::Earlier), Action::Time(Travel::Later), Action::Time(Travel::Present)],
@@ -38,6 +33,11 @@ const TOGETHER: &[(Action, &[Action])] = &[
         Action::Time(Travel::OtherAlert(-1)),
         &[Action::Time(Travel::OtherAlert(-1)), Action::Time(Travel::OtherAlert(1))],
     ),
+    (Action::OtherView(1), &[Action::OtherView(1), Action::View(0), Action::View(1)]),
+    (Action::NewestAlert, &[Action::Alerts, Action::NewestAlert]),
+    (Action::CheckNow, &[Action::CheckNow, Action::Pause]),
+    (Action::Acknowledge, &[Action::Acknowledge, Action::Silence]),
+    (Action::Copy, &[Action::Copy, Action::CopyError]),
     (Action::TuneValue(1), &[Action::TuneValue(-1), Action::TuneValue(1)]),
     (Action::ToggleTheme, &[Action::ToggleTheme, Action::ToggleBell]),
 ];

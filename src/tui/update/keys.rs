@@ -44,16 +44,19 @@ impl UiState {
             (_, InputMode::Sort) => self.choose_sort_key(key),
             (_, InputMode::Keys) => {
                 let action = inputs.arrangement.keys.action(key, self.nav.page())?;
-                if !self.refuses(action, inputs) {
-                    exit = self.perform(action, inputs, size);
-                }
+                exit = self.press(action, inputs, size);
             }
         }
         self.refresh(inputs, size);
         exit
     }
 
-    pub(crate) fn perform(&mut self, action: Action, inputs: &Inputs, size: Size) -> Option<ExitRequest> {
+    /// Does what a key or a click asks for, unless that is for the present only.
+    pub(crate) fn press(&mut self, action: Action, inputs: &Inputs, size: Size) -> Option<ExitRequest> {
+        if self.refuses(action, inputs) { None } else { self.perform(action, inputs, size) }
+    }
+
+    fn perform(&mut self, action: Action, inputs: &Inputs, size: Size) -> Option<ExitRequest> {
         let plan = self.plan(inputs, size);
         let page = self.page_rows(&plan, size);
         let rows = |rows: usize| isize::try_from(rows).unwrap_or(isize::MAX);

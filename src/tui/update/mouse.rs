@@ -41,12 +41,14 @@ impl UiState {
 
     fn click(&mut self, click: Click, column: usize, inputs: &Inputs, size: Size) -> Option<ExitRequest> {
         match click {
-            Click::Press(action) => return self.perform(action, inputs, size),
+            Click::Press(action) => return self.press(action, inputs, size),
             Click::Sort(key) => {
                 self.nav.mode = InputMode::Keys;
                 self.sort_by(key);
             }
             Click::View(index) => self.sites.show_view(index),
+            // The chart of an incident has the period of that.
+            Click::Period(_) if self.nav.page() != Page::Site => {}
             Click::Period(span) => self.chart.show(span, inputs, self.sites.tables(inputs.snapshot)),
             Click::Row(below) => {
                 if self.sites.select(below, inputs.snapshot) == Some(true) && self.nav.page() == Page::Overview {
