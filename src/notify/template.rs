@@ -38,7 +38,7 @@ pub const VARIABLES: [(&str, &str); 21] = [
     ("time", "when the event happened, RFC 3339 in UTC"),
     ("since", "when the incident began, RFC 3339 in UTC"),
     ("downtime", "how long it lasted, such as 3m25s, once it is over"),
-    ("availability", "the judged availability, 0.0 to 1.0"),
+    ("availability", "the availability over the window of the rule, 0.0 to 1.0"),
     ("cause", "the cause of the last failure, such as connect_refused"),
     ("detail", "that failure in words"),
     ("status", "the HTTP status of that failure"),

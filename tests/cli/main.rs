@@ -24,3 +24,5 @@ mod secrets;
 mod slo;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(unix)]
+mod why;

@@ -55,7 +55,7 @@ fn property(key: &DeclaredKey) -> Value {
         key.form,
         ValueForm::List(..)
             | ValueForm::Section(_)
-            | ValueForm::Choices(_)
+            | ValueForm::Choices(..)
             | ValueForm::Headers
             | ValueForm::HeaderWishes
             | ValueForm::JsonWishes
@@ -112,7 +112,11 @@ fn form(written: &ValueForm) -> Value {
             expression(),
             { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": most },
         ] }),
-        ValueForm::Choices(words) => json!({ "type": "array", "items": { "anyOf": [choice(words), expression()] } }),
+        ValueForm::Choices(words, least) => json!({
+            "type": "array",
+            "items": { "anyOf": [choice(words), expression()] },
+            "minItems": least,
+        }),
         ValueForm::Names(most) => json!({ "anyOf": [
             text(),
             { "type": "array", "items": text(), "maxItems": most },

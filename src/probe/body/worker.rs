@@ -143,7 +143,7 @@ impl Workers {
                     guard.turn.overran.fetch_add(1, Ordering::Relaxed);
                     Err(Failure::new(Cause::Body, TOO_LONG))
                 }
-                Err(_) => local("the body could not be judged because of an error in webmon".to_owned()),
+                Err(_) => local("the body could not be examined because of an error in webmon".to_owned()),
             }
         };
         let patience = PATIENCE.as_secs();
@@ -193,7 +193,7 @@ impl WorkerState {
     ) -> Result<(), String> {
         let mut queue = lock(&self.queue);
         if queue.running + queue.light.len() + queue.heavy.len() >= JOBS_MAX {
-            return Err(format!("{JOBS_MAX} bodies already wait to be judged"));
+            return Err(format!("{JOBS_MAX} bodies are already waiting to be examined"));
         }
         let most = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
         if queue.idle == 0 && queue.threads < most {

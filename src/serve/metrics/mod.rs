@@ -136,7 +136,7 @@ fn checks(out: &mut Encoder, series: &Series<'_>) {
 
 fn response_times(out: &mut Encoder, series: &Series<'_>) {
     const RESPONSE: &str = "webmon_response_duration_seconds";
-    out.family(RESPONSE, Kind::Histogram, "Response times of checks that were answered rightly, slow ones included.");
+    out.family(RESPONSE, Kind::Histogram, "Response times of successful checks, slow ones included.");
     let (names, ends) = (histogram_names(RESPONSE), bounds(&BOUNDS));
     for (site, labels) in series {
         let sums = sums(site);

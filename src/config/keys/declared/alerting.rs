@@ -79,7 +79,7 @@ pub(super) static ALERTING: &[DeclaredKey] = &{
         key(
             "maintenance",
             ValueForm::List(MAINTENANCE, 0..=1_000),
-            "when outlets are not notified of a site; checks go on",
+            "when outlets are not notified of a site; checks continue",
         ),
     ]
 };

@@ -15,7 +15,7 @@ pub(crate) static LISTEN: &[DeclaredKey] = &[
         .secret(),
     key(
         "public",
-        ValueForm::Choices(&["page", "badge", "metrics", "api"]),
+        ValueForm::Choices(&["page", "badge", "metrics", "api"], 0),
         "what needs no token; default: all on loopback without a token, else nothing",
     )
     .such_as("[page, badge]"),

@@ -68,8 +68,8 @@ pub(crate) enum ValueForm {
     Words(usize),
     /// One of these words, or a list of at most this many addresses.
     NameServers(&'static [&'static str], usize),
-    /// Some of these words, as a list.
-    Choices(&'static [&'static str]),
+    /// Some of these words, at least so many, as a list.
+    Choices(&'static [&'static str], usize),
     /// A word, or a list of at most this many.
     Names(usize),
     /// Two durations between these seconds, `5m..1h`, or `off`.
@@ -200,7 +200,7 @@ static DASHBOARD: &[DeclaredKey] = &[
     .such_as("{ sort: o, groups: s, silence: [Z, ctrl-s] }"),
     key(
         "columns",
-        ValueForm::Choices(arrangement::COLUMNS),
+        ValueForm::Choices(arrangement::COLUMNS, 1),
         "the columns after the name; default: those that the width has room for",
     )
     .such_as("[since, avail, p50, p95, codes, bar, note]"),

@@ -89,13 +89,15 @@ impl Dashboard {
 /// The columns under `dashboard`; none without the key.
 fn columns(keys: &mut Keys<'_, '_>) -> Vec<Column> {
     let reader = keys.reader();
-    let ValueForm::Choices(words) = *keys.form("columns") else { unreachable!("columns are declared as choices") };
+    let ValueForm::Choices(words, least) = *keys.form("columns") else {
+        unreachable!("columns are declared as choices")
+    };
     let Some(id) = keys.take("columns") else { return Vec::new() };
     let Kind::List(items) = reader.kind(id) else {
         reader.fault_at(id, "write a list of columns: [avail, p95, codes, bar]");
         return Vec::new();
     };
-    if items.is_empty() {
+    if items.len() < least {
         reader.fault_at(id, "write at least one column, or omit `columns` for those that the width has room for");
     }
     let mut columns = Vec::new();

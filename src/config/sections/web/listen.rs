@@ -67,7 +67,7 @@ fn public(keys: &mut Keys<'_, '_>) -> Option<Vec<Part>> {
     let reader = keys.reader();
     let form = keys.form("public");
     let id = keys.take("public")?;
-    let ValueForm::Choices(words) = form else { unreachable!("what is public is declared as choices") };
+    let ValueForm::Choices(words, _) = form else { unreachable!("what is public is declared as choices") };
     let Kind::List(items) = reader.kind(id) else {
         reader.fault_at(id, format!("write a list of what is public: [{}]", words.join(", ")));
         return None;
