@@ -82,7 +82,6 @@ fn history(path: &Path, interval: Duration) {
 fn facts(interval: Duration) -> Vec<Arc<SiteFacts>> {
     let producer = Producer::new(8, 0);
     let input = |site: usize| SiteInput {
-        curl: Arc::default(),
         slot: SiteSlot::new(site),
         name: name(site),
         url: name(site),
