@@ -253,7 +253,7 @@ impl UiState {
             None if is_new => self.timers.hear(inputs.alerts, inputs.now, self.muted),
             None => {}
         }
-        self.sites.update(inputs.snapshot);
+        self.sites.update(inputs.snapshot, inputs.past.is_some());
         self.sites.scroll_to_cursor(self.plan(inputs, size).page());
         // All lines but the header, the title, the selection line, the footer, the first day and the banner.
         let others = 5 + usize::from(banner::is_shown(inputs, &self.timers, &self.sites.facts));

@@ -32,7 +32,7 @@ pub struct SiteTable {
     /// The site of the cursor, once it was moved.
     cursor: Option<Arc<str>>,
     /// What `order` was made for; none if it has to be made again.
-    arranged: Option<(Option<Timestamp>, usize)>,
+    arranged: Option<(Option<Timestamp>, usize, bool)>,
 }
 
 impl SiteTable {
@@ -45,11 +45,12 @@ impl SiteTable {
         self.frozen.as_deref().unwrap_or(snapshot)
     }
 
-    pub fn update(&mut self, snapshot: &Snapshot) {
+    /// Takes `snapshot` in, which may be one of the past.
+    pub fn update(&mut self, snapshot: &Snapshot, is_past: bool) {
         let frozen = self.frozen.clone();
         let tables = frozen.as_deref().unwrap_or(snapshot);
         self.facts.update(tables);
-        let arranged = Some((tables.views.first().map(|view| view.as_of), tables.sites.len()));
+        let arranged = Some((tables.views.first().map(|view| view.as_of), tables.sites.len(), is_past));
         if self.arranged != arranged {
             self.arranged = arranged;
             self.arrange(tables);

@@ -205,3 +205,21 @@ fn it_says_so_without_colour_and_without_unicode() {
         assert!(width < 14 || lines.iter().any(|line| line.text().contains("PAST")), "{width}");
     }
 }
+
+/// An instant at which the present was refreshed, too: what is down then comes first.
+#[test]
+fn the_past_has_its_own_order() {
+    let mut world = turned(fixtures::five_sites());
+    let mut then = world.past.take();
+    let past = then.as_mut().unwrap();
+    let (down, up) = (past.snapshot.sites[0].state, past.snapshot.sites[4].state);
+    Arc::make_mut(&mut past.snapshot.sites[0]).state = up;
+    Arc::make_mut(&mut past.snapshot.sites[4]).state = down;
+    let first =
+        |world: &World, state: &UiState| world.inputs().snapshot.sites[state.sites.selected().unwrap()].name.clone();
+    let mut state = pressed(&world, "←");
+    assert_eq!(&*first(&world, &state), "api");
+    world.past = then;
+    state.settle(&world.inputs(), SIZE);
+    assert_eq!(&*first(&world, &state), "blog");
+}
