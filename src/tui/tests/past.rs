@@ -9,7 +9,7 @@ use crate::alert::incident::list::IncidentList;
 use crate::alert::{Alert, AlertRecord, AlertState, Rule};
 use crate::engine::snapshot::{Row, SiteState};
 use crate::model::{Observation, Timestamp};
-use crate::tui::input::key::Key;
+use crate::tui::input::key::{Key, Mouse};
 use crate::tui::past::PastOverview;
 use crate::tui::screen::view;
 use crate::tui::state::UiState;
@@ -160,6 +160,20 @@ fn the_past_takes_no_commands_and_says_so() {
         assert_eq!(state.take_commands(), [], "{key}");
         assert!(text(&world, &state).contains("End returns to now"), "{key}: {}", text(&world, &state));
     }
+}
+
+#[test]
+fn a_click_on_a_command_is_refused_in_the_past_as_its_key_is() {
+    let world = turned(fixtures::five_sites());
+    let mut state = pressed(&world, "←\n");
+    let size = Size { width: 200, height: 40 };
+    let footer = view(&world.inputs(), &state, size).lines[39].text();
+    let column = crate::tui::style::line::width(&footer[..footer.find("recheck").unwrap()]);
+    let click = Key::Mouse(Mouse::Click, u16::try_from(column).unwrap(), 39);
+    state.act(&click, &world.inputs(), size);
+    assert_eq!(state.take_commands(), []);
+    let screen = view(&world.inputs(), &state, size).text();
+    assert!(screen.contains("End returns to now"), "{screen}");
 }
 
 /// The reply of a key goes after some seconds of the present, however far the past is.
