@@ -116,9 +116,10 @@ fn drive(
         } else if dirty && is_ready {
             let inputs = cache.inputs(fixed);
             let opened = state.opened(&inputs);
-            let (focus, request) = (state.focus(&inputs), state.history_request(&inputs, size));
+            let (charted, focus) = (state.charted(&inputs, size), state.focus(&inputs));
+            let request = state.history_request(&inputs, size);
             let (usual, incident) = (state.usual_request(&inputs), state.incident_request(&inputs));
-            cache.set_focus(source, (focus, opened), request);
+            cache.set_focus(source, (focus, charted), request);
             cache.ask_for_usual(source, usual);
             cache.ask_for_incident(source, incident);
             cache.ask_for_trial(source, state.trial_request());

@@ -4,7 +4,7 @@
 //! ten of them; else tabs show one view at a time, because two views of five rows each are of no use with a thousand
 //! sites, or the user wants one alone. Alerts have at least two lines and take what the views leave. A terminal of fewer than 14 rows has no alerts
 //! region, one below 40×8 only the summary. With 50 rows and more a site opens below one shortened table, in two thirds of
-//! the screen.
+//! the screen. Where alerts have more room than they need, the chart of the site under the cursor takes some of it.
 
 use ratatui::layout::Size;
 
@@ -13,6 +13,10 @@ pub const MIN: Size = Size { width: 40, height: 8 };
 const STACK_ROWS: usize = 10;
 const ALERTS_FROM_HEIGHT: usize = 14;
 const ALERTS_MIN: usize = 2;
+/// Lines that alerts keep beside a chart.
+const ALERTS_BESIDE: usize = 10;
+/// Lines of the chart of the site under the cursor.
+const PREVIEW: (usize, usize) = (14, 24);
 /// From this height on a site has room below the table.
 const HALVED_FROM_HEIGHT: u16 = 50;
 
@@ -29,8 +33,17 @@ pub struct Demand {
     /// The user wants this view alone.
     pub alone: bool,
     pub banner: bool,
-    /// Show a site below the table if there is room.
-    pub below: bool,
+    pub extra: Extra,
+}
+
+/// What is shown besides views and alerts if there is room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extra {
+    Nothing,
+    /// A site below the table.
+    Site,
+    /// The chart of the site under the cursor.
+    Preview,
 }
 
 /// A view on the screen.
@@ -56,6 +69,8 @@ pub struct OverviewLayout {
     pub alerts: usize,
     /// Lines of the site below the table with its header; 0 without it.
     pub below: usize,
+    /// Lines of the chart of the site under the cursor, below the alerts; 0 without it.
+    pub preview: usize,
 }
 
 impl OverviewLayout {
@@ -70,17 +85,26 @@ impl OverviewLayout {
         }
         let height = usize::from(demand.size.height);
         let body = height - 3 - usize::from(demand.banner);
-        if demand.below && demand.size.height >= HALVED_FROM_HEIGHT {
+        if demand.extra == Extra::Site && demand.size.height >= HALVED_FROM_HEIGHT {
             return Self::halved(demand, body);
         }
         let alerts = if height >= ALERTS_FROM_HEIGHT { ALERTS_MIN } else { 0 };
         let plan = Self { alerts, ..Self::default() };
         let least = demand.sites.clamp(1, STACK_ROWS);
         if demand.views > 1 && !demand.alone && demand.views * (1 + least) + 1 + alerts <= body {
-            plan.stacked(demand, body)
+            plan.stacked(demand, body).with_preview(demand)
         } else {
-            plan.tabbed(demand, body)
+            plan.tabbed(demand, body).with_preview(demand)
         }
+    }
+
+    fn with_preview(mut self, demand: &Demand) -> Self {
+        let spare = self.alerts.saturating_sub(ALERTS_BESIDE);
+        if demand.extra == Extra::Preview && spare >= PREVIEW.0 {
+            self.preview = spare.min(PREVIEW.1);
+            self.alerts -= self.preview;
+        }
+        self
     }
 
     fn halved(demand: &Demand, body: usize) -> Self {
@@ -152,7 +176,7 @@ mod tests {
             tab: 1,
             alone: false,
             banner: false,
-            below: false,
+            extra: Extra::Nothing,
         })
     }
 
@@ -178,15 +202,17 @@ mod tests {
         #[test]
         fn regions_fill_no_more_than_the_screen(
             width in 0u16..250, height in 0u16..120, sites in 0usize..2000, listed in 0usize..2000,
-            views in 0usize..9, tab in 0usize..9, alone: bool, banner: bool, below: bool,
+            views in 0usize..9, tab in 0usize..9, alone: bool, banner: bool, extra in 0usize..3,
         ) {
             let size = Size { width, height };
             let listed = listed.min(sites);
-            let plan = OverviewLayout::new(&Demand { size, sites, listed, views, tab, alone, banner, below });
+            let extra = [Extra::Nothing, Extra::Site, Extra::Preview][extra];
+            let plan = OverviewLayout::new(&Demand { size, sites, listed, views, tab, alone, banner, extra });
             if !plan.summary {
                 let tables: usize = plan.views.iter().map(|view| 1 + usize::from(view.head) + view.rows).sum();
-                let halved = below && height >= HALVED_FROM_HEIGHT;
-                let used = 3 + usize::from(banner) + tables + usize::from(plan.range) + plan.alerts + plan.below;
+                let halved = extra == Extra::Site && height >= HALVED_FROM_HEIGHT;
+                let used = 3 + usize::from(banner) + tables + usize::from(plan.range) + plan.alerts + plan.below + plan.preview;
+                prop_assert!(plan.preview == 0 || extra == Extra::Preview && plan.preview >= PREVIEW.0);
                 prop_assert!(used <= usize::from(height), "{plan:?}");
                 prop_assert!(plan.views.iter().all(|view| view.rows >= 1), "{plan:?}");
                 prop_assert_eq!(halved, plan.below >= 30, "{:?}", plan);

@@ -35,6 +35,10 @@ pub fn view(inputs: &Inputs, state: &UiState, size: Size) -> Screen {
         Page::Overview => {
             lines.extend(overview::lines(&frame));
             lines.extend(alerts::region(&frame, plan.alerts));
+            if let Some(site) = selection::selected(&frame).filter(|_| plan.preview > 0) {
+                lines.resize(end - plan.preview, Line::default());
+                lines.extend(site::preview(&frame, site, plan.preview));
+            }
             if plan.alerts == 0 {
                 bottom = toast().unwrap_or(bottom);
             }

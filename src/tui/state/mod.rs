@@ -36,7 +36,7 @@ use super::desktop::clipboard::{Clipboard, Copied};
 use super::desktop::hyperlinks::Hyperlinks;
 use super::desktop::protocol::DesktopProtocol;
 use super::inputs::Inputs;
-use super::layout::{Demand, OverviewLayout};
+use super::layout::{Demand, Extra, OverviewLayout};
 use super::past::cursor::TimeCursor;
 use super::settings::Settings;
 use super::settings::preferences::Preferences;
@@ -131,7 +131,11 @@ impl UiState {
             tab: self.sites.view(),
             alone: self.sites.is_alone(),
             banner: banner::is_shown(inputs, &self.timers, &self.sites.facts),
-            below: self.nav.is_split(),
+            extra: match self.nav.page() {
+                Page::Site if self.nav.is_split() => Extra::Site,
+                Page::Overview if inputs.past.is_none() && self.sites.selected().is_some() => Extra::Preview,
+                _ => Extra::Nothing,
+            },
         }
     }
 
@@ -167,6 +171,13 @@ impl UiState {
         self.focus(inputs).filter(|_| matches!(self.nav.content(), Page::Site | Page::Incident))
     }
 
+    /// The site whose chart is on the screen: the open one, or on a large overview the one under the cursor.
+    #[must_use]
+    pub fn charted(&self, inputs: &Inputs, size: Size) -> Option<usize> {
+        let has_preview = self.nav.page() == Page::Overview && self.plan(inputs, size).preview > 0;
+        self.opened(inputs).or_else(|| self.focus(inputs).filter(|_| has_preview))
+    }
+
     /// The sites that a table of this size may show, from the top.
     #[must_use]
     pub fn visible(&self, size: Size) -> Vec<SiteIndex> {
@@ -177,7 +188,7 @@ impl UiState {
     #[must_use]
     pub fn history_request(&self, inputs: &Inputs, size: Size) -> Option<HistoryRequest> {
         let tables = self.tables(inputs);
-        let opened = tables.sites.get(self.opened(inputs)?)?;
+        let opened = tables.sites.get(self.charted(inputs, size)?)?;
         self.chart.request(opened, inputs, tables, usize::from(size.width))
     }
 

@@ -286,6 +286,11 @@ impl UiState {
             Page::Site if self.chart.leave_cursor() => {}
             Page::Alerts | Page::Incident | Page::Site | Page::Tuning | Page::Help => self.nav.back(),
         }
+        if self.nav.page() == Page::Overview {
+            // What the overview shows is live, the chart on it as well.
+            self.chart.go_live();
+            self.chart.leave_cursor();
+        }
     }
 
     fn type_filter(&mut self, key: &Key) {

@@ -48,7 +48,7 @@ impl UiState {
             }
             Click::View(index) => self.sites.show_view(index),
             // The chart of an incident has the period of that.
-            Click::Period(_) if self.nav.page() != Page::Site => {}
+            Click::Period(_) if self.nav.page() == Page::Incident => {}
             Click::Period(span) => self.chart.show(span, inputs, self.sites.tables(inputs.snapshot)),
             Click::Row(below) => {
                 if self.sites.select(below, inputs.snapshot) == Some(true) && self.nav.page() == Page::Overview {

@@ -150,6 +150,19 @@ pub fn rule(left: Line, right: &str, cells: usize) -> Line {
     line
 }
 
+/// The chart of `site` below the overview: `height` lines.
+pub fn preview(frame: &Frame, site: &SiteSnapshot, height: usize) -> Vec<Line> {
+    let chart = Chart::of(frame, site);
+    let (role, mark) = frame.mark(site.state);
+    let mut name = Line::of(role, mark);
+    name.push(Role::Strong, format!(" {}", cut(&site.name, frame.width().saturating_sub(24))));
+    let mut lines = vec![rule(name, &format!("{} more", frame.key(Action::Open)), frame.width())];
+    let rows = height.saturating_sub(lines.len() + chart.height(frame, site));
+    lines.extend(chart.lines(frame, site, rows));
+    lines.truncate(height);
+    lines
+}
+
 fn figures_of_views(frame: &Frame, site: &SiteSnapshot, rows: &[(&Summary, bool)]) -> Vec<Line> {
     type Pick = (&'static str, usize, fn(&Summary) -> Option<f64>);
     // In their order on the screen, each with its rank: where there is little room, higher ones go first.
