@@ -118,7 +118,7 @@ fn drive(
             let opened = state.opened(&inputs);
             let (charted, focus) = (state.charted(&inputs, size), state.focus(&inputs));
             let request = state.history_request(&inputs, size);
-            let (usual, incident) = (state.usual_request(&inputs), state.incident_request(&inputs));
+            let (usual, incident) = (state.usual_request(&inputs, size), state.incident_request(&inputs));
             cache.set_focus(source, (focus, charted), request);
             cache.ask_for_usual(source, usual);
             cache.ask_for_incident(source, incident);

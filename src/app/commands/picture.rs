@@ -58,7 +58,7 @@ pub fn write(
     let pose = tui::pose(&inputs, page, size);
     let past =
         store.and_then(|store| Some(history_reader::read_now(store, &pose.history_request(&inputs, size.into())?)));
-    let usual = store.and_then(|store| Some(usual_reader::usual(store, pose.usual_request(&inputs)?)));
+    let usual = store.and_then(|store| Some(usual_reader::usual(store, pose.usual_request(&inputs, size.into())?)));
     let inputs = Inputs { history: past.as_ref(), usual: usual.as_ref(), ..inputs };
     fs::write(file, tui::picture(&inputs, &pose, size)).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(())

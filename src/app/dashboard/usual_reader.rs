@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::stats::series::usual::UsualTimes;
 use crate::store::{Archive, StoreError};
 use crate::tui::{Usual, UsualRequest};
 
@@ -27,13 +28,17 @@ pub fn open(path: PathBuf) -> io::Result<UsualReader> {
 /// What is usual, read by this thread.
 #[must_use]
 pub fn usual(path: &Path, wanted: UsualRequest) -> Usual {
-    let read = || -> Result<_, StoreError> {
+    let read = || -> Result<Vec<Option<UsualTimes>>, StoreError> {
         let archive = Archive::open(path)?;
-        let Some(site) = archive.named(&wanted.site)? else { return Ok(Vec::new()) };
-        archive.moment()?.sums(site, &wanted.hours)
+        let moment = archive.moment()?;
+        let of = |name: &Arc<str>| match archive.named(name)? {
+            Some(site) => Ok(UsualTimes::of(&moment.sums(site, &wanted.hours)?)),
+            None => Ok(None),
+        };
+        wanted.sites.iter().map(of).collect()
     };
-    let hours = read().unwrap_or_default();
-    Usual::of(wanted, &hours)
+    let times = read().unwrap_or_default();
+    Usual { wanted, times }
 }
 
 #[cfg(test)]
@@ -72,8 +77,9 @@ mod tests {
         writer.flush(at(5 * 24 * 60));
 
         let reader = open(path.clone()).unwrap();
-        let wanted =
-            |name: &str, hour: u64| UsualRequest::new(name.into(), at(5 * 24 * 60 + hour * 60 + 7), &TimeZone::UTC);
+        let wanted = |name: &str, hour: u64| {
+            UsualRequest::new(vec![name.into()], at(5 * 24 * 60 + hour * 60 + 7), &TimeZone::UTC)
+        };
         reader.request(wanted("api", 0));
         let found = loop {
             if let Some(found) = reader.read() {
@@ -81,12 +87,12 @@ mod tests {
             }
             std::thread::yield_now();
         };
-        let times = found.times.unwrap();
+        let times = *found.of("api").unwrap();
         assert_eq!((found.wanted.clone(), times.days), (wanted("api", 0), 5));
         assert!((times.avg - 20_000.0).abs() < 1.0 && times.p95.abs_diff(20_000) <= 200, "{times:?}");
-        let next = usual(&path, wanted("api", 1)).times.unwrap();
+        let next = *usual(&path, wanted("api", 1)).of("api").unwrap();
         assert!((next.avg - 50_000.0).abs() < 1.0, "{next:?}");
-        assert_eq!(usual(&path, wanted("nobody", 0)).times, None);
-        assert_eq!(usual(&folder.path().join("none.redb"), wanted("api", 0)).times, None);
+        assert_eq!(usual(&path, wanted("nobody", 0)).times, [None]);
+        assert_eq!(usual(&folder.path().join("none.redb"), wanted("api", 0)).times, []);
     }
 }

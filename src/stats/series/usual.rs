@@ -21,11 +21,11 @@ const DAYS_MIN: usize = 3;
 /// Checks on all of them, at least.
 const CHECKS_MIN: u64 = 20;
 
-/// A request for what is usual at a site.
+/// A request for what is usual at sites.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsualRequest {
-    /// Its name.
-    pub site: Arc<str>,
+    /// Their names.
+    pub sites: Vec<Arc<str>>,
     /// The hour of each day, latest first; ends exclusive.
     pub hours: Vec<(Timestamp, Timestamp)>,
 }
@@ -33,7 +33,7 @@ pub struct UsualRequest {
 impl UsualRequest {
     /// What is usual at the hour that holds `at`, on the seven days before that day.
     #[must_use]
-    pub fn new(site: Arc<str>, at: Timestamp, zone: &TimeZone) -> Self {
+    pub fn new(sites: Vec<Arc<str>>, at: Timestamp, zone: &TimeZone) -> Self {
         // Totals are kept of whole hours since the epoch.
         let micros = 3_600 * 1_000_000;
         let hour = Timestamp::from_micros(at.as_micros() / micros * micros);
@@ -43,7 +43,7 @@ impl UsualRequest {
             let start = Timestamp::from_micros(u64::try_from(start.as_microsecond()).ok()?);
             Some((start, start.after(HOUR)))
         };
-        Self { site, hours: (1..=DAYS).filter_map(start).collect() }
+        Self { sites, hours: (1..=DAYS).filter_map(start).collect() }
     }
 }
 
@@ -65,14 +65,23 @@ pub struct UsualTimes {
 pub struct Usual {
     /// The request.
     pub wanted: UsualRequest,
-    /// None if too little is stored.
-    pub times: Option<UsualTimes>,
+    /// Those of each site; none if too little is stored.
+    pub times: Vec<Option<UsualTimes>>,
 }
 
 impl Usual {
-    /// What these figures of the requested hours tell.
+    /// What is usual at the site `name`, if it is known.
     #[must_use]
-    pub fn of(wanted: UsualRequest, hours: &[PeriodFigures]) -> Self {
+    pub fn of(&self, name: &str) -> Option<&UsualTimes> {
+        let place = self.wanted.sites.iter().position(|site| **site == *name)?;
+        self.times.get(place)?.as_ref()
+    }
+}
+
+impl UsualTimes {
+    /// What these figures of the requested hours of a site tell; none if they are too few.
+    #[must_use]
+    pub fn of(hours: &[PeriodFigures]) -> Option<Self> {
         let mut sum = Rollup::default();
         let mut days = 0;
         for hour in hours.iter().filter(|hour| hour.rollup.totals.response.count > 0) {
@@ -81,9 +90,7 @@ impl Usual {
         }
         let summary = sum.summary(Timestamp::ZERO, Timeframe::new(Duration::ZERO), Unmade::default());
         let response = summary.response.filter(|times| days >= DAYS_MIN && times.count >= CHECKS_MIN);
-        let times =
-            response.map(|times| UsualTimes { days, phases: summary.phase_means, avg: times.avg, p95: times.p95 });
-        Self { wanted, times }
+        response.map(|times| Self { days, phases: summary.phase_means, avg: times.avg, p95: times.p95 })
     }
 }
 
@@ -101,7 +108,7 @@ mod tests {
     fn the_hours_are_those_of_the_zone() {
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
         let hours = |now: &str| -> Vec<String> {
-            let wanted = UsualRequest::new("api".into(), at(now), &berlin);
+            let wanted = UsualRequest::new(vec!["api".into()], at(now), &berlin);
             assert!(wanted.hours.iter().all(|(since, until)| until.since(*since) == HOUR));
             wanted.hours.iter().map(|hour| hour.0.format(&TimeZone::UTC, "%d %H:%M")).collect()
         };
@@ -132,8 +139,7 @@ mod tests {
 
     #[test]
     fn the_days_are_summed_up_if_there_are_enough() {
-        let wanted = UsualRequest::new("api".into(), at("2026-11-22T13:02:13Z"), &TimeZone::UTC);
-        let of = |hours: &[PeriodFigures]| Usual::of(wanted.clone(), hours).times;
+        let of = UsualTimes::of;
         let times = of(&[hour(1, 10, 10), hour(2, 10, 20), hour(3, 0, 0), hour(4, 20, 40)]).unwrap();
         assert_eq!(times.days, 3);
         assert!((times.avg - 27_500.0).abs() < 1.0, "{times:?}");

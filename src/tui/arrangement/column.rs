@@ -13,6 +13,7 @@ pub enum Column {
     P50,
     P90,
     P95,
+    Difference,
     P99,
     Max,
     Ttfb,
@@ -25,7 +26,7 @@ pub enum Column {
 }
 
 /// The columns that can be chosen, by their names in sites.yaml: all but the name, which always comes first.
-pub const CHOICES: [(&str, Column); 16] = [
+pub const CHOICES: [(&str, Column); 17] = [
     ("since", Column::Since),
     ("avail", Column::Availability),
     ("cov", Column::Coverage),
@@ -33,6 +34,7 @@ pub const CHOICES: [(&str, Column); 16] = [
     ("p50", Column::P50),
     ("p90", Column::P90),
     ("p95", Column::P95),
+    ("diff", Column::Difference),
     ("p99", Column::P99),
     ("max", Column::Max),
     ("ttfb", Column::Ttfb),
@@ -55,6 +57,7 @@ impl Column {
             Self::P50 => "P50",
             Self::P90 => "P90",
             Self::P95 => "P95",
+            Self::Difference => "DIFF",
             Self::P99 => "P99",
             Self::Max => "MAX",
             Self::Ttfb => "TTFB",
@@ -80,7 +83,14 @@ impl Column {
             Self::P50 => Some(SortKey::P50),
             Self::Since => Some(SortKey::Since),
             Self::Codes => Some(SortKey::Codes),
-            Self::Coverage | Self::P90 | Self::P99 | Self::TtfbMax | Self::Budget | Self::Bar | Self::Note => None,
+            Self::Coverage
+            | Self::Difference
+            | Self::P90
+            | Self::P99
+            | Self::TtfbMax
+            | Self::Budget
+            | Self::Bar
+            | Self::Note => None,
         }
     }
 

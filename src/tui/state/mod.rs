@@ -30,6 +30,7 @@ use crate::model::{SiteIndex, Timestamp};
 use crate::stats::series::HOUR;
 use crate::stats::series::site_history::HistoryRequest;
 use crate::stats::series::usual::UsualRequest;
+use crate::tui::arrangement::column::Column;
 use crate::tui::page::{IncidentPart, Page};
 
 use super::desktop::clipboard::{Clipboard, Copied};
@@ -192,10 +193,18 @@ impl UiState {
         self.chart.request(opened, inputs, tables, usize::from(size.width))
     }
 
-    /// What the phases on the page of a site are compared with; none without a store.
+    /// What the phases on the page of a site, or the rows of the overview, are compared with; none without a store.
     #[must_use]
-    pub fn usual_request(&self, inputs: &Inputs) -> Option<UsualRequest> {
+    pub fn usual_request(&self, inputs: &Inputs, size: Size) -> Option<UsualRequest> {
         let tables = self.tables(inputs);
+        if self.nav.content() == Page::Overview {
+            let is_shown =
+                inputs.has_history && inputs.past.is_none() && inputs.arrangement.columns.contains(&Column::Difference);
+            let view = tables.views.iter().find(|view| view.timeframe.length() <= HOUR).filter(|_| is_shown)?;
+            let visible = self.visible(size).into_iter().filter_map(|index| tables.sites.get(index.get()));
+            let at = view.as_of.before(view.timeframe.length() / 2);
+            return Some(UsualRequest::new(visible.map(|site| site.name.clone()).collect(), at, inputs.zone));
+        }
         let opened = tables.sites.get(self.opened(inputs).filter(|_| self.nav.content() == Page::Site)?)?;
         let (span, until) = if let Some(until) = self.chart.until() {
             (self.chart.span(inputs, tables), until)
@@ -205,7 +214,7 @@ impl UiState {
         };
         // An hour says nothing about a longer period.
         let is_comparable = inputs.has_history && span <= HOUR;
-        is_comparable.then(|| UsualRequest::new(opened.name.clone(), until.before(span / 2), inputs.zone))
+        is_comparable.then(|| UsualRequest::new(vec![opened.name.clone()], until.before(span / 2), inputs.zone))
     }
 
     /// What the page of an incident shows. One that goes on, or ended lately, is asked for again now and then.

@@ -396,9 +396,9 @@ pub fn limited() -> World {
 /// Five sites with a store that knows what is usual at the first one: TLS takes longer now, the rest is as always.
 pub fn with_usual() -> World {
     let mut world = with_history(120);
-    let wanted = UsualRequest::new("api".into(), world.now.before(Duration::from_mins(5)), &world.zone);
+    let wanted = UsualRequest::new(vec!["api".into()], world.now.before(Duration::from_mins(5)), &world.zone);
     let phases = [Some(300.0), Some(12_400.0), Some(4_100.0), Some(33_100.0), Some(90.0)];
-    world.usual = Some(Usual { wanted, times: Some(UsualTimes { days: 6, phases, avg: 49_990.0, p95: 51_000 }) });
+    world.usual = Some(Usual { wanted, times: vec![Some(UsualTimes { days: 6, phases, avg: 49_990.0, p95: 51_000 })] });
     world
 }
 

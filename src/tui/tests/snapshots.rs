@@ -691,6 +691,22 @@ mod arranged {
     }
 
     #[test]
+    fn a_chosen_difference_is_that_to_the_same_hour_of_the_days_before() {
+        let mut world = fixtures::with_usual();
+        world.arrangement.columns = vec![Column::P95, Column::Difference];
+        let size = Size { width: 80, height: 24 };
+        let (state, _) = pressed(&world, &[], size);
+        let wanted = state.usual_request(&world.inputs(), size).expect("the column is shown");
+        assert!(wanted.sites.len() > 1 && wanted.hours.len() == 7, "{wanted:?}");
+        let (_, text) = pressed(&world, &[], size);
+        let row = |name: &str| text.lines().find(|line| line.contains(name)).unwrap().to_owned();
+        assert!(row("SITE").contains("P95   DIFF") && row("▼ api").contains("53.2 ms    +4%"), "{text}");
+        assert!(!row("docs").contains('%'), "nothing is known of it: {text}");
+        world.has_history = false;
+        assert_eq!(pressed(&world, &[], size).0.usual_request(&world.inputs(), size), None, "there is no store");
+    }
+
+    #[test]
     fn columns_come_in_the_order_of_the_user() {
         let (_, text) = pressed(&world(), &[], Size { width: 120, height: 40 });
         let head = text.lines().find(|line| line.contains("SITE")).unwrap();

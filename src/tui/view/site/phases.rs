@@ -5,14 +5,13 @@
 
 use crate::model::{Phase, Timestamp, figures};
 use crate::stats::Summary;
-use crate::stats::change::is_noticed;
 use crate::stats::series::usual::UsualTimes;
 use crate::tui::style::click::Click;
 use crate::tui::style::line::{Line, cut};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
-use crate::tui::view::table::rows::{NO_TIME, partition};
+use crate::tui::view::table::rows::{NO_TIME, compared, partition};
 
 use super::rule;
 
@@ -93,11 +92,11 @@ pub fn phases(frame: &Frame, summary: &Summary, cells: usize) -> Vec<Line> {
 
 /// What is usual at the hour that is shown, and that hour.
 fn usual<'a>(frame: &Frame<'a>) -> Option<(&'a UsualTimes, String)> {
-    let request = frame.state.usual_request(frame.inputs)?;
+    let request = frame.state.usual_request(frame.inputs, frame.size)?;
     let known = frame.inputs.usual.filter(|known| known.wanted == request)?;
     let (since, until) = request.hours.first()?;
     let clock = |at: &Timestamp| at.format(frame.inputs.zone, "%H:%M");
-    Some((known.times.as_ref()?, format!("{} – {}", clock(since), clock(until))))
+    Some((known.times.first()?.as_ref()?, format!("{} – {}", clock(since), clock(until))))
 }
 
 /// A time in µs under its name.
@@ -113,10 +112,7 @@ fn time_or_dash(micros: Option<f64>) -> String {
 fn compare(line: &mut Line, mean: Option<f64>, usual: Option<f64>) {
     line.push(Role::Plain, format!("  {}", time_or_dash(usual)));
     let (role, text) = match (mean, usual) {
-        (Some(mean), Some(usual)) if usual > 0.0 => {
-            let percent = ((mean / usual - 1.0) * 100.0).clamp(-100.0, 9_999.0);
-            (if is_noticed(mean, usual) { Role::Warning } else { Role::Plain }, format!("{percent:+.0}%"))
-        }
+        (Some(mean), Some(usual)) if usual > 0.0 => compared(mean, usual),
         _ => (Role::Plain, String::new()),
     };
     line.push(role, format!(" {text:>6}"));

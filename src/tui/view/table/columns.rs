@@ -29,7 +29,7 @@ enum LayoutStep {
     Names,
 }
 
-const STEPS: [LayoutStep; 20] = [
+const STEPS: [LayoutStep; 21] = [
     LayoutStep::Add(Column::Site, SITE_MIN),
     LayoutStep::Add(Column::Availability, 7),
     LayoutStep::Add(Column::Codes, 17),
@@ -50,6 +50,8 @@ const STEPS: [LayoutStep; 20] = [
     LayoutStep::Add(Column::P90, 7),
     LayoutStep::Widen(10),
     LayoutStep::Add(Column::Note, 24),
+    // Only where it is chosen: each of its figures is read from the store.
+    LayoutStep::Add(Column::Difference, 6),
 ];
 
 /// The columns for `width` cells, where the sites are such and shown by group or not: `chosen` ones if there are any.
@@ -91,6 +93,7 @@ fn by_importance(width: usize, names: usize, facts: &OverviewFacts) -> (ColumnWi
     let mut used = MARK;
     for step in STEPS {
         match step {
+            LayoutStep::Add(Column::Difference, _) => {}
             LayoutStep::Add(Column::Coverage, _) if !facts.incomplete => {}
             LayoutStep::Add(Column::Budget, _) if !facts.objectives => {}
             LayoutStep::Add(Column::Certificate, _) if !facts.certificates => {}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::engine::snapshot::{Row, SiteSnapshot, SiteState};
 use crate::model::time::duration::format_short;
 use crate::model::{Cause, Timestamp, figures};
+use crate::stats::change::is_noticed;
 use crate::stats::{Answer, Counts, Latency, Summary};
 use crate::tui::arrangement::sort::SortKey;
 use crate::tui::incident_marks;
@@ -90,6 +91,7 @@ fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &
         Column::P50 => time(&summary.response, |latency| f64::from(latency.p50)),
         Column::P90 => time(&summary.response, |latency| f64::from(latency.p90)),
         Column::P95 => time(&summary.response, |latency| f64::from(latency.p95)),
+        Column::Difference => difference(frame, site, summary, cells),
         Column::P99 => time(&summary.response, |latency| f64::from(latency.p99)),
         Column::Max => time(&summary.response, |latency| f64::from(latency.max)),
         Column::Ttfb => time(&summary.ttfb, |latency| latency.avg),
@@ -103,6 +105,22 @@ fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &
         Column::Bar => beats(frame, site, row, cells),
         Column::Note => Line::of(Role::Plain, cut(&note(frame, site), cells)),
     }
+}
+
+/// By how much a time differs from what is usual, at most six cells.
+pub fn compared(time: f64, usual: f64) -> (Role, String) {
+    let percent = ((time / usual - 1.0) * 100.0).clamp(-100.0, 9_999.0);
+    (if is_noticed(time, usual) { Role::Warning } else { Role::Plain }, format!("{percent:+.0}%"))
+}
+
+/// By how much the 95th percentile differs from that of the same hour on the seven days before.
+fn difference(frame: &Frame, site: &SiteSnapshot, summary: &Summary, cells: usize) -> Line {
+    let usual = frame.inputs.usual.and_then(|usual| usual.of(&site.name)).filter(|times| times.p95 > 0);
+    let (role, text) = match (summary.response, usual) {
+        (Some(now), Some(usual)) => compared(f64::from(now.p95), f64::from(usual.p95)),
+        _ => (Role::Plain, String::new()),
+    };
+    Line::of(role, right(&text, cells))
 }
 
 /// What is left of the error budget: `49.85%`, `!12.00%` while it burns, `missed` after that; `?` if it cannot be told.
