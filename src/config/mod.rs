@@ -668,7 +668,7 @@ mod tests {
         let text = "sites: [{ url: https://a.example, interval: '${I}', headers: { A: '${B}' } }, 'https://${HOST}']";
         std::fs::write(&path, text).unwrap();
         let config = load_without_env(&path).unwrap();
-        assert_eq!((config.sites.len(), config.sites[0].site.interval.as_secs()), (1, 10));
+        assert_eq!((config.sites.len(), config.sites[0].site.interval.as_secs()), (2, 10));
 
         std::fs::write(&path, text.replace("headers", "haeders").replace("${I}", "${I")).unwrap();
         let ConfigError::Invalid { faults, .. } = load_without_env(&path).unwrap_err() else { panic!("invalid") };
@@ -687,6 +687,36 @@ mod tests {
         let error = ad_hoc(&wrong, &TypedSettings::default()).unwrap_err().to_string();
         assert_eq!(error, "error: ftp://***@x: the scheme ftp is not supported; use http or https");
         assert!(ad_hoc(&[], &TypedSettings::default()).is_err());
+    }
+
+    /// Commands that only read the store know each site, whatever its URL holds.
+    #[test]
+    fn without_the_environment_a_site_keeps_its_name_and_loses_what_variables_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sites.yaml");
+        let text = "
+            sites:
+              - { name: key, group: shop, interval: 17s, url: 'https://a.example/x?key=${KEY:-secret}' }
+              - { name: host, url: 'https://${HOST}/' }
+              - { name: port, url: 'https://a.example:${PORT}/' }
+              - { name: all, url: '${file:url.txt}' }
+              - 'https://a.example/${KEY}'
+        ";
+        std::fs::write(&path, text).unwrap();
+        let config = load_without_env(&path).unwrap();
+        let known: Vec<(&str, &str)> = config.sites.iter().map(|site| (&*site.site.name, &*site.site.shown)).collect();
+        assert_eq!(
+            known,
+            [
+                ("key", "https://a.example/x?key=***"),
+                ("host", "https://***/"),
+                ("port", "http://***"),
+                ("all", "http://***"),
+                ("https://a.example/***", "https://a.example/***"),
+            ]
+        );
+        assert_eq!((config.sites[0].group.as_deref(), config.sites[0].site.interval.as_secs()), (Some("shop"), 17));
+        assert_eq!(config.warnings, Vec::<String>::new());
     }
 
     #[test]

@@ -418,7 +418,7 @@ async fn what_must_not_be_there_needs_the_end_of_the_body() {
             Cause::Body,
             "the body contains \"error\", which it must not; it is 17 bytes of application/json",
         ),
-        ("/bad", json(), Cause::Body, "JSON at /state: expected \"up\", got \"error\""),
+        ("/bad", json(), Cause::Body, "/state is \"error\", expected \"up\""),
         ("/endless", not(), Cause::TransferTimeout, "timed out in transfer after 500 ms"),
         ("/endless", json(), Cause::TransferTimeout, "timed out in transfer after 500 ms"),
     ] {

@@ -130,13 +130,7 @@ impl<'a> ConfigReader<'a> {
         match self.scope.expand(text) {
             Ok(Expanded { text: value, contents }) => {
                 self.scope.env?;
-                let (mut masked, mut from) = (String::with_capacity(text.len()), 0);
-                for expression in spans {
-                    masked.push_str(&text[from..expression.start]);
-                    masked.push_str("***");
-                    from = expression.end;
-                }
-                masked.push_str(&text[from..]);
+                let masked = with_stars(text, spans);
                 self.secrets.borrow_mut().extend(contents.iter().cloned());
                 Some(Scalar { value, span, masked: Some(masked), secrets: contents })
             }
@@ -152,6 +146,16 @@ impl<'a> ConfigReader<'a> {
                 None
             }
         }
+    }
+
+    /// The text of the scalar `id` with stars in place of its expressions, which are not expanded here; otherwise none.
+    pub(crate) fn unexpanded(&self, id: NodeId) -> Option<Scalar> {
+        let Kind::Scalar { text, .. } = self.kind(id) else { return None };
+        if self.scope.env.is_some() || self.scope.expand(text).is_err() {
+            return None;
+        }
+        let value = with_stars(text, variables::expressions(text));
+        Some(Scalar { masked: Some(value.clone()), value, span: self.span(id), secrets: Vec::new() })
     }
 
     /// Parses the text of `id`. The message of `parse` is not shown for a text from an expression.
@@ -249,6 +253,18 @@ pub(crate) struct KeyEntry<'a> {
     pub(crate) name: &'a str,
     pub(crate) key: NodeId,
     pub(crate) value: NodeId,
+}
+
+/// `text` with stars in place of these parts of it.
+fn with_stars(text: &str, parts: impl IntoIterator<Item = Range<usize>>) -> String {
+    let (mut masked, mut from) = (String::with_capacity(text.len()), 0);
+    for part in parts {
+        masked.push_str(&text[from..part.start]);
+        masked.push_str("***");
+        from = part.end;
+    }
+    masked.push_str(&text[from..]);
+    masked
 }
 
 /// An obvious flaw of a value that is not shown, as the end of a sentence.

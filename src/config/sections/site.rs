@@ -32,6 +32,9 @@ use super::{expect, headers};
 /// The meanings of the words of `http`, in their declared order.
 pub(crate) const HTTP_OFFERS: [HttpOffer; 3] = [HttpOffer::Auto, HttpOffer::V11, HttpOffer::V2];
 
+/// In place of a URL that makes none without its variables.
+const UNKNOWN: &str = "http://unknown.invalid/";
+
 const TWO_CREDENTIALS: &str =
     "the URL contains credentials, and the site has an Authorization header; keep one of them";
 
@@ -254,8 +257,15 @@ impl SiteEntryDraft {
             seen.claim(reader, name, span);
         }
         let url = url?;
-        let text = reader.text(url)?;
-        let address = Address::parse(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
+        let (text, address) = if let Some(text) = reader.text(url) {
+            let address = Address::parse(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
+            (text, address)
+        } else {
+            // Whoever reads the file without its variables still knows the site: its name, its group, its interval.
+            let text = reader.unexpanded(url)?;
+            let address = Address::parse(&text.value).or_else(|_| Address::parse(UNKNOWN)).ok()?;
+            (text, address)
+        };
         if address.authorization.is_some() && is_authorized {
             reader.fault(Fault::new(text.span.clone(), TWO_CREDENTIALS));
         }

@@ -32,7 +32,8 @@ pub(crate) fn judge(
             None => found_at(&document, path, wanted, told),
             Some(query) => found_by(&document, query, wanted, told),
         };
-        but.map_err(|but| Unexpected::Value(format!("JSON at {path}: expected {wanted}, {but}")))?;
+        let place = if path.is_empty() { "the document" } else { path };
+        but.map_err(|but| Unexpected::Value(format!("{place} {but}, expected {wanted}")))?;
     }
     Ok(())
 }
@@ -48,9 +49,9 @@ pub(crate) enum Unexpected {
 fn found_at(document: &Value, path: &str, wanted: &JsonWish, told: impl Fn(&str) -> String) -> Result<(), String> {
     match (document.pointer(path), wanted) {
         (None, JsonWish::Absent) => Ok(()),
-        (None, _) => Err("but it is missing".to_owned()),
+        (None, _) => Err("is missing".to_owned()),
         (Some(value), wanted) if is_met(value, wanted) => Ok(()),
-        (Some(value), _) => Err(format!("got {}", told(&value.to_string()))),
+        (Some(value), _) => Err(format!("is {}", told(&value.to_string()))),
     }
 }
 
@@ -62,15 +63,15 @@ fn found_by(
 ) -> Result<(), String> {
     let found = query.query_located(document);
     if found.len() > VALUES_MAX {
-        return Err(format!("but {} values are there; the limit is {VALUES_MAX}", found.len()));
+        return Err(format!("finds {} values, more than {VALUES_MAX}", found.len()));
     }
     if found.is_empty() {
-        return if *wanted == JsonWish::Absent { Ok(()) } else { Err("but nothing is found".to_owned()) };
+        return if *wanted == JsonWish::Absent { Ok(()) } else { Err("finds nothing".to_owned()) };
     }
     match found.iter().find(|value| !is_met(value.node(), wanted)) {
         None => Ok(()),
         Some(value) => {
-            Err(format!("got {} at {}", told(&value.node().to_string()), told(&value.location().to_string())))
+            Err(format!("finds {} at {}", told(&value.node().to_string()), told(&value.location().to_string())))
         }
     }
 }
@@ -147,29 +148,25 @@ mod tests {
     fn a_value_is_as_expected_or_the_sentence_says_what_it_is() {
         for (path, wanted, sentence) in [
             ("/status", is(json!("ok")), ""),
-            ("/status", is(json!("up")), "JSON at /status: expected \"up\", got \"ok\""),
+            ("/status", is(json!("up")), "/status is \"ok\", expected \"up\""),
             ("/n", is(json!(1)), ""),
             ("/n", is(json!(1.0)), ""),
-            ("/n", is(json!("1")), "JSON at /n: expected \"1\", got 1"),
-            ("/text", is(json!(1)), "JSON at /text: expected 1, got \"1\""),
+            ("/n", is(json!("1")), "/n is 1, expected \"1\""),
+            ("/text", is(json!(1)), "/text is \"1\", expected 1"),
             ("/half", is(json!(0.5)), ""),
             ("/big", is(json!(9_007_199_254_740_993_u64)), ""),
-            (
-                "/big",
-                is(json!(9_007_199_254_740_992_u64)),
-                "JSON at /big: expected 9007199254740992, got 9007199254740993",
-            ),
+            ("/big", is(json!(9_007_199_254_740_992_u64)), "/big is 9007199254740993, expected 9007199254740992"),
             ("/none", is(Value::Null), ""),
             ("/none", JsonWish::Present, ""),
-            ("/none", JsonWish::Absent, "JSON at /none: expected absent, got null"),
+            ("/none", JsonWish::Absent, "/none is null, expected absent"),
             ("/on", is(json!(true)), ""),
-            ("/on", is(json!("true")), "JSON at /on: expected \"true\", got true"),
+            ("/on", is(json!("true")), "/on is true, expected \"true\""),
             ("/list/0", is(json!(10)), ""),
             ("/list/1/a", is(json!("b")), ""),
             ("/list/2", JsonWish::Absent, ""),
             ("/list/00", JsonWish::Absent, ""),
             ("/list/-", JsonWish::Absent, ""),
-            ("/list", is(json!("x")), "JSON at /list: expected \"x\", got [10,{\"a\":\"b\"}]"),
+            ("/list", is(json!("x")), "/list is [10,{\"a\":\"b\"}], expected \"x\""),
             ("/a~1b", is(json!(2)), ""),
             ("/m~0n", is(json!(3)), ""),
             ("/", is(json!(4)), ""),
@@ -177,17 +174,17 @@ mod tests {
             ("/ü日", matches("^y"), ""),
             ("/nested/deep/er", JsonWish::Present, ""),
             ("/missing", JsonWish::Absent, ""),
-            ("/missing", JsonWish::Present, "JSON at /missing: expected present, but it is missing"),
-            ("/status/deeper", is(json!(1)), "JSON at /status/deeper: expected 1, but it is missing"),
+            ("/missing", JsonWish::Present, "/missing is missing, expected present"),
+            ("/status/deeper", is(json!(1)), "/status/deeper is missing, expected 1"),
             ("/n", compared(Comparison::Less, 2.0), ""),
-            ("/n", compared(Comparison::Less, 1.0), "JSON at /n: expected < 1, got 1"),
+            ("/n", compared(Comparison::Less, 1.0), "/n is 1, expected < 1"),
             ("/n", compared(Comparison::AtMost, 1.0), ""),
             ("/n", compared(Comparison::AtLeast, 1.0), ""),
-            ("/n", compared(Comparison::Greater, 1.0), "JSON at /n: expected > 1, got 1"),
-            ("/text", compared(Comparison::Less, 2.0), "JSON at /text: expected < 2, got \"1\""),
+            ("/n", compared(Comparison::Greater, 1.0), "/n is 1, expected > 1"),
+            ("/text", compared(Comparison::Less, 2.0), "/text is \"1\", expected < 2"),
             ("/status", matches("^o"), ""),
-            ("/status", matches("^k"), "JSON at /status: expected a match of \"^k\", got \"ok\""),
-            ("/n", matches("1"), "JSON at /n: expected a match of \"1\", got 1"),
+            ("/status", matches("^k"), "/status is \"ok\", expected a match of \"^k\""),
+            ("/n", matches("1"), "/n is 1, expected a match of \"1\""),
         ] {
             assert_eq!(said(HEALTH, path, wanted), sentence, "{path}");
         }
@@ -204,20 +201,17 @@ mod tests {
             (
                 "$.checks[*].state",
                 one_of(["up", "slow"]),
-                "JSON at $.checks[*].state: expected \"up\" or \"slow\", got \"down\" at $['checks'][1]['state']",
+                "$.checks[*].state finds \"down\" at $['checks'][1]['state'], expected \"up\" or \"slow\"",
             ),
             ("$.checks[?@.state=='gone']", JsonWish::Absent, ""),
             ("$.checks[?@.state=='down']", JsonWish::Present, ""),
-            ("$.gone", is(json!(1)), "JSON at $.gone: expected 1, but nothing is found"),
+            ("$.gone", is(json!(1)), "$.gone finds nothing, expected 1"),
             ("$..er", JsonWish::Present, ""),
         ] {
             assert_eq!(said(HEALTH, path, wanted), sentence, "{path}");
         }
         let many = format!("[{}1]", "1,".repeat(VALUES_MAX));
-        assert_eq!(
-            said(&many, "$[*]", is(json!(1))),
-            "JSON at $[*]: expected 1, but 10001 values are there; the limit is 10000"
-        );
+        assert_eq!(said(&many, "$[*]", is(json!(1))), "$[*] finds 10001 values, more than 10000, expected 1");
     }
 
     #[test]
@@ -238,10 +232,7 @@ mod tests {
         assert_eq!(said(&deep, "/0", JsonWish::Present), "");
         let secret = r#"{"key": "it is hunter2-long and \u001b[31m\n longer than anybody would read, so that is left out of it"}"#;
         let said = said(secret, "/key", is(json!("x")));
-        assert!(
-            said.starts_with("JSON at /key: expected \"x\", got \"it is *** and \\u001b[31m\\n longer than"),
-            "{said}"
-        );
-        assert!(said.len() < 130 && said.ends_with('…'), "{said}");
+        assert!(said.starts_with("/key is \"it is *** and \\u001b[31m\\n longer than"), "{said}");
+        assert!(said.len() < 130 && said.ends_with("…, expected \"x\""), "{said}");
     }
 }

@@ -551,7 +551,7 @@ mod tests {
                 body(b"{\"a\":\"\xf6k\"}"),
                 "the body is not JSON: it is not valid UTF-8; it is 10 bytes and begins \"{\"a\":\"\u{fffd}k\"}\"",
             ),
-            (body(b"{\"a\":1}"), "JSON at /a: expected \"ök\", got 1"),
+            (body(b"{\"a\":1}"), "/a is 1, expected \"ök\""),
             (
                 body(b"<h1>"),
                 "the body is not JSON: expected value at line 1 column 1; it is 4 bytes and begins \"<h1>\"",

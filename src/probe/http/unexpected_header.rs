@@ -33,10 +33,10 @@ pub(crate) fn unexpected(site: &Site, headers: &HeaderMap) -> Option<Failure> {
                 shown.truncate(shown.floor_char_boundary(QUOTED_MAX - '…'.len_utf8()));
                 shown.push('…');
             }
-            format!("got {shown:?}")
+            format!("{shown:?}")
         });
-        let got = got.unwrap_or_else(|| "but it is missing".to_owned());
-        Some(Failure::new(Cause::Header, format!("header {name}: expected {wanted}, {got}")))
+        let got = got.unwrap_or_else(|| "missing".to_owned());
+        Some(Failure::new(Cause::Header, format!("{name} is {got}, expected {wanted}")))
     })
 }
 
@@ -97,31 +97,31 @@ mod tests {
             (
                 "content-type",
                 like("application/json"),
-                "header content-type: expected \"application/json\", got \"application/json; charset=utf-8\"",
+                "content-type is \"application/json; charset=utf-8\", expected \"application/json\"",
             ),
             ("content-type", like("*charset=utf-8"), ""),
             ("content-type", like("*json*utf-8"), ""),
             ("content-type", HeaderWish::Present, ""),
             ("x-version", matches(r"^v2\."), ""),
-            ("x-version", matches("^v3"), "header x-version: expected a match of \"^v3\", got \"v2.7\""),
+            ("x-version", matches("^v3"), "x-version is \"v2.7\", expected a match of \"^v3\""),
             ("vary", like("origin"), ""),
-            ("vary", like("accept, origin"), "header vary: expected \"accept, origin\", got \"accept\""),
+            ("vary", like("accept, origin"), "vary is \"accept\", expected \"accept, origin\""),
             ("x-empty", HeaderWish::Present, ""),
             ("x-empty", like("*"), ""),
             ("x-empty", like(""), ""),
-            ("x-empty", HeaderWish::Absent, "header x-empty: expected absent, got \"\""),
+            ("x-empty", HeaderWish::Absent, "x-empty is \"\", expected absent"),
             ("x-latin", matches(r"^caf(?-u:\xe9)$"), ""),
-            ("x-latin", like("tea"), "header x-latin: expected \"tea\", got \"caf\u{fffd}\""),
-            ("set-cookie", HeaderWish::Absent, "header set-cookie: expected absent, got \"***\""),
-            ("x-mine", like("x"), "header x-mine: expected \"x\", got \"it is ***\""),
+            ("x-latin", like("tea"), "x-latin is \"caf\u{fffd}\", expected \"tea\""),
+            ("set-cookie", HeaderWish::Absent, "set-cookie is \"***\", expected absent"),
+            ("x-mine", like("x"), "x-mine is \"it is ***\", expected \"x\""),
             ("gone", HeaderWish::Absent, ""),
-            ("gone", HeaderWish::Present, "header gone: expected present, but it is missing"),
-            ("gone", like("*"), "header gone: expected \"*\", but it is missing"),
+            ("gone", HeaderWish::Present, "gone is missing, expected present"),
+            ("gone", like("*"), "gone is missing, expected \"*\""),
         ] {
             assert_eq!(said(sent, name, wanted), sentence, "{name}");
         }
         let long = said(&[("x-long", &[b'x'; 500])], "x-long", HeaderWish::Absent);
-        assert!(long.len() < 130 && long.ends_with("…\""), "{long}");
+        assert!(long.len() < 130 && long.ends_with("…\", expected absent"), "{long}");
     }
 
     proptest! {
