@@ -92,7 +92,8 @@ fn common(inputs: &Inputs, common: &Correlation) -> String {
     let Correlation { down, of, shared, answer, since } = common;
     let which = match shared {
         Trait::Group(group) => format!("{down} of {of} in {}", safe(group)),
-        Trait::Address(address) => format!("{down} of {of} at {address}"),
+        // How many others are there is not known: only failures come with an address.
+        Trait::Address(address) => format!("{down} sites at {address}"),
         Trait::Answer => format!("{down} of {of} sites"),
     };
     let answer = match answer {

@@ -4,7 +4,7 @@
 //! others: at least half of those that have it are down, or three times as many as of all. Cost: one pass over the sites.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::engine::snapshot::{SiteSnapshot, Snapshot};
@@ -32,7 +32,7 @@ pub enum Trait {
 pub struct Correlation {
     /// Sites that are down.
     pub down: usize,
-    /// Sites that have the trait; all sites, if it is the answer.
+    /// Sites that have the trait, as far as that is known; all sites, if it is the answer.
     pub of: usize,
     /// What they share.
     pub shared: Trait,
@@ -88,8 +88,18 @@ impl Correlation {
     }
 }
 
+/// The address of its last failure, or of its URL if that names one.
 fn address(site: &SiteSnapshot) -> Option<IpAddr> {
-    Some(site.last.as_ref()?.observation.as_ref()?.address?.ip())
+    let of_failure = || Some(site.last.as_ref()?.observation.as_ref()?.address?.ip());
+    of_failure().or_else(|| literal(&site.url))
+}
+
+/// The address that stands in a URL in place of a name.
+fn literal(url: &str) -> Option<IpAddr> {
+    let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let with_port = || Some(host.parse::<SocketAddr>().ok()?.ip());
+    with_port().or_else(|| host.trim_matches(['[', ']']).parse().ok())
 }
 
 /// What it answered, if that was a failure.
@@ -127,6 +137,20 @@ mod tests {
         assert_eq!((common.down, common.of, &common.shared), (3, 3, &Trait::Group("sa-east".into())));
         assert!(common.answer.is_some());
         assert_eq!(found([a, a, b, b, b], &[0, 1]), None, "two are no storm");
+    }
+
+    #[test]
+    fn an_address_may_stand_in_a_url() {
+        for (url, address) in [
+            ("http://127.0.0.1:80/x?y", Some("127.0.0.1")),
+            ("https://***@10.0.0.8", Some("10.0.0.8")),
+            ("https://[::1]:8443/", Some("::1")),
+            ("https://[::1]/", Some("::1")),
+            ("https://a.example/127.0.0.1", None),
+            ("nothing", None),
+        ] {
+            assert_eq!(literal(url), address.map(|address| address.parse().unwrap()), "{url}");
+        }
     }
 
     #[test]
