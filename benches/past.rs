@@ -7,6 +7,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
 
+#[path = "past_days/mod.rs"]
+mod past_days;
+
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,11 +20,8 @@ use webmon::alert::incident::list::IncidentList;
 use webmon::alert::network::Mask;
 use webmon::app::dashboard::past::PastLibrary;
 use webmon::engine::{Engine, SiteFacts, SiteInput};
-use webmon::model::{
-    Cause, Flags, Http, Micros, Phase, Phases, Sample, SiteSlot, Status, StoreHealth, Timeframe, Timestamp, View,
-};
+use webmon::model::{SiteSlot, Timeframe, Timestamp, View};
 use webmon::ring::Producer;
-use webmon::store::{Options, Store, Writer};
 use webmon::tui::{PastOverview, PastRequest};
 
 const SITES: usize = 300;
@@ -31,52 +31,6 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 fn name(site: usize) -> Arc<str> {
     format!("service {site:03}").into()
-}
-
-/// Check `index` of `site`: 1 % fail, in bursts of four.
-fn check(site: u64, index: u64, at: Timestamp) -> Sample {
-    let noise = (site * 7_919 + index).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-    let burst = (site * 104_729 + index / 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-    let failed = burst.is_multiple_of(100);
-    let spent = 20_000 + u32::try_from(noise % 60_000).unwrap_or_default();
-    Sample {
-        at,
-        phases: Phases::NONE.with(Phase::Connect, Micros::new(9_000)).with(Phase::Processing, Micros::new(spent)),
-        cause: if failed { Cause::Status } else { Cause::Ok },
-        status: Status::new(if failed { 503 } else { 200 }),
-        http: Http::V11,
-        flags: Flags::none(),
-        bytes: 15_000,
-        redirects: 0,
-        late: Micros::new(300),
-        skipped: 0,
-    }
-}
-
-/// Writes [`DAYS`] days up to [`NOW`].
-fn history(path: &Path, interval: Duration) {
-    let start = NOW.before(Duration::from_hours(24 * DAYS));
-    let store = Store::open(path, &Options::default(), start).expect("an empty folder takes a store").store;
-    let names: Vec<Arc<str>> = (0..SITES).map(name).collect();
-    let sites = store.register(&names, start).expect("a new store takes sites");
-    let mut producers: Vec<Producer> = sites.iter().map(|site| Producer::new(1_024, site.next_seq)).collect();
-    let readers = sites.iter().zip(&producers).map(|(site, producer)| (site.id, producer.ring().reader_at_head()));
-    let mut writer = Writer::new(store, readers.collect()).expect("the store is open");
-    let hour = Duration::from_hours(1);
-    let each = hour.as_secs() / interval.as_secs();
-    for round in 0..DAYS * 24 {
-        for (site, producer) in producers.iter_mut().enumerate() {
-            for index in round * each..(round + 1) * each {
-                let at = start.after(interval * u32::try_from(index).expect("a few thousand a day"));
-                producer.push(check(site as u64, index, at.after(Duration::from_millis(site as u64 + 1))));
-            }
-        }
-        assert!(matches!(
-            writer.flush(start.after(hour * u32::try_from(round + 1).expect("720"))).health,
-            StoreHealth::Ok { .. }
-        ));
-    }
-    assert_eq!(writer.close(NOW).notices, Vec::<String>::new());
 }
 
 fn facts(interval: Duration) -> Vec<Arc<SiteFacts>> {
@@ -157,7 +111,8 @@ fn main() {
     let path = std::env::var_os("WEBMON_PAST").map_or_else(|| folder.path().join("past.redb"), Into::into);
     if !path.exists() {
         let begin = Instant::now();
-        history(&path, interval);
+        let names: Vec<Arc<str>> = (0..SITES).map(name).collect();
+        past_days::write(&path, &names, (DAYS, NOW), interval);
         let bytes = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
         println!("wrote {DAYS} days of {SITES} sites every {seconds} s in {:?}, {bytes} bytes", begin.elapsed());
     }

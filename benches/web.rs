@@ -8,6 +8,8 @@
 
 #[path = "best/mod.rs"]
 mod best;
+#[path = "past_days/mod.rs"]
+mod past_days;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -28,13 +30,12 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use webmon::app::pages::{self, Memory, PageSite, Past, Setting};
 use webmon::engine::SiteState;
-use webmon::model::{Cause, Flags, Http, Micros, PageTerms, Phase, Phases, Sample, Status, StoreHealth, Timestamp};
-use webmon::ring::Producer;
+use webmon::model::{PageTerms, Timestamp};
 use webmon::serve::metrics::{self, Exposition, ProgramReading, SiteReading, SiteSums};
 use webmon::serve::page::model::{Day, Figures, Frame, Group, SiteLine, StatusPage};
 use webmon::serve::page::{self, Links};
 use webmon::stats::{Availability, Cadence, Latency};
-use webmon::store::{Archive, Options, Store, Writer};
+use webmon::store::Archive;
 
 const SITES: usize = 1_000;
 const SCRAPED: usize = 10_000;
@@ -50,56 +51,13 @@ fn compressed(text: &str) -> usize {
     encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).map_or(0, |bytes| bytes.len())
 }
 
-/// Check `index` of `site`: 1 % fail, in bursts of four.
-fn check(site: u64, index: u64, at: Timestamp) -> Sample {
-    let noise = (site * 7_919 + index).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-    let burst = (site * 104_729 + index / 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-    let failed = burst.is_multiple_of(100);
-    let spent = 20_000 + u32::try_from(noise % 60_000).unwrap_or_default();
-    Sample {
-        at,
-        phases: Phases::NONE.with(Phase::Connect, Micros::new(9_000)).with(Phase::Processing, Micros::new(spent)),
-        cause: if failed { Cause::Status } else { Cause::Ok },
-        status: Status::new(if failed { 503 } else { 200 }),
-        http: Http::V11,
-        flags: Flags::none(),
-        bytes: 15_000,
-        redirects: 0,
-        late: Micros::new(300),
-        skipped: 0,
-    }
-}
-
-/// Writes `DAYS` days of `SITES` sites, checked every `interval`.
-fn history(path: &Path, interval: Duration) {
-    let start = NOW.before(Duration::from_hours(24 * DAYS));
-    let store = Store::open(path, &Options::default(), start).expect("an empty folder takes a store").store;
-    let names: Vec<Arc<str>> = (0..SITES).map(name).collect();
-    let sites = store.register(&names, start).expect("a new store takes sites");
-    let mut producers: Vec<Producer> = sites.iter().map(|site| Producer::new(1_024, site.next_seq)).collect();
-    let readers = sites.iter().zip(&producers).map(|(site, producer)| (site.id, producer.ring().reader_at_head()));
-    let mut writer = Writer::new(store, readers.collect()).expect("the store is open");
-    let (quarter, mut now) = (Duration::from_hours(6), start);
-    let each = quarter.as_secs() / interval.as_secs();
-    for round in 0..DAYS * 4 {
-        for (site, producer) in producers.iter_mut().enumerate() {
-            for index in round * each..(round + 1) * each {
-                let at = start.after(interval * u32::try_from(index).expect("a few thousand"));
-                producer.push(check(site as u64, index, at));
-            }
-        }
-        now = now.after(quarter);
-        assert!(matches!(writer.flush(now).health, StoreHealth::Ok { .. }));
-    }
-    assert_eq!(writer.close(now).notices, Vec::<String>::new());
-}
-
 fn read(folder: &Path) {
     let path = std::env::var_os("WEBMON_QUARTER").map_or_else(|| folder.join("quarter.redb"), Into::into);
     let interval = Duration::from_mins(10);
     if !path.exists() {
         let begin = Instant::now();
-        history(&path, interval);
+        let names: Vec<Arc<str>> = (0..SITES).map(name).collect();
+        past_days::write(&path, &names, (DAYS, NOW), interval);
         println!("wrote {DAYS} days of {SITES} sites in {:?}", begin.elapsed());
     }
     let sites: Vec<PageSite> = (0..SITES).map(|site| watched(site, interval)).collect();
@@ -228,7 +186,7 @@ fn scraped() {
 fn reading(site: usize) -> SiteReading {
     let mut sums = SiteSums::NONE;
     for index in 0..500 {
-        sums.add(&check(site as u64, index, NOW));
+        sums.add(&past_days::check(site as u64, index, NOW));
     }
     SiteReading {
         name: name(site),
