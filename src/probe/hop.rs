@@ -7,13 +7,15 @@
 //!
 //! Cost: rare paths are boxed, so that the state of a probe stays small; starting a probe moves it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hyper::Uri;
 use hyper_rustls::MaybeHttpsStream;
 use rustls::{ClientConnection, ProtocolVersion};
+use tokio::net::TcpStream;
 use tokio_util::either::Either;
-use url::{Position, Url};
+use url::{Host, Position, Url};
 
 use crate::model::{Cause, Flags, HttpOffer, Phase, TlsVersion};
 
@@ -138,26 +140,40 @@ impl ProbeRun<'_> {
         send(connection, request).await
     }
 
-    /// Connects to the host of `url`, with TLS if that is https.
-    async fn dial(&mut self, url: &Url, terms: TlsTerms<'_>) -> Result<Dialed, Failure> {
+    /// Connects to the host of `url`, or where the site says so for its own origin.
+    async fn connect(&mut self, url: &Url, is_own_origin: bool) -> Result<TcpStream, Failure> {
         let has_route = self.transport.has_route;
-        self.seen.tls = None;
-        let host = url.host().expect("a site and a followed redirect have a host");
-        let port = url.port_or_known_default().expect("http and https have a port");
-        // A site's own name is resolved again and again, that of a redirect may change each time.
-        let is_own = self.site.url.expose().host().as_ref() == Some(&host);
+        let named = url.host().expect("a site and a followed redirect have a host");
+        let (host, port, is_own, scope) = match self.site.connect_to.as_ref().filter(|_| is_own_origin) {
+            Some(elsewhere) => (borrowed(&elsewhere.host), elsewhere.port_for(self.site.url.expose(), url), true, 0),
+            None => {
+                // A site's own name is resolved again and again, that of a redirect may change each time.
+                let is_own = self.site.url.expose().host().as_ref() == Some(&named);
+                (named, url.port_or_known_default(), is_own, scope(self.site, url)?)
+            }
+        };
+        let port = port.expect("http and https have a port");
         let addresses = self.transport.resolver.addresses(&host, self.site.family, is_own, &mut self.watch).await;
         let addresses = addresses.map_err(|failure| offline(&[], has_route).unwrap_or(failure))?;
-        let scope = scope(self.site, url)?;
         self.watch.enter(Phase::Connect);
-        let tcp = Paced::new(connect(&addresses, port, scope, &mut self.seen.address, has_route).await?);
+        connect(&addresses, port, scope, &mut self.seen.address, has_route).await
+    }
+
+    /// Connects for requests to `url`, with TLS if that is https.
+    async fn dial(&mut self, url: &Url, terms: TlsTerms<'_>) -> Result<Dialed, Failure> {
+        self.seen.tls = None;
+        let tcp = Paced::new(self.connect(url, terms.is_own).await?);
         let budget = Arc::clone(tcp.budget());
         if url.scheme() != "https" {
             let http2 = terms.offer == HttpOffer::V2;
             let (stream, cert_request) = (Either::Left(tcp), ClientCertRequest::None);
             return Ok(Dialed { stream, budget, certificate: None, cert_request, http2 });
         }
-        let uri = Uri::try_from(&url[..Position::BeforePath])
+        let origin = match terms.server_name() {
+            Some(name) => Cow::Owned(format!("https://{name}")),
+            None => Cow::Borrowed(&url[..Position::BeforePath]),
+        };
+        let uri = Uri::try_from(&*origin)
             .map_err(|_| Failure::new(Cause::Local, "cannot send the request: HTTP forbids this host name"))?;
         let handshake = Box::pin(self.transport.tls.handshake(tcp, uri, terms, &mut self.watch)).await;
         let mut shown = None;
@@ -173,6 +189,14 @@ impl ProbeRun<'_> {
         }
         let (stream, cert_request) = (Either::Right(Box::new(stream)), handshake.request);
         Ok(Dialed { stream, budget, certificate: shown, cert_request, http2 })
+    }
+}
+
+fn borrowed(host: &Host<String>) -> Host<&str> {
+    match host {
+        Host::Domain(name) => Host::Domain(name),
+        Host::Ipv4(ip) => Host::Ipv4(*ip),
+        Host::Ipv6(ip) => Host::Ipv6(*ip),
     }
 }
 

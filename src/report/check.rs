@@ -293,6 +293,7 @@ fn failed_phase(one: &Checked<'_>) -> Option<Phase> {
         | Cause::TlsWrongHost
         | Cause::TlsUntrusted
         | Cause::TlsError
+        | Cause::TlsPinned
         | Cause::TlsTimeout => Some(Phase::Tls),
         Cause::ResponseTimeout => Some(Phase::Processing),
         Cause::TransferTimeout | Cause::Truncated => Some(Phase::Transfer),
@@ -590,7 +591,7 @@ mod tests {
         for &cause in Cause::ALL {
             let observation = Observation { phases: all, ..Observation::failed(cause, "") };
             let shown = failed_phase(&checked("s", "u", &observation));
-            let transport = cause != Cause::Ok && cause < Cause::Redirect;
+            let transport = cause != Cause::Ok && cause < Cause::Redirect || cause == Cause::TlsPinned;
             assert_eq!(shown.is_some(), transport, "{}", cause.name());
             if cause == Cause::Reset {
                 assert_eq!(shown, Some(Phase::Processing));

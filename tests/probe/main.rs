@@ -11,3 +11,4 @@ mod path;
 mod site;
 #[path = "../support/mod.rs"]
 mod support;
+mod ways;

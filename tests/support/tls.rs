@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, PublicKeyData, date_time_ymd,
@@ -131,6 +134,17 @@ impl Identity {
     /// The chain and the key (DER), for a client that shows them.
     pub fn to_client(&self) -> (Vec<Vec<u8>>, Vec<u8>) {
         (self.chain.iter().map(|der| der.to_vec()).collect(), self.key.clone())
+    }
+
+    /// The pins of its chain, `sha256/…` each; that of the leaf comes first.
+    pub fn pins(&self) -> Vec<String> {
+        let leaf = KeyPair::try_from(self.key.as_slice()).unwrap().subject_public_key_info();
+        let above = self.chain.iter().skip(1).map(|der| {
+            let (_, parsed) = x509_parser::parse_x509_certificate(der).unwrap();
+            parsed.public_key().raw.to_vec()
+        });
+        let pin = |key: Vec<u8>| format!("sha256/{}", STANDARD.encode(digest(&SHA256, &key)));
+        [leaf].into_iter().chain(above).map(pin).collect()
     }
 
     /// The configuration for an acceptor.

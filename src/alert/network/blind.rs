@@ -93,6 +93,7 @@ mod tests {
             Cause::TlsWrongHost,
             Cause::TlsUntrusted,
             Cause::TlsError,
+            Cause::TlsPinned,
             Cause::BadResponse,
             Cause::Truncated,
             Cause::Redirect,

@@ -9,6 +9,7 @@ use crate::model::{BodyExpectations, Redirects, Site, StatusSet};
 /// Passes the warnings about `site` to `add`.
 pub(crate) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {
     address(site, add);
+    handshake(site, add);
     statuses(site, add);
     body(site, add);
     let expect = &site.expect;
@@ -22,10 +23,22 @@ pub(crate) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {
 }
 
 fn address(site: &Site, add: &mut dyn FnMut(String)) {
-    if let (Some(Host::Ipv6(ip)), None) = (site.url.expose().host(), &site.zone)
+    if let (Some(Host::Ipv6(ip)), None, None) = (site.url.expose().host(), &site.zone, &site.connect_to)
         && ip.is_unicast_link_local()
     {
         add(format!("the link-local address {ip} needs its interface, as in http://[{ip}%25eth0]/"));
+    }
+}
+
+fn handshake(site: &Site, add: &mut dyn FnMut(String)) {
+    // A redirect may lead to https on the same host.
+    if site.url.expose().scheme() == "https" || site.follows_redirects() {
+        return;
+    }
+    for (key, is_set) in [("pin", !site.tls.pins.is_empty()), ("server_name", site.tls.server_name.is_some())] {
+        if is_set {
+            add(format!("tls.{key} has no effect: the URL is http, and redirects are not followed"));
+        }
     }
 }
 
@@ -101,6 +114,23 @@ mod tests {
         ] {
             let said = warnings(keys);
             assert!(said.contains(part) && said.lines().count() == 1, "{keys}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_tls_is_of_use_with_tls_alone() {
+        let pin = "pin: sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        for (keys, key) in [(pin, "tls.pin"), ("server_name: b.example", "tls.server_name")] {
+            for (url, redirects, warns) in [
+                ("http://a.example", "none", true),
+                ("http://a.example", "any", false),
+                ("https://a.example", "none", false),
+            ] {
+                let text = format!("sites: [{{ url: '{url}', redirects: {redirects}, tls: {{ {keys} }} }}]");
+                let config = parse(&text, "sites.yaml", Path::new("/etc"), &|_| None).unwrap();
+                let said = config.warnings.join("\n");
+                assert_eq!(said.contains(&format!("{key} has no effect")), warns, "{text}: {said}");
+            }
         }
     }
 

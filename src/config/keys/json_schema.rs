@@ -121,6 +121,10 @@ fn form(written: &ValueForm) -> Value {
             text(),
             { "type": "array", "items": text(), "maxItems": most },
         ] }),
+        ValueForm::Pins(most) => {
+            let one = or_expression(&pattern(r"^\s*sha256/[0-9A-Za-z+/]{43}=\s*$"));
+            json!({ "anyOf": [one, { "type": "array", "items": one, "maxItems": most }] })
+        }
         ValueForm::Calm(_) => {
             let one = "([0-9]+(ms|s|m|h|d))+";
             let range = pattern(&format!(r"^\s*{one}\s*\.\.\s*{one}\s*$"));

@@ -83,9 +83,25 @@ impl<'r, 'a> Keys<'r, 'a> {
         self.reader.parsed(id, |text| parse(text).map_err(or_off))
     }
 
+    /// The key `name`, parsed by `parse`; what expressions put into it joins `secrets`.
+    pub(crate) fn secret_value<T>(
+        &mut self,
+        name: &'static str,
+        secrets: &mut Vec<String>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let id = self.take(name)?;
+        let text = self.reader.text(id)?;
+        let parsed = parse(&text.value).map_err(|message| self.reader.fault(text.fault(message))).ok();
+        secrets.extend(text.secrets);
+        parsed
+    }
+
     /// The words under `name`, one or a list.
     pub(crate) fn names(&mut self, name: &'static str) -> Option<Vec<Scalar>> {
-        let ValueForm::Names(most) = *self.form(name) else { unreachable!("{name} is declared as names") };
+        let (ValueForm::Names(most) | ValueForm::Pins(most)) = *self.form(name) else {
+            unreachable!("{name} is declared as names")
+        };
         let (id, reader) = (self.take(name)?, self.reader);
         let Kind::List(items) = reader.kind(id) else { return Some(vec![reader.text(id)?]) };
         if items.len() > most {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::alert::Threshold;
 use crate::config::syntax::quote::quotable_key;
 use crate::model::time::duration;
-use crate::model::{PageTerms, text};
+use crate::model::{ConnectTo, PageTerms, Pin, text};
 
 use super::suggest;
 
@@ -140,6 +140,28 @@ fn status_range(text: &str) -> Result<(u16, u16), String> {
     let (low, high) = text.split_once('-').unwrap_or((text, text));
     let (low, high) = (code(low)?, code(high)?);
     if low > high { Err(format!("the range {text} starts above its end")) } else { Ok((low, high)) }
+}
+
+/// Where to connect.
+pub(crate) fn connect_to(text: &str) -> Result<ConnectTo, String> {
+    ConnectTo::parse(text).ok_or_else(|| {
+        format!("{text:?} is not a place to connect to; write an address or a name, and maybe a port: 203.0.113.7:8443")
+    })
+}
+
+/// The pin of a public key.
+pub(crate) fn pin(text: &str) -> Result<Pin, String> {
+    let text = text.trim();
+    Pin::parse(text).ok_or_else(|| {
+        // This is how curl writes it.
+        let pasted = text.strip_prefix("sha256//").and_then(|hash| Pin::parse(&format!("sha256/{hash}")));
+        match pasted {
+            Some(pin) => format!("a pin has one slash; write {pin}"),
+            None => {
+                format!("{text:?} is not a pin; write sha256/ and the SHA-256 of a public key, 44 characters of Base64")
+            }
+        }
+    })
 }
 
 /// A request's method.

@@ -111,7 +111,9 @@ impl SiteSettings {
         set(&mut site.family, keys.choice("ip", [Family::Any, Family::V4, Family::V6]));
         set(&mut site.keep_alive, keys.boolean("keep_alive"));
         keys.section("expect", |keys| expect::read(keys, &mut site.expect));
-        keys.section("tls", |keys| self.tls.read(keys, &mut site.tls));
+        let secrets = &mut self.secrets;
+        keys.section("tls", |keys| self.tls.read(keys, &mut site.tls, secrets));
+        set(&mut site.connect_to, keys.secret_value("connect_to", secrets, value::connect_to).map(Some));
         keys.section("alert", |keys| self.alert.read(keys, notes));
         set(&mut self.group, keys.value("group", value::name).map(|group| Some(group.into())));
         set(&mut self.note, keys.value("note", value::note).map(|note| Some(note.into())));

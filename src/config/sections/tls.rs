@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
 use crate::config::keys::mapping::Keys;
-use crate::config::keys::reader::ConfigReader;
-use crate::config::keys::value::set;
+use crate::config::keys::reader::{ConfigReader, Scalar};
+use crate::config::keys::value::{self, set};
 use crate::config::syntax::tree::NodeId;
-use crate::model::{ClientIdentity, TlsFiles, TlsRules};
+use crate::model::{ClientIdentity, Pin, TlsFiles, TlsRules};
 
 const FILE_MAX: u64 = 1 << 20;
 
@@ -34,11 +34,13 @@ pub(crate) struct TlsSources {
 }
 
 impl TlsSources {
-    /// Replaces what is written in `keys`, here and in `rules`.
-    pub(crate) fn read(&mut self, keys: &mut Keys<'_, '_>, rules: &mut TlsRules) {
+    /// Replaces what is written in `keys`, here and in `rules`; adds to `secrets` what servers may repeat.
+    pub(crate) fn read(&mut self, keys: &mut Keys<'_, '_>, rules: &mut TlsRules, secrets: &mut Vec<String>) {
         set(&mut rules.insecure, keys.boolean("insecure"));
         let days = |days: u32| Duration::from_hours(24 * u64::from(days));
         set(&mut rules.warn, keys.whole("warn_days").map(days));
+        set(&mut rules.pins, pins(keys));
+        set(&mut rules.server_name, keys.secret_value("server_name", secrets, server_name).map(Some));
         self.read_files(keys);
         rules.files = self.files(keys.reader());
     }
@@ -82,6 +84,29 @@ impl TlsSources {
             Arc::new(TlsFiles { roots, identity: identity.map(|identity| Arc::clone(&identity.content)) })
         });
         Some(Arc::clone(files))
+    }
+}
+
+/// The keys under `pin`; an empty list allows any.
+fn pins(keys: &mut Keys<'_, '_>) -> Option<Vec<Pin>> {
+    let reader = keys.reader();
+    let parse = |text: Scalar| value::pin(&text.value).map_err(|message| reader.fault(text.fault(message))).ok();
+    // Each one is read, so that each fault is told.
+    let pins: Vec<Option<Pin>> = keys.names("pin")?.into_iter().map(parse).collect();
+    pins.into_iter().collect()
+}
+
+/// The name of a server: of the DNS, or an address.
+fn server_name(text: &str) -> Result<Arc<str>, String> {
+    let name = text.trim().trim_start_matches('[').trim_end_matches([']', '.']);
+    match url::Host::parse(name).ok().or_else(|| name.parse().ok().map(url::Host::Ipv6)) {
+        // The name of the DNS for `bücher.example`, for instance.
+        Some(host) if ServerName::try_from(host.to_string().trim_matches(['[', ']'])).is_ok() => {
+            Ok(host.to_string().into())
+        }
+        _ => Err(format!(
+            "{text:?} is not the name of a server; write it without scheme, port and path: www.example.com"
+        )),
     }
 }
 

@@ -93,9 +93,11 @@ causes! {
     Local = 23, "local";
     /// A header is not as expected.
     Header = 24, "header";
+    /// No certificate of the server has a pinned public key.
+    TlsPinned = 26, "tls_pinned";
 }
 
-const _: () = assert!(Cause::ALL.len() <= Cause::LIMIT as usize);
+const _: () = assert!(Cause::ALL[Cause::ALL.len() - 1].code() < Cause::LIMIT);
 
 impl Cause {
     /// Codes are below this: they fit 6 bits.
@@ -140,6 +142,7 @@ impl Cause {
             Self::ConnectTimeout | Self::TlsTimeout | Self::ResponseTimeout | Self::TransferTimeout => "timeout",
             Self::TlsExpired | Self::TlsNotYetValid | Self::TlsWrongHost | Self::TlsUntrusted => "cert",
             Self::TlsError => "tls",
+            Self::TlsPinned => "pin",
             Self::Reset => "reset",
             Self::Closed => "closed",
             Self::BadResponse => "bad",
@@ -185,7 +188,10 @@ mod tests {
             assert_eq!(Cause::from_code(cause.code()), Some(cause));
             assert_eq!(Cause::from_name(cause.name()), Some(cause));
         }
-        assert_eq!(Cause::from_code(25), None);
+        // 25 is kept free for a cause to come.
+        for code in [25, 27, Cause::LIMIT, u8::MAX] {
+            assert_eq!(Cause::from_code(code), None);
+        }
     }
 
     #[test]

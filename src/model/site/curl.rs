@@ -3,9 +3,12 @@
 //! Invariants: a value of which webmon treats any part as a secret is `***`: bodies, headers other than [`BENIGN`], and what a URL hides.
 //! Contents of certificate files have no name here, so they are `***`, too.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::{Family, HttpOffer, Site};
+use url::Position;
+
+use super::{ConnectTo, Family, HttpOffer, Site};
 
 /// Headers whose values in sites.yaml are no secrets, unless a variable gave them.
 pub const BENIGN: [&str; 10] = [
@@ -52,6 +55,14 @@ pub fn line(site: &Site) -> String {
     if site.tls.insecure {
         add("-k", None);
     }
+    if !site.tls.pins.is_empty() {
+        let pins: Vec<String> = site.tls.pins.iter().map(|pin| format!("sha256//{}", pin.base64())).collect();
+        add("--pinnedpubkey", Some(&pins.join(";")));
+    }
+    let place = Place::of(site);
+    if let Some(connect_to) = &place.connect_to {
+        add("--connect-to", Some(connect_to));
+    }
     if let Some(files) = site.tls.files.as_ref().filter(|_| is_tls) {
         if !files.roots.is_empty() {
             add("--cacert", Some(STARS));
@@ -70,6 +81,9 @@ pub fn line(site: &Site) -> String {
     if !has("user-agent") {
         add("-A", Some(concat!("webmon/", env!("CARGO_PKG_VERSION"))));
     }
+    if let Some(host) = place.host.filter(|_| !has("host")) {
+        add("-H", Some(&format!("Host: {host}")));
+    }
     for (name, value) in &site.headers {
         add("-H", Some(&header(site, name, value.expose())));
     }
@@ -83,8 +97,47 @@ pub fn line(site: &Site) -> String {
     if site.shown.contains(['{', '}']) || site.shown.matches('[').count() > usize::from(site.shown.contains("://[")) {
         add("-g", None);
     }
-    words.push(quoted(&site.shown));
+    words.push(quoted(&place.url));
     words.join(" ")
+}
+
+/// Where curl connects, and what it has to be told for that.
+struct Place {
+    /// The value of `--connect-to`.
+    connect_to: Option<String>,
+    /// The host of the site's URL, if curl has to ask for another one: it takes the name for TLS from the URL.
+    host: Option<String>,
+    url: String,
+}
+
+impl Place {
+    fn of(site: &Site) -> Self {
+        let url = site.url.expose();
+        let host = &url[Position::BeforeHost..Position::AfterHost];
+        let port = url.port_or_known_default().unwrap_or_default();
+        let name = site.tls.server_name.as_deref().filter(|_| url.scheme() == "https");
+        // A host that came out of a variable is not to be seen, so any host is meant then.
+        let begin = format!("{}://{host}", url.scheme());
+        let rest = site.shown.strip_prefix(&*begin).filter(|rest| rest.starts_with(['/', ':', '?']));
+        let is_same_place = site.connect_to.is_none() && name.is_none();
+        let Some(rest) = rest.filter(|_| !is_same_place) else {
+            let to = |to: &ConnectTo| format!("::{}", Self::target(site, Some(to), STARS, port));
+            return Self { connect_to: site.connect_to.as_ref().map(to), host: None, url: site.shown.to_string() };
+        };
+        let target = Self::target(site, site.connect_to.as_ref(), host, port);
+        let asked = name.map_or(Cow::Borrowed(host), |name| site.secrets.hidden_in(name).into());
+        Self {
+            connect_to: Some(format!("{asked}:{port}:{target}")),
+            host: name.map(|_| url[Position::BeforeHost..Position::AfterPort].to_owned()),
+            url: format!("{}://{asked}{rest}", url.scheme()),
+        }
+    }
+
+    /// Host and port of `to`, or else these.
+    fn target(site: &Site, to: Option<&ConnectTo>, host: &str, port: u16) -> String {
+        let host = to.map_or_else(|| host.to_owned(), |to| site.secrets.hidden_in(&to.host.to_string()));
+        format!("{host}:{}", to.and_then(|to| to.port).unwrap_or(port))
+    }
 }
 
 fn header(site: &Site, name: &str, value: &str) -> String {
@@ -126,7 +179,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{KnownSecrets, Redirects, Secret, SecretUrl, TlsFiles, TlsRules};
+    use crate::model::{KnownSecrets, Pin, Redirects, Secret, SecretUrl, TlsFiles, TlsRules};
     use proptest::prelude::*;
     use url::Url;
 
@@ -171,6 +224,49 @@ mod tests {
         let other = Site { method: "HEAD".to_owned(), http: HttpOffer::V2, ..site("http://a.test/{x}") };
         assert!(line(&other).starts_with("curl -sSi --head --http2-prior-knowledge "), "{}", line(&other));
         assert!(line(&other).ends_with(" -g 'http://a.test/%7Bx%7D'") || line(&other).ends_with("/%7Bx%7D"));
+    }
+
+    #[test]
+    fn another_place_and_another_name_are_told() {
+        let pins = vec![Pin::new([0; 32]), Pin::new([255; 32])];
+        let to = |text: &str| ConnectTo::parse(text);
+        let named = |name: &str| TlsRules { server_name: Some(name.into()), ..TlsRules::default() };
+        let other = |url: &str, connect_to, tls| line(&Site { connect_to, tls, ..site(url) });
+        for (line, parts) in [
+            (
+                other("https://a.test/x", None, TlsRules { pins, ..TlsRules::default() }),
+                &["--pinnedpubkey 'sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=;sha256//////////"][..],
+            ),
+            (
+                other("https://a.test/x", to("203.0.113.7"), TlsRules::default()),
+                &["--connect-to a.test:443:203.0.113.7:443 ", " https://a.test/x"],
+            ),
+            (
+                other("http://[::1]:81/x", to("[::2]:82"), TlsRules::default()),
+                &["--connect-to '[::1]:81:[::2]:82' ", " 'http://[::1]:81/x'"],
+            ),
+            (
+                other("https://203.0.113.7:444/x", None, named("a.test")),
+                &["--connect-to a.test:444:203.0.113.7:444 ", "-H 'Host: 203.0.113.7:444' ", " https://a.test:444/x"],
+            ),
+            (
+                other("https://b.test/", to("lb.test:1"), named("a.test")),
+                &["--connect-to a.test:443:lb.test:1 ", "-H 'Host: b.test' ", " https://a.test/"],
+            ),
+        ] {
+            for part in parts {
+                assert!(line.contains(part) || line.ends_with(part), "{part:?} in {line}");
+            }
+        }
+        assert!(!other("http://b.test/", None, named("a.test")).contains("a.test"));
+        let hidden = Site {
+            shown: "https://***/".into(),
+            secrets: KnownSecrets::new(["a.test", "203.0.113.7"]),
+            connect_to: to("203.0.113.7"),
+            ..site("https://a.test/")
+        };
+        let line = line(&hidden);
+        assert!(line.contains("--connect-to '::***:443'") && !line.contains("a.test"), "{line}");
     }
 
     #[test]

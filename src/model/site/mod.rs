@@ -4,7 +4,9 @@
 //! and without userinfo, which became an Authorization header; the interval is 100 ms to 7 days, the timeout 10 ms to 10
 //! minutes.
 
+mod connect_to;
 pub mod curl;
+mod pin;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,6 +18,9 @@ use url::{Position, Url};
 
 use super::expect::Expect;
 use super::{KnownSecrets, Secret, SecretUrl};
+
+pub use connect_to::ConnectTo;
+pub use pin::Pin;
 
 /// What to probe, how often, and which answers are successful.
 #[derive(Clone, Debug)]
@@ -52,6 +57,8 @@ pub struct Site {
     pub http: HttpOffer,
     /// The addresses to use.
     pub family: Family,
+    /// Where to connect instead of the URL's host, for the site's own origin.
+    pub connect_to: Option<ConnectTo>,
     /// Whether the connection of one check serves the next.
     pub keep_alive: bool,
     /// How to verify a TLS server.
@@ -128,6 +135,10 @@ pub struct TlsRules {
     pub insecure: bool,
     /// Warn of a certificate that expires within this time.
     pub warn: Duration,
+    /// The public keys of which one certificate of the server's chain must have one; none: any. For the site's own origin.
+    pub pins: Vec<Pin>,
+    /// The name to ask for (SNI) and to verify in place of the URL's host, a name or an address. For the site's own origin.
+    pub server_name: Option<Arc<str>>,
     /// Certificate files, shared by all sites that name the same ones.
     pub files: Option<Arc<TlsFiles>>,
 }
@@ -135,7 +146,8 @@ pub struct TlsRules {
 impl Default for TlsRules {
     /// Verified by the platform's roots, with a warning 21 days ahead.
     fn default() -> Self {
-        Self { insecure: false, warn: Duration::from_hours(21 * 24), files: None }
+        let warn = Duration::from_hours(21 * 24);
+        Self { insecure: false, warn, pins: Vec::new(), server_name: None, files: None }
     }
 }
 
@@ -193,6 +205,7 @@ impl Site {
             max_body: 1 << 20,
             http: HttpOffer::default(),
             family: Family::default(),
+            connect_to: None,
             keep_alive: false,
             tls: TlsRules::default(),
             secrets: KnownSecrets::default(),
@@ -206,7 +219,7 @@ impl Site {
         let reached = |site: &Self| (site.http, site.family, site.keep_alive, site.redirects, site.redirect_body);
         (&self.name, &self.url, &self.shown, &self.method) == (&other.name, &other.url, &other.shown, &other.method)
             && (&self.headers, &self.body) == (&other.headers, &other.body)
-            && self.zone == other.zone
+            && (&self.zone, &self.connect_to) == (&other.zone, &other.connect_to)
             && asked(self) == asked(other)
             && reached(self) == reached(other)
             && self.expect == other.expect

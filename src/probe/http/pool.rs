@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use url::{Origin, Url};
 
 use crate::model::lock::lock;
-use crate::model::{Certificate, Family, HttpOffer, Site, Timestamp, TlsFiles, TlsVersion};
+use crate::model::{Certificate, ConnectTo, Family, HttpOffer, Site, Timestamp, TlsRules, TlsVersion};
 
 use super::connection::HttpConnection;
 
@@ -27,25 +27,27 @@ pub(crate) struct Purpose {
     http: HttpOffer,
     family: Family,
     zone: Option<Arc<str>>,
-    insecure: bool,
-    files: Option<Arc<TlsFiles>>,
+    connect_to: Option<ConnectTo>,
+    tls: TlsRules,
 }
 
 impl Purpose {
     /// Requests to `url` with the settings of `site`.
     pub(crate) fn new(site: &Site, url: &Url) -> Self {
-        let files = site.tls.files.clone();
-        let (zone, insecure) = (site.zone.clone(), site.tls.insecure);
-        Self { origin: url.origin(), http: site.http, family: site.family, zone, insecure, files }
+        let (zone, connect_to, tls) = (site.zone.clone(), site.connect_to.clone(), site.tls.clone());
+        Self { origin: url.origin(), http: site.http, family: site.family, zone, connect_to, tls }
     }
 }
 
 impl PartialEq for Purpose {
     /// Files are the same only if they were read at once.
     fn eq(&self, other: &Self) -> bool {
-        let key =
-            |purpose: &Self| (purpose.http, purpose.family, purpose.insecure, purpose.files.as_ref().map(Arc::as_ptr));
-        self.origin == other.origin && self.zone == other.zone && key(self) == key(other)
+        let files = |purpose: &Self| purpose.tls.files.as_ref().map(Arc::as_ptr);
+        let tls = |purpose: &Self| (purpose.tls.insecure, files(purpose));
+        let reached = |purpose: &Self| (purpose.http, purpose.family, tls(purpose));
+        (&self.origin, &self.zone, &self.connect_to) == (&other.origin, &other.zone, &other.connect_to)
+            && reached(self) == reached(other)
+            && (&self.tls.pins, &self.tls.server_name) == (&other.tls.pins, &other.tls.server_name)
     }
 }
 

@@ -41,6 +41,7 @@ use super::options::ProbeError;
 use super::stopwatch::{Stopwatch, Waiting};
 use crate::model::lock::lock;
 use chain::presented::PresentedChain;
+use chain::public_keys::unpinned;
 use client_auth::{ClientCertRequest, ClientCertResolver};
 use crypto::provider;
 use errors::explain;
@@ -102,7 +103,7 @@ impl Tls {
         Ok(trust)
     }
 
-    /// Shakes hands over `tcp` with the host of `uri` on these `terms`.
+    /// Shakes hands over `tcp` with the host of `uri`, or the name that the site has for it, on these `terms`.
     pub(super) async fn handshake(&self, tcp: Tcp, uri: Uri, terms: TlsTerms<'_>, watch: &mut Stopwatch) -> Handshake {
         let trust = match self.trust(&terms.site.tls) {
             Ok(trust) => trust,
@@ -115,7 +116,8 @@ impl Tls {
         // A redirect from http to https may be the first to need random numbers.
         seed::ready(provider).await;
         let slot = self.slots.acquire(&terms.site.name, watch).await;
-        let verifier = Arc::new(RecordingVerifier::new(Arc::clone(&trust.chains), terms.is_insecure()));
+        let verifier = RecordingVerifier::new(Arc::clone(&trust.chains), terms.is_insecure());
+        let verifier = Arc::new(verifier.reading_keys(!terms.pins().is_empty()));
         let mut config = if terms.is_insecure() { &trust.lenient } else { &trust.config }.clone();
         config.alpn_protocols = alpn_protocols(terms.offer);
         config.dangerous().set_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>);
@@ -128,6 +130,8 @@ impl Tls {
         slot.end();
         let (presented, request) = (verifier.take(), client.request());
         let stream = outcome.map(TokioIo::new).map_err(|error| explain(&*error, presented.as_ref(), request));
+        let shown = presented.as_ref().map(|presented| &*presented.keys).unwrap_or_default();
+        let stream = stream.and_then(|stream| unpinned(terms.pins(), shown).map_or(Ok(stream), Err));
         Handshake { stream, presented, request }
     }
 }

@@ -1,6 +1,6 @@
 //! The terms of a handshake: what the site's `tls` grants this server, and which versions of HTTP it is offered.
 //!
-//! `insecure` and the client certificate are for the site's own origin: a redirect must neither lead to an unverified server
+//! `insecure`, the client certificate, the pins and `server_name` are for the site's own origin: a redirect must neither lead to an unverified server
 //! nor send the certificate to another server. The own origin is the scheme, host and port of the site's URL; for http, its
 //! host over https is own as well, on any port. Roots of `ca_file` count everywhere: they trust no server unverified.
 //!
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use url::{Origin, Url};
 
 use crate::model::lock::lock;
-use crate::model::{Cause, HttpOffer, Site};
+use crate::model::{Cause, HttpOffer, Pin, Site};
 use crate::probe::failure::Failure;
 
 use super::client_auth::ClientCertRequest;
@@ -38,6 +38,16 @@ impl<'a> TlsTerms<'a> {
     /// Whether any certificate is accepted.
     pub(crate) fn is_insecure(self) -> bool {
         self.site.tls.insecure && self.is_own
+    }
+
+    /// The public keys of which one is required; none: any.
+    pub(crate) fn pins(self) -> &'a [Pin] {
+        if self.is_own { &self.site.tls.pins } else { &[] }
+    }
+
+    /// The name to ask for and to verify, unless it is the host of the URL.
+    pub(crate) fn server_name(self) -> Option<&'a str> {
+        self.site.tls.server_name.as_deref().filter(|_| self.is_own)
     }
 
     /// What a request for a client certificate is if there is none to send.

@@ -2,7 +2,8 @@
 //!
 //! rustls gives one reason, and keeps the chain only of handshakes that succeed. So each handshake has a [`RecordingVerifier`]:
 //! it asks the real verifier, reads what was presented, finds *all* faults, and then passes the verdict on. With `insecure` the
-//! verdicts about chain and signature are recorded and overruled.
+//! verdicts about chain and signature are recorded and overruled; that about the signature counts again where a key is pinned, as a
+//! certificate without a proof of its key says nothing about the key.
 //!
 //! Invariant: there are no faults if and only if the real verifier accepted the chain, now or before ([`ChainCache`]), its root
 //! is valid, and the server has proven that it has the key.
@@ -28,6 +29,7 @@ use super::chain::key::unproven;
 use super::chain::path::{Path, Roots, is_self_signed, likely_validity};
 use super::chain::pinned::Pinned;
 use super::chain::presented::{CertificateNames, PresentedChain};
+use super::chain::public_keys;
 use super::chain::purpose::named;
 use super::chain::x509::{Validity, common_name, own_name, parse, shown};
 
@@ -66,13 +68,24 @@ impl ChainVerifier {
 pub(crate) struct RecordingVerifier {
     chains: Arc<ChainVerifier>,
     accept_any: bool,
+    reads_keys: bool,
     presented: Mutex<Option<PresentedChain>>,
 }
 
 impl RecordingVerifier {
     /// Asks `chains`; with `accept_any` every chain passes after it was recorded.
     pub(crate) fn new(chains: Arc<ChainVerifier>, accept_any: bool) -> Self {
-        Self { chains, accept_any, presented: Mutex::new(None) }
+        Self { chains, accept_any, reads_keys: false, presented: Mutex::new(None) }
+    }
+
+    /// The same; if `reads_keys`, the public keys are recorded, and the server has to prove that it has the one of the leaf.
+    pub(crate) fn reading_keys(self, reads_keys: bool) -> Self {
+        Self { reads_keys, ..self }
+    }
+
+    /// Whether a server need not prove that it has its key.
+    const fn accepts_any_signature(&self) -> bool {
+        self.accept_any && !self.reads_keys
     }
 
     /// The chain, if the server presented one.
@@ -93,8 +106,9 @@ impl RecordingVerifier {
         {
             Arc::make_mut(certificate).faults = vec![CertificateFault::Invalid];
             presented.refusal = Some(unproven(error, leaf));
+            presented.is_overruled = self.accepts_any_signature();
         }
-        if self.accept_any { Ok(HandshakeSignatureValid::assertion()) } else { verdict }
+        if self.accepts_any_signature() { Ok(HandshakeSignatureValid::assertion()) } else { verdict }
     }
 }
 
@@ -145,6 +159,9 @@ impl ServerCertVerifier for RecordingVerifier {
             accepted.insert(chain, validity);
         }
         presented.is_overruled = self.accept_any;
+        if self.reads_keys {
+            presented.keys = public_keys::pins([leaf].into_iter().chain(intermediates.iter().take(CHAIN_MAX)));
+        }
         *lock(&self.presented) = Some(presented);
         if self.accept_any { Ok(ServerCertVerified::assertion()) } else { verdict }
     }
@@ -172,7 +189,7 @@ impl ServerCertVerifier for RecordingVerifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let verified = self.chains.algorithms.supported_schemes();
         let mut schemes = verified.clone();
-        if self.accept_any {
+        if self.accepts_any_signature() {
             schemes.extend(UNVERIFIED_SCHEMES.into_iter().filter(|scheme| !verified.contains(scheme)));
         }
         schemes

@@ -72,6 +72,8 @@ pub(crate) enum ValueForm {
     Choices(&'static [&'static str], usize),
     /// A word, or a list of at most this many.
     Names(usize),
+    /// A pin of a public key, or a list of at most this many.
+    Pins(usize),
     /// Two durations between these seconds, `5m..1h`, or `off`.
     Calm([u64; 2]),
     /// This, or `off`.

@@ -35,6 +35,12 @@ pub(crate) static SITE: &[DeclaredKey] = &[
     key("max_body", ValueForm::Size(1..=1 << 30), "read at most this much; a longer body is not a failure").or("1MiB"),
     key("http", ValueForm::Choice(&["auto", "1.1", "2"]), "the version of HTTP").or("auto"),
     key("ip", ValueForm::Choice(&["any", "4", "6"]), "the address family").or("any"),
+    key(
+        "connect_to",
+        ValueForm::Text,
+        "where to connect instead of the URL's host: an address or a name, maybe with a port",
+    )
+    .such_as("203.0.113.7:8443"),
     key("keep_alive", ValueForm::Boolean, "true: reuse the connection for the next check").or("false"),
     key("tls", ValueForm::Section(TLS), "certificates"),
     key("alert", ValueForm::Section(alerting::RULE), "overrides `alerting` below, key by key"),
@@ -71,5 +77,9 @@ static TLS: &[DeclaredKey] = &[
     key("client_cert", ValueForm::Path, "client certificate, PEM; never sent to another origin after a redirect")
         .such_as("c.pem"),
     key("client_key", ValueForm::Path, "its private key, unless it is in the same file").such_as("k.pem"),
+    key("pin", ValueForm::Pins(20), "a public key that one certificate of the chain must have, or a list: one of them")
+        .such_as("[sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=]"),
+    key("server_name", ValueForm::Text, "the name to ask for and to verify instead of the URL's host")
+        .such_as("www.example.com"),
     key("warn_days", ValueForm::Whole(0..=3_650), "warn this many days before the certificate expires").or("21"),
 ];

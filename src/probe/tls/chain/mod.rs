@@ -6,6 +6,7 @@ pub(crate) mod key;
 pub(crate) mod path;
 pub(crate) mod pinned;
 pub(crate) mod presented;
+pub(crate) mod public_keys;
 pub(crate) mod purpose;
 pub(crate) mod refusal;
 pub(crate) mod x509;

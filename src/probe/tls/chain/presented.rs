@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::Error as TlsError;
 
-use crate::model::{Certificate, Timestamp};
+use crate::model::{Certificate, Pin, Timestamp};
 
 use super::x509::Validity;
 
@@ -22,6 +22,8 @@ pub(crate) struct PresentedChain {
     pub(crate) chain: Validity,
     /// The root of the path: its name and validity.
     pub(crate) root: Option<(String, Validity)>,
+    /// The public keys of all its certificates, if they were to be read.
+    pub(crate) keys: Vec<Pin>,
     /// When it was verified.
     pub(crate) at: Timestamp,
     /// The verifier's objection.
