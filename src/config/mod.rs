@@ -23,7 +23,7 @@ use jiff::tz::TimeZone;
 
 use crate::alert::maintenance::Schedule;
 use crate::config::syntax::variables::Env;
-use crate::model::{ExportTarget, KnownSecrets, ListenTarget, PageTerms, Resolver, Secret, Timestamp, View};
+use crate::model::{ExportTarget, KnownSecrets, ListenTarget, PageTerms, ProxyRule, Resolver, Secret, Timestamp, View};
 use crate::notify::secret_parts;
 
 pub use crate::model::text::suggest::near as nearest;
@@ -248,7 +248,8 @@ fn validate(text: &str, name: &str, scope: Substitutions<'_>, exposed: bool) -> 
     let (faults, unknown, files) = reader.finish();
     match config {
         Some(mut config) if faults.is_empty() => {
-            if let Some(env) = env {
+            let is_direct = config.sites.iter().all(|watched| watched.site.proxy == ProxyRule::None);
+            if let Some(env) = env.filter(|_| is_direct) {
                 warnings.proxies(env);
             }
             config.warnings = with_lookalikes(warnings, &tree, text).into_lines(&source);
@@ -658,7 +659,10 @@ mod tests {
     fn an_ignored_proxy_is_a_warning() {
         let env = |name: &str| (name == "HTTPS_PROXY").then(|| "http://proxy:3128".to_owned());
         let config = parse("sites: [https://a.example]", "sites.yaml", Path::new(""), &env).unwrap();
-        assert_eq!(config.warnings, ["HTTPS_PROXY is set; webmon connects directly"]);
+        assert_eq!(config.warnings, ["HTTPS_PROXY is set; webmon connects directly, unless a site has `proxy: env`"]);
+        let config =
+            parse("sites: [{ url: 'https://a.example', proxy: env }]", "sites.yaml", Path::new(""), &env).unwrap();
+        assert_eq!(config.warnings, Vec::<String>::new());
     }
 
     #[test]

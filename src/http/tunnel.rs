@@ -1,7 +1,7 @@
 //! The TCP connection to a server, direct or through an HTTP proxy (CONNECT, RFC 9110, section 9.3.6).
 //!
-//! Invariants: the proxy sees host and port and nothing of a request; no error holds its credentials. Bounds: [`HEAD_MAX`] of
-//! the proxy's answer. The caller bounds the time.
+//! Invariants: the proxy sees host and port and nothing of a request; no error holds its credentials. Bounds: those of
+//! [`http_connect`]. The caller bounds the time.
 
 use std::error::Error;
 use std::io;
@@ -9,20 +9,14 @@ use std::io;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use url::Url;
 
 use crate::model::Secret;
 use crate::model::text::{DETAIL_MAX, clean_line};
+use crate::probe::proxy::http_connect::{self, ConnectAnswer};
 
 use super::error::{RequestError, SetupError};
-
-/// Bytes of a proxy's answer.
-const HEAD_MAX: usize = 8 << 10;
-
-/// The longest words of a proxy that are shown, bytes.
-const WORDS_MAX: usize = 100;
 
 /// An HTTP proxy.
 pub(crate) struct Proxy {
@@ -62,43 +56,21 @@ pub(crate) async fn connect(host: &str, port: u16, proxy: Option<&Proxy>) -> Res
     // Otherwise the last packet of a body can wait for a delayed ACK.
     drop(tcp.set_nodelay(true));
     if let Some(proxy) = proxy {
-        let head = ask(&mut tcp, host, port, proxy).await.map_err(failed)?;
-        judge(&head)?;
+        let target = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let answer = http_connect::ask(&mut tcp, &target, proxy.authorization.as_ref()).await.map_err(failed)?;
+        judge(&answer)?;
     }
     Ok(tcp)
 }
 
-/// Asks for a tunnel; returns the head of the answer.
-async fn ask(tcp: &mut TcpStream, host: &str, port: u16, proxy: &Proxy) -> io::Result<Vec<u8>> {
-    let target = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
-    if let Some(authorization) = &proxy.authorization {
-        request = format!("{request}Proxy-Authorization: {}\r\n", authorization.expose());
-    }
-    tcp.write_all(format!("{request}\r\n").as_bytes()).await?;
-    let mut head = Vec::new();
-    // What follows the head is the server's, so no byte beyond it may be read.
-    while !head.ends_with(b"\r\n\r\n") {
-        if head.len() == HEAD_MAX {
-            return Err(io::Error::other("its answer is not HTTP"));
-        }
-        head.push(tcp.read_u8().await?);
-    }
-    Ok(head)
-}
-
 /// Whether the tunnel is open.
-fn judge(head: &[u8]) -> Result<(), RequestError> {
-    let line = String::from_utf8_lossy(head.split(|&byte| byte == b'\r').next().unwrap_or_default()).into_owned();
-    let mut words = line.splitn(3, ' ');
-    let is_http = words.next().is_some_and(|version| version.starts_with("HTTP/1."));
-    let status = words.next().and_then(|status| status.parse::<u16>().ok()).filter(|_| is_http);
-    let said = || clean_line(line.split_once(' ').map_or("nonsense", |(_, rest)| rest), WORDS_MAX);
-    match status {
+fn judge(answer: &ConnectAnswer) -> Result<(), RequestError> {
+    let said = &answer.said;
+    match answer.status {
         Some(200..=299) => Ok(()),
         Some(407) => Err(RequestError::Refused("the proxy requires a user and a password".to_owned())),
-        Some(403 | 405) => Err(RequestError::Refused(format!("the proxy refuses the connection: {}", said()))),
-        Some(_) | None => Err(RequestError::Unreached(format!("the proxy cannot connect: {}", said()))),
+        Some(403 | 405) => Err(RequestError::Refused(format!("the proxy refuses the connection: {said}"))),
+        Some(_) | None => Err(RequestError::Unreached(format!("the proxy cannot connect: {said}"))),
     }
 }
 
@@ -121,8 +93,8 @@ mod tests {
 
     #[test]
     fn only_a_success_opens_the_tunnel() {
-        assert_eq!(judge(b"HTTP/1.1 200 Connection established\r\n\r\n"), Ok(()));
-        assert_eq!(judge(b"HTTP/1.0 299\r\n\r\n"), Ok(()));
+        assert_eq!(judge(&ConnectAnswer::of(b"HTTP/1.1 200 Connection established\r\n\r\n")), Ok(()));
+        assert_eq!(judge(&ConnectAnswer::of(b"HTTP/1.0 299\r\n\r\n")), Ok(()));
         for (head, is_refusal, part) in [
             (&b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..], true, "user and a password"),
             (b"HTTP/1.1 403 Forbidden \x1b[2J\r\n\r\n", true, "403 Forbidden \u{fffd}[2J"),
@@ -131,7 +103,7 @@ mod tests {
             (b"SSH-2.0-x 200\r\n\r\n", false, "cannot connect: 200"),
             (b"\r\n\r\n", false, "nonsense"),
         ] {
-            let error = judge(head).unwrap_err();
+            let error = judge(&ConnectAnswer::of(head)).unwrap_err();
             assert_eq!(matches!(error, RequestError::Refused(_)), is_refusal, "{error:?}");
             assert!(error.clone().into_reason().contains(part), "{error:?}");
         }

@@ -32,8 +32,8 @@ pub use health::{ExportHealth, ExportState, Health, Notice, OutletHealth, OwnOut
 pub use resolver::Resolver;
 pub use site::curl;
 pub use site::{
-    BODY_KEPT_MAX, ClientIdentity, ConnectTo, Family, HttpOffer, Pin, RedirectBody, Redirects, Site, TlsFiles,
-    TlsRules, shown_url,
+    BODY_KEPT_MAX, ClientIdentity, ConnectTo, EnvironmentProxies, Family, HttpOffer, Pin, Proxy, ProxyKind, ProxyRule,
+    RedirectBody, Redirects, Site, TlsFiles, TlsRules, shown_url,
 };
 pub use site_numbers::{OWN_NAME, SiteId, SiteIndex, SiteSlot};
 pub use text::echo::KnownSecrets;

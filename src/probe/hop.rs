@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use hyper::Uri;
 use hyper_rustls::MaybeHttpsStream;
+use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, ProtocolVersion};
 use tokio::net::TcpStream;
 use tokio_util::either::Either;
 use url::{Host, Position, Url};
 
-use crate::model::{Cause, Flags, HttpOffer, Phase, TlsVersion};
+use crate::model::{Cause, Flags, HttpOffer, Phase, Proxy, ProxyKind, TlsVersion};
 
 use super::failure::Failure;
 use super::http::connection::HttpConnection;
@@ -27,6 +28,7 @@ use super::http::pool::{Peer, PooledConnection, Purpose, ShownCertificate};
 use super::http::request::Request;
 use super::io::budget::Budget;
 use super::io::paced::Paced;
+use super::proxy::{self, Line, unreached};
 use super::run::ProbeRun;
 use super::tcp::connect::{connect, offline};
 use super::tcp::zone::scope;
@@ -45,7 +47,7 @@ struct Dialed {
     http2: bool,
 }
 
-impl ProbeRun<'_> {
+impl<'a> ProbeRun<'a> {
     /// Sends `request` and waits for the head of its answer.
     pub(super) async fn ask(&mut self, request: &Request) -> Result<ResponseHead, Failure> {
         let before = self.watch.phases();
@@ -140,9 +142,8 @@ impl ProbeRun<'_> {
         send(connection, request).await
     }
 
-    /// Connects to the host of `url`, or where the site says so for its own origin.
-    async fn connect(&mut self, url: &Url, is_own_origin: bool) -> Result<TcpStream, Failure> {
-        let has_route = self.transport.has_route;
+    /// Connects to the host of `url`, or where the site says so for its own origin; through a proxy if it has one.
+    async fn connect(&mut self, url: &Url, is_own_origin: bool) -> Result<Line, Failure> {
         let named = url.host().expect("a site and a followed redirect have a host");
         let (host, port, is_own, scope) = match self.site.connect_to.as_ref().filter(|_| is_own_origin) {
             Some(elsewhere) => (borrowed(&elsewhere.host), elsewhere.port_for(self.site.url.expose(), url), true, 0),
@@ -153,7 +154,42 @@ impl ProbeRun<'_> {
             }
         };
         let port = port.expect("http and https have a port");
-        let addresses = self.transport.resolver.addresses(&host, self.site.family, is_own, &mut self.watch).await;
+        if let Some(proxy) = self.site.proxy.for_url(url) {
+            return Box::pin(self.connect_through(proxy, (&host, port))).await;
+        }
+        self.reach((&host, port), is_own, scope).await.map(Either::Left)
+    }
+
+    /// Connects to `target` through `proxy`. Until the proxy is reached, a failure is not the site's.
+    async fn connect_through(&mut self, proxy: &'a Proxy, target: (&Host<&str>, u16)) -> Result<Line, Failure> {
+        self.unreached = Some(proxy);
+        let mut line = self.reach_proxy(proxy).await.map_err(|failure| unreached(proxy, &failure))?;
+        self.unreached = None;
+        proxy::open(proxy, &mut line, target).await?;
+        Ok(line)
+    }
+
+    async fn reach_proxy(&mut self, proxy: &Proxy) -> Result<Line, Failure> {
+        let tcp = self.reach((&borrowed(&proxy.host), proxy.port), true, 0).await?;
+        if proxy.kind != ProxyKind::Https {
+            return Ok(Either::Left(tcp));
+        }
+        let name = proxy.host.to_string();
+        let name = ServerName::try_from(name.trim_matches(['[', ']']).to_owned())
+            .map_err(|_| Failure::new(Cause::Local, "no certificate can name its host"))?;
+        let secured = self.transport.tls.secure_proxy(tcp, name, self.site, &mut self.watch).await?;
+        Ok(Either::Right(Box::new(secured)))
+    }
+
+    /// A TCP connection to `port` of `host`; `is_own` as for the resolver.
+    async fn reach(
+        &mut self,
+        (host, port): (&Host<&str>, u16),
+        is_own: bool,
+        scope: u32,
+    ) -> Result<TcpStream, Failure> {
+        let has_route = self.transport.has_route;
+        let addresses = self.transport.resolver.addresses(host, self.site.family, is_own, &mut self.watch).await;
         let addresses = addresses.map_err(|failure| offline(&[], has_route).unwrap_or(failure))?;
         self.watch.enter(Phase::Connect);
         connect(&addresses, port, scope, &mut self.seen.address, has_route).await

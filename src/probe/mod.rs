@@ -19,6 +19,7 @@ mod hop;
 mod http;
 mod io;
 mod options;
+pub(crate) mod proxy;
 mod pulse;
 mod run;
 mod stopwatch;

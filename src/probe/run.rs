@@ -14,7 +14,7 @@ use tokio::time::timeout_at;
 use url::Url;
 
 use crate::model::{
-    Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Phases, Site, Timestamp, figures,
+    Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Phases, Proxy, Site, Timestamp, figures,
 };
 
 use super::body::content_coding::ContentCodings;
@@ -29,6 +29,7 @@ use super::http::pool::{Peer, Purpose};
 use super::http::redirect::RedirectChain;
 use super::http::request::Request;
 use super::http::unexpected_header;
+use super::proxy::unreached;
 use super::pulse::Absence;
 use super::stopwatch::{Stopwatch, Waiting};
 use super::tcp::connect::offline;
@@ -59,7 +60,13 @@ pub(super) async fn run(transport: &Transport, site: &Site) -> Observation {
     let outcome = match outcome {
         _ if !absence.stopped.is_zero() => Err(Failure::new(Cause::Local, "")),
         Ok(outcome) => outcome,
-        Err(_) => Err(run.out_of_time()),
+        Err(_) => {
+            let failure = run.out_of_time();
+            Err(match run.unreached {
+                Some(proxy) => unreached(proxy, &failure),
+                None => failure,
+            })
+        }
     };
     let seen = listener.run_with(Box::pin(run.finish(outcome, deadline))).await;
     // Time lost while judging the body is not part of the exchange, but a stop has cut it short.
@@ -102,6 +109,8 @@ pub(super) struct ProbeRun<'a> {
     pub(super) seen: Observation,
     /// The other end of the present connection.
     pub(super) peer: Option<Peer>,
+    /// The proxy that is being reached.
+    pub(super) unreached: Option<&'a Proxy>,
     /// The headers of the last answer.
     answered: Option<Box<HeaderMap>>,
     /// Where the last redirect led to.
@@ -114,8 +123,8 @@ pub(super) struct ProbeRun<'a> {
 impl<'a> ProbeRun<'a> {
     fn new(transport: &'a Transport, site: &'a Site) -> Self {
         let (watch, seen) = (Stopwatch::new(transport.clock), Observation::failed(Cause::Ok, ""));
-        let (peer, answered, redirected, body) = (None, None, None, BodyRead::default());
-        Self { transport, site, watch, seen, peer, answered, redirected, body, live: None }
+        let (peer, unreached, answered, redirected, body) = (None, None, None, None, BodyRead::default());
+        Self { transport, site, watch, seen, peer, unreached, answered, redirected, body, live: None }
     }
 }
 

@@ -287,7 +287,9 @@ fn failed_phase(one: &Checked<'_>) -> Option<Phase> {
     match one.sample.cause {
         Cause::Ok | Cause::Redirect | Cause::Status | Cause::Header | Cause::Body | Cause::Slow | Cause::Local => None,
         Cause::DnsNotFound | Cause::DnsError | Cause::DnsTimeout => Some(Phase::Resolve),
-        Cause::ConnectRefused | Cause::ConnectUnreachable | Cause::ConnectTimeout => Some(Phase::Connect),
+        Cause::ConnectRefused | Cause::ConnectUnreachable | Cause::ConnectTimeout | Cause::Proxy => {
+            Some(Phase::Connect)
+        }
         Cause::TlsExpired
         | Cause::TlsNotYetValid
         | Cause::TlsWrongHost
@@ -591,7 +593,8 @@ mod tests {
         for &cause in Cause::ALL {
             let observation = Observation { phases: all, ..Observation::failed(cause, "") };
             let shown = failed_phase(&checked("s", "u", &observation));
-            let transport = cause != Cause::Ok && cause < Cause::Redirect || cause == Cause::TlsPinned;
+            let is_later = [Cause::TlsPinned, Cause::Proxy].contains(&cause);
+            let transport = cause != Cause::Ok && cause < Cause::Redirect || is_later;
             assert_eq!(shown.is_some(), transport, "{}", cause.name());
             if cause == Cause::Reset {
                 assert_eq!(shown, Some(Phase::Processing));

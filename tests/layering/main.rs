@@ -166,7 +166,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
             &["dns", "http"],
             &["body", "tls"],
             &["options"],
-            &["tcp"],
+            &["proxy", "tcp"],
             &["evidence", "failure", "io", "pulse", "stopwatch"],
         ],
     ),

@@ -30,6 +30,7 @@ mod line;
 pub mod ports;
 #[cfg(unix)]
 pub mod program;
+pub mod proxy;
 pub mod tls;
 
 use std::io;

@@ -94,6 +94,7 @@ mod tests {
             Cause::TlsUntrusted,
             Cause::TlsError,
             Cause::TlsPinned,
+            Cause::Proxy,
             Cause::BadResponse,
             Cause::Truncated,
             Cause::Redirect,

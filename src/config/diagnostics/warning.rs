@@ -117,7 +117,7 @@ impl Warnings {
     /// Warns of proxy variables, which webmon ignores.
     pub(crate) fn proxies(&mut self, env: &Env<'_>) {
         for name in PROXIES.into_iter().filter(|name| env(name).is_some_and(|value| !value.is_empty())) {
-            self.add(None, None, format!("{name} is set; webmon connects directly"));
+            self.add(None, None, format!("{name} is set; webmon connects directly, unless a site has `proxy: env`"));
         }
     }
 

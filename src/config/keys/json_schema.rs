@@ -121,6 +121,10 @@ fn form(written: &ValueForm) -> Value {
             text(),
             { "type": "array", "items": text(), "maxItems": most },
         ] }),
+        ValueForm::Proxy(words) => {
+            let url = pattern(r"^\s*([hH][tT][tT][pP][sS]?|[sS][oO][cC][kK][sS]5[hH]?)://\S+\s*$");
+            json!({ "anyOf": [choice(words), url, expression()] })
+        }
         ValueForm::Pins(most) => {
             let one = or_expression(&pattern(r"^\s*sha256/[0-9A-Za-z+/]{43}=\s*$"));
             json!({ "anyOf": [one, { "type": "array", "items": one, "maxItems": most }] })

@@ -21,7 +21,10 @@ use crate::config::syntax::fault::Fault;
 use crate::config::syntax::quote;
 use crate::config::syntax::tree::{Kind, NodeId};
 use crate::model::curl::BENIGN;
-use crate::model::{Family, HttpOffer, KnownSecrets, RedirectBody, Redirects, Secret, SecretUrl, Site, shown_url};
+use crate::model::{
+    EnvironmentProxies, Family, HttpOffer, KnownSecrets, Proxy, ProxyRule, RedirectBody, Redirects, Secret, SecretUrl,
+    Site, shown_url,
+};
 
 use super::notes::Notes;
 use super::policies::AlertSettings;
@@ -122,7 +125,25 @@ impl SiteSettings {
             self.secrets.extend(text.secrets);
             self.set_body(text.value);
         }
+        if let Some(id) = keys.take("proxy") {
+            self.read_proxy(keys.reader(), id, notes);
+        }
         keys.take("headers").is_some_and(|id| self.read_headers(keys.reader(), id, notes))
+    }
+
+    fn read_proxy(&mut self, reader: &ConfigReader<'_>, id: NodeId, notes: &mut Notes) {
+        let Some(text) = reader.text(id) else { return };
+        match proxy_rule(reader, &text) {
+            Ok(rule) => {
+                if matches!(&rule, ProxyRule::One(proxy) if proxy.credentials.is_some()) {
+                    notes.credential(&text, "the password of the proxy");
+                }
+                self.secrets.extend(rule.secrets());
+                self.secrets.extend(text.secrets);
+                self.site.proxy = rule;
+            }
+            Err(message) => reader.fault(text.fault(message)),
+        }
     }
 
     fn read_headers(&mut self, reader: &ConfigReader<'_>, id: NodeId, notes: &mut Notes) -> bool {
@@ -187,6 +208,24 @@ impl SiteSettings {
             maintenance: Arc::default(),
         };
         SiteEntryDraft { span, configured, parent: None, note: self.note, enabled: self.enabled }
+    }
+}
+
+/// What is written under `proxy`. No message quotes it.
+fn proxy_rule(reader: &ConfigReader<'_>, text: &Scalar) -> Result<ProxyRule, String> {
+    match text.value.trim() {
+        "none" => Ok(ProxyRule::None),
+        "env" => {
+            // Without an environment nothing is probed.
+            let Some(env) = reader.scope().env else { return Ok(ProxyRule::None) };
+            EnvironmentProxies::read(env).map(|proxies| ProxyRule::Environment(Arc::new(proxies)))
+        }
+        url => {
+            let proxy = Proxy::parse(url)?;
+            let is_same = |masked: &str| Proxy::parse(masked).is_ok_and(|masked| masked.shown == proxy.shown);
+            let is_shown = text.masked.as_deref().is_none_or(is_same);
+            Ok(ProxyRule::One(Arc::new(if is_shown { proxy } else { proxy.hidden() })))
+        }
     }
 }
 

@@ -93,6 +93,8 @@ causes! {
     Local = 23, "local";
     /// A header is not as expected.
     Header = 24, "header";
+    /// The proxy could not connect to the site.
+    Proxy = 25, "proxy";
     /// No certificate of the server has a pinned public key.
     TlsPinned = 26, "tls_pinned";
 }
@@ -143,6 +145,7 @@ impl Cause {
             Self::TlsExpired | Self::TlsNotYetValid | Self::TlsWrongHost | Self::TlsUntrusted => "cert",
             Self::TlsError => "tls",
             Self::TlsPinned => "pin",
+            Self::Proxy => "proxy",
             Self::Reset => "reset",
             Self::Closed => "closed",
             Self::BadResponse => "bad",
@@ -188,8 +191,7 @@ mod tests {
             assert_eq!(Cause::from_code(cause.code()), Some(cause));
             assert_eq!(Cause::from_name(cause.name()), Some(cause));
         }
-        // 25 is kept free for a cause to come.
-        for code in [25, 27, Cause::LIMIT, u8::MAX] {
+        for code in [27, Cause::LIMIT, u8::MAX] {
             assert_eq!(Cause::from_code(code), None);
         }
     }

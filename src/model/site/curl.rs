@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use url::Position;
 
-use super::{ConnectTo, Family, HttpOffer, Site};
+use super::{ConnectTo, Family, HttpOffer, ProxyKind, ProxyRule, Site};
 
 /// Headers whose values in sites.yaml are no secrets, unless a variable gave them.
 pub const BENIGN: [&str; 10] = [
@@ -58,6 +58,13 @@ pub fn line(site: &Site) -> String {
     if !site.tls.pins.is_empty() {
         let pins: Vec<String> = site.tls.pins.iter().map(|pin| format!("sha256//{}", pin.base64())).collect();
         add("--pinnedpubkey", Some(&pins.join(";")));
+    }
+    if let ProxyRule::One(proxy) = &site.proxy {
+        add("-x", Some(&proxy.for_curl()));
+        if proxy.kind != ProxyKind::Socks5 && !is_tls {
+            // curl would hand a plain request to the proxy.
+            add("-p", None);
+        }
     }
     let place = Place::of(site);
     if let Some(connect_to) = &place.connect_to {
@@ -179,7 +186,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{KnownSecrets, Pin, Redirects, Secret, SecretUrl, TlsFiles, TlsRules};
+    use crate::model::{KnownSecrets, Pin, Proxy, Redirects, Secret, SecretUrl, TlsFiles, TlsRules};
     use proptest::prelude::*;
     use url::Url;
 
@@ -267,6 +274,20 @@ mod tests {
         };
         let line = line(&hidden);
         assert!(line.contains("--connect-to '::***:443'") && !line.contains("a.test"), "{line}");
+    }
+
+    #[test]
+    fn the_way_through_a_proxy_is_told_without_its_password() {
+        let through = |url: &str, proxy: Proxy| line(&Site { proxy: ProxyRule::One(proxy.into()), ..site(url) });
+        let parsed = |text: &str| Proxy::parse(text).unwrap();
+        for (line, part) in [
+            (through("https://a.test/", parsed("http://ada:hunter2@p.test:3128")), " -x 'http://***@p.test:3128' -L"),
+            (through("http://a.test/", parsed("https://p.test")), " -x https://p.test:443 -p -L"),
+            (through("http://a.test/", parsed("socks5://p.test")), " -x socks5h://p.test:1080 -L"),
+            (through("https://a.test/", parsed("http://p.test").hidden()), " -x 'http://***' -L"),
+        ] {
+            assert!(line.contains(part) && !line.contains("hunter2"), "{part:?} in {line}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod connect_to;
 pub mod curl;
 mod pin;
+mod proxy;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,6 +22,7 @@ use super::{KnownSecrets, Secret, SecretUrl};
 
 pub use connect_to::ConnectTo;
 pub use pin::Pin;
+pub use proxy::{EnvironmentProxies, Proxy, ProxyKind, ProxyRule};
 
 /// What to probe, how often, and which answers are successful.
 #[derive(Clone, Debug)]
@@ -59,6 +61,8 @@ pub struct Site {
     pub family: Family,
     /// Where to connect instead of the URL's host, for the site's own origin.
     pub connect_to: Option<ConnectTo>,
+    /// Which requests go through which proxy; also those to which a redirect leads.
+    pub proxy: ProxyRule,
     /// Whether the connection of one check serves the next.
     pub keep_alive: bool,
     /// How to verify a TLS server.
@@ -206,6 +210,7 @@ impl Site {
             http: HttpOffer::default(),
             family: Family::default(),
             connect_to: None,
+            proxy: ProxyRule::None,
             keep_alive: false,
             tls: TlsRules::default(),
             secrets: KnownSecrets::default(),
@@ -219,7 +224,7 @@ impl Site {
         let reached = |site: &Self| (site.http, site.family, site.keep_alive, site.redirects, site.redirect_body);
         (&self.name, &self.url, &self.shown, &self.method) == (&other.name, &other.url, &other.shown, &other.method)
             && (&self.headers, &self.body) == (&other.headers, &other.body)
-            && (&self.zone, &self.connect_to) == (&other.zone, &other.connect_to)
+            && (&self.zone, &self.connect_to, &self.proxy) == (&other.zone, &other.connect_to, &other.proxy)
             && asked(self) == asked(other)
             && reached(self) == reached(other)
             && self.expect == other.expect

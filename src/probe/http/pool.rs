@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use url::{Origin, Url};
 
 use crate::model::lock::lock;
-use crate::model::{Certificate, ConnectTo, Family, HttpOffer, Site, Timestamp, TlsRules, TlsVersion};
+use crate::model::{Certificate, ConnectTo, Family, HttpOffer, Proxy, Site, Timestamp, TlsRules, TlsVersion};
 
 use super::connection::HttpConnection;
 
@@ -28,6 +28,7 @@ pub(crate) struct Purpose {
     family: Family,
     zone: Option<Arc<str>>,
     connect_to: Option<ConnectTo>,
+    proxy: Option<Arc<Proxy>>,
     tls: TlsRules,
 }
 
@@ -35,7 +36,8 @@ impl Purpose {
     /// Requests to `url` with the settings of `site`.
     pub(crate) fn new(site: &Site, url: &Url) -> Self {
         let (zone, connect_to, tls) = (site.zone.clone(), site.connect_to.clone(), site.tls.clone());
-        Self { origin: url.origin(), http: site.http, family: site.family, zone, connect_to, tls }
+        let proxy = site.proxy.for_url(url).cloned();
+        Self { origin: url.origin(), http: site.http, family: site.family, zone, connect_to, proxy, tls }
     }
 }
 
@@ -46,7 +48,7 @@ impl PartialEq for Purpose {
         let tls = |purpose: &Self| (purpose.tls.insecure, files(purpose));
         let reached = |purpose: &Self| (purpose.http, purpose.family, tls(purpose));
         (&self.origin, &self.zone, &self.connect_to) == (&other.origin, &other.zone, &other.connect_to)
-            && reached(self) == reached(other)
+            && (reached(self), &self.proxy) == (reached(other), &other.proxy)
             && (&self.tls.pins, &self.tls.server_name) == (&other.tls.pins, &other.tls.server_name)
     }
 }

@@ -12,6 +12,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::model::{Cause, ClientIdentity};
+use crate::probe::failure::Failure;
 
 use super::client_auth::{ClientCertRequest, ClientCertResolver};
 use super::crypto::provider;
@@ -59,17 +60,30 @@ impl TlsClient {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         seed::ready(provider).await;
-        let verifier = Arc::new(RecordingVerifier::new(Arc::clone(&self.trust.chains), self.accepts_any));
-        let mut config = if self.accepts_any { &self.trust.lenient } else { &self.trust.config }.clone();
-        config.dangerous().set_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>);
-        let certificates = Arc::clone(&config.client_auth_cert_resolver);
-        let client = Arc::new(ClientCertResolver::new(certificates, ClientCertRequest::NotConfigured));
-        config.client_auth_cert_resolver = Arc::clone(&client) as Arc<dyn ResolvesClientCert>;
-        let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-        shaken.map_err(|error| {
-            let failure = explain(&error, verifier.take().as_ref(), client.request());
+        let certificates = Arc::clone(&self.trust.config.client_auth_cert_resolver);
+        shake(&self.trust, certificates, self.accepts_any, name, stream).await.map_err(|failure| {
             let is_refusal = !matches!(failure.cause, Cause::Reset | Cause::Closed | Cause::Local);
             TlsFault { is_refusal, reason: failure.detail }
         })
     }
+}
+
+/// Shakes hands over `stream` with the server `name`, by what `trust` holds, or with anybody if `accepts_any`.
+pub(super) async fn shake<S>(
+    trust: &TrustStore,
+    certificates: Arc<dyn ResolvesClientCert>,
+    accepts_any: bool,
+    name: ServerName<'static>,
+    stream: S,
+) -> Result<TlsStream<S>, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let verifier = Arc::new(RecordingVerifier::new(Arc::clone(&trust.chains), accepts_any));
+    let mut config = if accepts_any { &trust.lenient } else { &trust.config }.clone();
+    config.dangerous().set_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>);
+    let client = Arc::new(ClientCertResolver::new(certificates, ClientCertRequest::NotConfigured));
+    config.client_auth_cert_resolver = Arc::clone(&client) as Arc<dyn ResolvesClientCert>;
+    let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+    shaken.map_err(|error| explain(&error, verifier.take().as_ref(), client.request()))
 }

@@ -44,11 +44,11 @@ impl HandshakeSlots {
         Self { in_flight, stalled, sites: Mutex::default() }
     }
 
-    /// Waits for a slot for `site` and enters the phase.
-    pub(crate) async fn acquire(&self, site: &Arc<str>, watch: &mut Stopwatch) -> HandshakeSlot<'_> {
+    /// Waits for a slot for `site` and enters `phase`.
+    pub(crate) async fn acquire(&self, site: &Arc<str>, phase: Phase, watch: &mut Stopwatch) -> HandshakeSlot<'_> {
         let known = lock(&self.sites).get(site).copied().unwrap_or_default();
         if known.stalls {
-            watch.enter(Phase::Tls);
+            watch.enter(phase);
         } else {
             watch.wait_for(Waiting::Handshake);
         }
@@ -57,7 +57,7 @@ impl HandshakeSlots {
         let of_stalled = if of_stalled { Some(self.stalled.acquire().await.expect(open)) } else { None };
         let permit = self.in_flight.acquire().await.expect(open);
         if !known.stalls {
-            watch.enter(Phase::Tls);
+            watch.enter(phase);
         }
         self.change(site, |known| known.running += 1);
         HandshakeSlot { slots: self, site: Arc::clone(site), has_ended: false, _permits: (permit, of_stalled) }
@@ -117,7 +117,7 @@ mod tests {
     fn at_once<'a>(slots: &'a HandshakeSlots, name: &str) -> (Option<HandshakeSlot<'a>>, bool) {
         let mut watch = Stopwatch::new(clock);
         let name: Arc<str> = name.into();
-        let polled = pin!(slots.acquire(&name, &mut watch)).poll(&mut Context::from_waker(Waker::noop()));
+        let polled = pin!(slots.acquire(&name, Phase::Tls, &mut watch)).poll(&mut Context::from_waker(Waker::noop()));
         let slot = if let Poll::Ready(slot) = polled { Some(slot) } else { None };
         assert_eq!(watch.waiting().is_some(), slot.is_none() && watch.phase().is_none(), "{name}");
         (slot, watch.phase() == Some(Phase::Tls))

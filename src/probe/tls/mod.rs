@@ -29,15 +29,16 @@ use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
 use rustls::client::ResolvesClientCert;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::model::{Cause, HttpOffer, TlsFiles, TlsRules};
+use crate::model::{Cause, HttpOffer, Phase, Site, TlsFiles, TlsRules};
 
 use super::failure::Failure;
 use super::io::paced::Paced;
 use super::options::ProbeError;
+use super::proxy::{Line, SecuredLine};
 use super::stopwatch::{Stopwatch, Waiting};
 use crate::model::lock::lock;
 use chain::presented::PresentedChain;
@@ -50,8 +51,8 @@ use terms::TlsTerms;
 use trust::TrustStore;
 use verifier::RecordingVerifier;
 
-/// A TCP connection as TLS and HTTP read it.
-pub(super) type Tcp = Paced<TcpStream>;
+/// A connection as TLS and HTTP read it.
+pub(super) type Tcp = Paced<Line>;
 /// A connection that speaks TLS.
 pub(super) type TlsStream = TokioIo<MaybeHttpsStream<TokioIo<Tcp>>>;
 
@@ -103,6 +104,25 @@ impl Tls {
         Ok(trust)
     }
 
+    /// Shakes hands over `tcp` with the proxy `name`, which is always verified, in the phase *connect*. `ca_file` of `site`
+    /// counts; its client certificate is not for proxies.
+    pub(super) async fn secure_proxy(
+        &self,
+        tcp: TcpStream,
+        name: ServerName<'static>,
+        site: &Site,
+        watch: &mut Stopwatch,
+    ) -> Result<SecuredLine, Failure> {
+        let trust = self.trust(&site.tls).map_err(|error| Failure::new(Cause::Local, error.to_string()))?;
+        watch.wait_for(Waiting::Handshake);
+        seed::ready(provider).await;
+        let slot = self.slots.acquire(&site.name, Phase::Connect, watch).await;
+        let certificates = Arc::clone(&self.plain.config.client_auth_cert_resolver);
+        let secured = client::shake(&trust, certificates, false, name, tcp).await;
+        slot.end();
+        secured
+    }
+
     /// Shakes hands over `tcp` with the host of `uri`, or the name that the site has for it, on these `terms`.
     pub(super) async fn handshake(&self, tcp: Tcp, uri: Uri, terms: TlsTerms<'_>, watch: &mut Stopwatch) -> Handshake {
         let trust = match self.trust(&terms.site.tls) {
@@ -115,7 +135,7 @@ impl Tls {
         watch.wait_for(Waiting::Handshake);
         // A redirect from http to https may be the first to need random numbers.
         seed::ready(provider).await;
-        let slot = self.slots.acquire(&terms.site.name, watch).await;
+        let slot = self.slots.acquire(&terms.site.name, Phase::Tls, watch).await;
         let verifier = RecordingVerifier::new(Arc::clone(&trust.chains), terms.is_insecure());
         let verifier = Arc::new(verifier.reading_keys(!terms.pins().is_empty()));
         let mut config = if terms.is_insecure() { &trust.lenient } else { &trust.config }.clone();

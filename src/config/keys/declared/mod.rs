@@ -74,6 +74,8 @@ pub(crate) enum ValueForm {
     Names(usize),
     /// A pin of a public key, or a list of at most this many.
     Pins(usize),
+    /// The URL of a proxy, or one of these words.
+    Proxy(&'static [&'static str]),
     /// Two durations between these seconds, `5m..1h`, or `off`.
     Calm([u64; 2]),
     /// This, or `off`.

@@ -41,6 +41,14 @@ pub(crate) static SITE: &[DeclaredKey] = &[
         "where to connect instead of the URL's host: an address or a name, maybe with a port",
     )
     .such_as("203.0.113.7:8443"),
+    key(
+        "proxy",
+        ValueForm::Proxy(&["none", "env"]),
+        "http, https, socks5 or socks5h://user:password@host:port; env: by HTTPS_PROXY and so on",
+    )
+    .or("none")
+    .such_as("http://proxy.example:3128")
+    .secret(),
     key("keep_alive", ValueForm::Boolean, "true: reuse the connection for the next check").or("false"),
     key("tls", ValueForm::Section(TLS), "certificates"),
     key("alert", ValueForm::Section(alerting::RULE), "overrides `alerting` below, key by key"),
