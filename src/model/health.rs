@@ -112,6 +112,17 @@ pub struct OwnOutage {
     pub hosts: usize,
 }
 
+/// A proxy that cannot be reached, or refuses webmon: the checks through it say nothing of their sites.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedProxy {
+    /// Since when a check through it fails.
+    pub since: Timestamp,
+    /// The sites whose last check failed so, also by other proxies.
+    pub sites: usize,
+    /// Why, without secrets.
+    pub reason: String,
+}
+
 /// Figures about webmon itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Health {
@@ -137,6 +148,8 @@ pub struct Health {
     pub lost_texts: u64,
     /// When the machine lost its last route to a network, while it has none.
     pub offline_since: Option<Timestamp>,
+    /// The proxy through which sites cannot be checked now.
+    pub closed_proxy: Option<ClosedProxy>,
     /// The outage of this machine's network that lasts, by what its hosts have in common.
     pub own_outage: Option<OwnOutage>,
     /// The store.

@@ -28,7 +28,9 @@ pub use check::sample::{Flags, Http, Packed, Sample, Status};
 pub use check::text_join::TextJoin;
 pub use expect::{BodyExpectations, Expect, Expected, StatusSet};
 pub use export_target::{Api, ExportTarget};
-pub use health::{ExportHealth, ExportState, Health, Notice, OutletHealth, OwnOutage, StoreHealth, Watching};
+pub use health::{
+    ClosedProxy, ExportHealth, ExportState, Health, Notice, OutletHealth, OwnOutage, StoreHealth, Watching,
+};
 pub use resolver::Resolver;
 pub use site::curl;
 pub use site::{

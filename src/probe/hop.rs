@@ -145,13 +145,13 @@ impl<'a> ProbeRun<'a> {
     /// Connects to the host of `url`, or where the site says so for its own origin; through a proxy if it has one.
     async fn connect(&mut self, url: &Url, is_own_origin: bool) -> Result<Line, Failure> {
         let named = url.host().expect("a site and a followed redirect have a host");
-        let (host, port, is_own, scope) = match self.site.connect_to.as_ref().filter(|_| is_own_origin) {
-            Some(elsewhere) => (borrowed(&elsewhere.host), elsewhere.port_for(self.site.url.expose(), url), true, 0),
-            None => {
-                // A site's own name is resolved again and again, that of a redirect may change each time.
-                let is_own = self.site.url.expose().host().as_ref() == Some(&named);
-                (named, url.port_or_known_default(), is_own, scope(self.site, url)?)
-            }
+        let elsewhere = self.site.connect_to.as_ref().filter(|_| is_own_origin);
+        let (host, port, is_own, scope) = if let Some(elsewhere) = elsewhere {
+            (borrowed(&elsewhere.host), elsewhere.port_for(self.site.url.expose(), url), true, 0)
+        } else {
+            // A site's own name is resolved again and again, that of a redirect may change each time.
+            let is_own = self.site.url.expose().host().as_ref() == Some(&named);
+            (named, url.port_or_known_default(), is_own, scope(self.site, url)?)
         };
         let port = port.expect("http and https have a port");
         if let Some(proxy) = self.site.proxy.for_url(url) {
@@ -165,8 +165,9 @@ impl<'a> ProbeRun<'a> {
         self.unreached = Some(proxy);
         let mut line = self.reach_proxy(proxy).await.map_err(|failure| unreached(proxy, &failure))?;
         self.unreached = None;
-        proxy::open(proxy, &mut line, target).await?;
-        Ok(line)
+        let opened = proxy::open(proxy, &mut line, target).await;
+        self.unreached = opened.as_ref().is_err_and(|failure| failure.cause == Cause::Local).then_some(proxy);
+        opened.map(|()| line)
     }
 
     async fn reach_proxy(&mut self, proxy: &Proxy) -> Result<Line, Failure> {

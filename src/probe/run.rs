@@ -109,7 +109,7 @@ pub(super) struct ProbeRun<'a> {
     pub(super) seen: Observation,
     /// The other end of the present connection.
     pub(super) peer: Option<Peer>,
-    /// The proxy that is being reached.
+    /// The proxy that is being reached, or refuses the check.
     pub(super) unreached: Option<&'a Proxy>,
     /// The headers of the last answer.
     answered: Option<Box<HeaderMap>>,
@@ -271,6 +271,7 @@ impl ProbeRun<'_> {
         }
         if let Err(failure) = outcome {
             self.seen.cause = failure.cause;
+            self.seen.is_proxy_closed = failure.cause == Cause::Local && self.unreached.is_some();
             self.seen.detail = self.site.secrets.hidden_in(&failure.detail);
         }
         self.seen

@@ -153,6 +153,7 @@ async fn what_a_proxy_says_is_told_apart_from_what_it_is() {
         assert_eq!((seen.cause, seen.address), (cause, Some(proxy.address())), "{part}: {seen:?}");
         assert!(seen.detail.contains(part) && seen.detail.starts_with("the proxy 127.0.0.1:"), "{part}: {seen:?}");
         assert!(!seen.detail.contains("hunter2") && phases(&seen) == "c", "{seen:?}");
+        assert_eq!(seen.is_proxy_closed, cause == Cause::Local, "{seen:?}");
     }
 }
 
@@ -183,6 +184,7 @@ async fn a_proxy_that_cannot_be_reached_is_not_the_sites_downtime() {
             let beginning = "cannot reach the proxy 127.0.0.1:";
             assert!(seen.detail.starts_with(beginning) && seen.detail.contains(part), "{proxy}: {seen:?}");
             assert!(!seen.detail.contains("hunter2") && seen.certificate.is_none(), "{seen:?}");
+            assert!(seen.is_proxy_closed, "{seen:?}");
         }
     }
 }

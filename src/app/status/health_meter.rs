@@ -146,6 +146,7 @@ impl HealthMeter {
             lost_samples: keeping.lost_samples + self.lost_by_engine,
             lost_texts: keeping.lost_texts + self.texts_lost_by_engine + self.gauges.lost_texts_total(),
             offline_since: None,
+            closed_proxy: None,
             own_outage: None,
             store: keeping.store.clone(),
             export: self.export.as_ref().map(|export| export.borrow().clone()),

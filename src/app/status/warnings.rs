@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::model::time::duration;
-use crate::model::{ExportHealth, ExportState, Health, StoreHealth, Timestamp};
+use crate::model::{ClosedProxy, ExportHealth, ExportState, Health, StoreHealth, Timestamp};
 use crate::report::clock;
 
 /// Warn when a failing export is this far behind.
@@ -29,6 +29,7 @@ pub struct WarningTracker {
     store: StoreHealth,
     notices: u64,
     offline_since: Option<Timestamp>,
+    closed_proxy: Option<Timestamp>,
     lost_samples: u64,
     export: ExportNews,
 }
@@ -53,6 +54,7 @@ impl WarningTracker {
             store: StoreHealth::default(),
             notices: 0,
             offline_since: None,
+            closed_proxy: None,
             lost_samples: 0,
             export: ExportNews::default(),
         }
@@ -96,6 +98,18 @@ impl WarningTracker {
             _ => {}
         }
         self.offline_since = health.offline_since;
+        match (self.closed_proxy, &health.closed_proxy) {
+            (None, Some(ClosedProxy { reason, .. })) => warnings.push((
+                "network",
+                format!("{reason}; checks that go through it are not counted, no alerts are sent for them"),
+            )),
+            (Some(since), None) => {
+                let after = duration::format_seconds(now.since(since));
+                warnings.push(("network", format!("sites behind the proxy are checked again after {after}")));
+            }
+            _ => {}
+        }
+        self.closed_proxy = health.closed_proxy.as_ref().map(|closed| closed.since);
         if health.lost_samples > self.lost_samples {
             let lost = health.lost_samples - self.lost_samples;
             warnings.push((
@@ -136,5 +150,33 @@ impl ExportNews {
             self.skipped = export.skipped;
         }
         warnings.into_iter().map(|warning| ("export", warning)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_proxy_is_told_once_and_so_is_its_end() {
+        let mut tracker = WarningTracker::new(TimeZone::UTC);
+        let at = Timestamp::from_secs;
+        let closed = |sites| {
+            let reason = "cannot reach the proxy p.test:3128: connection refused".to_owned();
+            Health { closed_proxy: Some(ClosedProxy { since: at(100), sites, reason }), ..Health::default() }
+        };
+        let mut told = |health: &Health, now| -> Vec<String> {
+            tracker.of(health, at(now)).into_iter().map(|warning| warning.message).collect()
+        };
+        assert!(told(&Health::default(), 99).is_empty());
+        assert_eq!(
+            told(&closed(1), 101),
+            [
+                "cannot reach the proxy p.test:3128: connection refused; checks that go through it are not counted, no alerts \
+              are sent for them"
+            ]
+        );
+        assert!(told(&closed(2), 102).is_empty());
+        assert_eq!(told(&Health::default(), 130), ["sites behind the proxy are checked again after 30s"]);
     }
 }

@@ -121,14 +121,8 @@ fn form(written: &ValueForm) -> Value {
             text(),
             { "type": "array", "items": text(), "maxItems": most },
         ] }),
-        ValueForm::Proxy(words) => {
-            let url = pattern(r"^\s*([hH][tT][tT][pP][sS]?|[sS][oO][cC][kK][sS]5[hH]?)://\S+\s*$");
-            json!({ "anyOf": [choice(words), url, expression()] })
-        }
-        ValueForm::Pins(most) => {
-            let one = or_expression(&pattern(r"^\s*sha256/[0-9A-Za-z+/]{43}=\s*$"));
-            json!({ "anyOf": [one, { "type": "array", "items": one, "maxItems": most }] })
-        }
+        ValueForm::Proxy(words) => proxy(words),
+        ValueForm::Pins(most) => pins(*most),
         ValueForm::Calm(_) => {
             let one = "([0-9]+(ms|s|m|h|d))+";
             let range = pattern(&format!(r"^\s*{one}\s*\.\.\s*{one}\s*$"));
@@ -151,6 +145,16 @@ fn form(written: &ValueForm) -> Value {
         }),
         ValueForm::Section(keys) => mapping(keys, true),
     }
+}
+
+fn proxy(words: &[&str]) -> Value {
+    let url = pattern(r"^\s*([hH][tT][tT][pP][sS]?|[sS][oO][cC][kK][sS]5[hH]?)://\S+\s*$");
+    json!({ "anyOf": [choice(words), url, expression()] })
+}
+
+fn pins(most: usize) -> Value {
+    let one = or_expression(&pattern(r"^\s*sha256/[0-9A-Za-z+/]{43}=\s*$"));
+    json!({ "anyOf": [one, { "type": "array", "items": one, "maxItems": most }] })
 }
 
 fn shorthand(keys: &[DeclaredKey]) -> Value {

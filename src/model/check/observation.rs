@@ -69,6 +69,8 @@ pub struct Observation {
     pub certificate: Option<Arc<Certificate>>,
     /// The version of TLS of the last connection; `None` without TLS, or without a finished handshake. The store does not keep it.
     pub tls: Option<TlsVersion>,
+    /// Whether the check failed for its proxy, which cannot be reached or refuses webmon. The store does not keep it.
+    pub is_proxy_closed: bool,
     /// The redirected requests, in order.
     pub hops: Vec<Hop>,
     /// The content of the last answer of a failed check, or of any if the user asked for it.
@@ -90,6 +92,7 @@ impl Observation {
             address: None,
             certificate: None,
             tls: None,
+            is_proxy_closed: false,
             hops: Vec::new(),
             evidence: None,
         }

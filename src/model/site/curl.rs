@@ -52,33 +52,8 @@ pub fn line(site: &Site) -> String {
         (HttpOffer::V2, true) => add("--http2", None),
         (HttpOffer::V2, false) => add("--http2-prior-knowledge", None),
     }
-    if site.tls.insecure {
-        add("-k", None);
-    }
-    if !site.tls.pins.is_empty() {
-        let pins: Vec<String> = site.tls.pins.iter().map(|pin| format!("sha256//{}", pin.base64())).collect();
-        add("--pinnedpubkey", Some(&pins.join(";")));
-    }
-    if let ProxyRule::One(proxy) = &site.proxy {
-        add("-x", Some(&proxy.for_curl()));
-        if proxy.kind != ProxyKind::Socks5 && !is_tls {
-            // curl would hand a plain request to the proxy.
-            add("-p", None);
-        }
-    }
     let place = Place::of(site);
-    if let Some(connect_to) = &place.connect_to {
-        add("--connect-to", Some(connect_to));
-    }
-    if let Some(files) = site.tls.files.as_ref().filter(|_| is_tls) {
-        if !files.roots.is_empty() {
-            add("--cacert", Some(STARS));
-        }
-        if files.identity.is_some() {
-            add("--cert", Some(STARS));
-            add("--key", Some(STARS));
-        }
-    }
+    way(site, &place, is_tls, &mut add);
     if site.follows_redirects() {
         add("-L", None);
         add("--max-redirs", Some(&site.max_redirects.to_string()));
@@ -106,6 +81,36 @@ pub fn line(site: &Site) -> String {
     }
     words.push(quoted(&place.url));
     words.join(" ")
+}
+
+/// Adds how the server is reached and verified.
+fn way(site: &Site, place: &Place, is_tls: bool, add: &mut dyn FnMut(&str, Option<&str>)) {
+    if site.tls.insecure {
+        add("-k", None);
+    }
+    if !site.tls.pins.is_empty() {
+        let pins: Vec<String> = site.tls.pins.iter().map(|pin| format!("sha256//{}", pin.base64())).collect();
+        add("--pinnedpubkey", Some(&pins.join(";")));
+    }
+    if let ProxyRule::One(proxy) = &site.proxy {
+        add("-x", Some(&proxy.for_curl()));
+        if proxy.kind != ProxyKind::Socks5 && !is_tls {
+            // curl would hand a plain request to the proxy.
+            add("-p", None);
+        }
+    }
+    if let Some(connect_to) = &place.connect_to {
+        add("--connect-to", Some(connect_to));
+    }
+    if let Some(files) = site.tls.files.as_ref().filter(|_| is_tls) {
+        if !files.roots.is_empty() {
+            add("--cacert", Some(STARS));
+        }
+        if files.identity.is_some() {
+            add("--cert", Some(STARS));
+            add("--key", Some(STARS));
+        }
+    }
 }
 
 /// Where curl connects, and what it has to be told for that.

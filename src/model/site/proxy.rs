@@ -1,7 +1,7 @@
 //! The proxy through which a site is reached: always the same one, or by the variables of the environment.
 //!
 //! Invariants: user and password are printed nowhere; [`Proxy::shown`] holds neither, and no host that came out of a variable of
-//! sites.yaml. What `proxy: env` means follows curl: <https://everything.curl.dev/usingcurl/proxies/env.html>; in capitals, HTTP_PROXY
+//! sites.yaml. What `proxy: env` means follows curl: <https://everything.curl.dev/usingcurl/proxies/env.html>; in capitals, `HTTP_PROXY`
 //! counts as well.
 
 use std::net::IpAddr;
@@ -287,6 +287,8 @@ mod tests {
         assert_eq!(proxy.authorization().unwrap().expose(), format!("Basic {}", STANDARD.encode("ada:hunter2")));
     }
 
+    type Variables = &'static [(&'static str, &'static str)];
+
     fn read(variables: &[(&str, &str)]) -> Result<EnvironmentProxies, String> {
         let env = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         EnvironmentProxies::read(&env)
@@ -294,7 +296,7 @@ mod tests {
 
     #[test]
     fn the_environment_names_a_proxy_per_scheme() {
-        let cases: [(&[(&str, &str)], Option<&str>, Option<&str>); 6] = [
+        let cases: [(Variables, Option<&str>, Option<&str>); 6] = [
             (&[], None, None),
             (&[("https_proxy", "http://s:1"), ("HTTPS_PROXY", "http://t:1")], None, Some("s:1")),
             (&[("HTTP_PROXY", "http://h:1"), ("https_proxy", " ")], Some("h:1"), None),

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::model::{ExportHealth, ExportState, OutletHealth, StoreHealth, Timestamp, Watching, figures};
+use crate::model::{ClosedProxy, ExportHealth, ExportState, OutletHealth, StoreHealth, Timestamp, Watching, figures};
 use crate::stats::Answer;
 use crate::tui::inputs::Inputs;
 use crate::tui::past_words;
@@ -56,6 +56,11 @@ fn problem(inputs: &Inputs, timers: &Timers) -> Option<String> {
     if let Some(since) = health.offline_since {
         let since = moment(inputs, since);
         return Some(format!("offline: no route since {since}; checks are not counted, no alerts are sent"));
+    }
+    if let Some(ClosedProxy { since, sites, reason }) = &health.closed_proxy {
+        let plural = if *sites == 1 { "" } else { "s" };
+        let since = moment(inputs, *since);
+        return Some(format!("{reason}; {sites} site{plural} not checked since {since}, no alerts are sent for them"));
     }
     if let StoreHealth::NotSaving { since, reason } = &health.store {
         let since = moment(inputs, *since);

@@ -198,7 +198,7 @@ mod behaviour {
 
     use super::*;
     use crate::engine::snapshot::SiteState;
-    use crate::model::{Cause, Health, OutletHealth, Sample, StoreHealth};
+    use crate::model::{Cause, ClosedProxy, Health, OutletHealth, Sample, StoreHealth};
     use crate::tui::page::ExitRequest;
     use crate::tui::{DesktopProtocol, Settings};
 
@@ -428,6 +428,11 @@ mod behaviour {
         assert!(banner(health.clone()).starts_with("! cannot notify ops and 1 more since 14:00:03: 503"));
         health.store = StoreHealth::NotSaving { since, reason: "disk full".to_owned() };
         assert!(banner(health.clone()).starts_with("! not saving since 14:00:03: disk full; this period"));
+        let reason = "cannot reach the proxy p.test:3128: connection refused".to_owned();
+        health.closed_proxy = Some(ClosedProxy { since, sites: 2, reason });
+        assert!(
+            banner(health.clone()).starts_with("! cannot reach the proxy p.test:3128: connection refused; 2 sites not")
+        );
         health.offline_since = Some(since);
         assert!(banner(health).starts_with("! offline: no route since 14:00:03; checks"));
     }

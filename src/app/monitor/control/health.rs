@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::app::status::health_meter::{HealthMeter, StoreStatus};
 use crate::app::status::warnings::{Warning, WarningTracker};
 use crate::engine::Board;
-use crate::model::{Cause, Health, Notice, OutletHealth, OwnOutage, Timestamp};
+use crate::model::{Cause, ClosedProxy, Health, Notice, OutletHealth, OwnOutage, Timestamp};
 
 /// Describes a demonstration, this long after its start.
 pub type Narrator = fn(Duration) -> String;
@@ -92,7 +92,8 @@ impl HealthReporter {
             let failing_outlets = failing_outlets();
             let narration = self.current().narration.clone();
             let offline_since = self.offline_since(board, now);
-            let reported = Health { offline_since, own_outage, failing_outlets, narration, ..health };
+            let closed_proxy = self.closed_proxy(board).filter(|_| offline_since.is_none());
+            let reported = Health { offline_since, closed_proxy, own_outage, failing_outlets, narration, ..health };
             self.health.send_replace(Arc::new(reported));
         }
         if let Some(narration) = self.narrator.map(|narrator| Some(narrator(elapsed))) {
@@ -105,6 +106,20 @@ impl HealthReporter {
             });
         }
         self.warnings.of(&self.health.borrow(), now)
+    }
+
+    /// The proxy that fails the last check of some site.
+    fn closed_proxy(&self, board: &Board) -> Option<ClosedProxy> {
+        let snapshot = board.snapshot();
+        let last = snapshot.sites.iter().filter_map(|site| site.last.as_ref());
+        let mut closed = last.filter_map(|last| {
+            let seen = last.observation.as_deref().filter(|seen| seen.is_proxy_closed)?;
+            Some((last.sample.started(), &seen.detail))
+        });
+        let (first, reason) = closed.next()?;
+        let (sites, first) = closed.fold((1, first), |(sites, first), (at, _)| (sites + 1, first.min(at)));
+        let before = self.health.borrow().closed_proxy.as_ref().map(|closed| closed.since);
+        Some(ClosedProxy { since: before.unwrap_or(first), sites, reason: reason.clone() })
     }
 
     /// Since when checks fail for want of a route. Asks the kernel only while the last check of some site was `local`.
