@@ -387,7 +387,7 @@ mod tests {
     use super::*;
     use crate::alert::Rule;
     use crate::model::time::duration;
-    use crate::model::{Family, HttpOffer, Site};
+    use crate::model::{Family, HttpOffer, Site, curl};
     use std::fmt::Write as _;
 
     fn env(name: &str) -> Option<String> {
@@ -663,6 +663,45 @@ mod tests {
         let config =
             parse("sites: [{ url: 'https://a.example', proxy: env }]", "sites.yaml", Path::new(""), &env).unwrap();
         assert_eq!(config.warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_way_to_a_site_is_inherited_and_part_of_what_it_is_and_its_secrets_are_hidden() {
+        let text = "
+            defaults: { proxy: 'http://ada:hunter2@p.example:3128' }
+            sites:
+              - { name: a, url: 'https://a.example' }
+              - { name: b, url: 'https://a.example', proxy: none }
+              - { name: c, url: 'https://a.example', proxy: '${PROXY}' }
+              - { name: d, url: 'https://a.example', proxy: 'socks5://ada:${PW}@p.example' }
+              - { name: e, url: 'https://a.example', proxy: none, connect_to: '${LB}' }
+              - { name: f, url: 'https://a.example', proxy: none, tls: { server_name: 'Bücher.example' } }
+        ";
+        let env = |name: &str| match name {
+            "PROXY" => Some("http://secret-host.example".to_owned()),
+            "PW" => Some("hunter22".to_owned()),
+            "LB" => Some("secret-lb.example".to_owned()),
+            _ => None,
+        };
+        let config = parse(text, "sites.yaml", Path::new(""), &env).unwrap_or_else(|error| panic!("{error}"));
+        let sites: Vec<_> = config.sites.iter().map(|watched| &watched.site).collect();
+        let called = |at: usize| sites[at].proxy.for_url(sites[at].url.expose()).map(|proxy| proxy.shown.to_string());
+        let proxies = [0, 1, 2, 3].map(called);
+        let shown = ["the proxy p.example:3128", "", "the proxy", "the proxy p.example:1080"];
+        assert_eq!(proxies.map(Option::unwrap_or_default), shown);
+        for (at, secret) in [(0, "hunter2"), (3, "hunter22"), (4, "secret-lb.example")] {
+            assert!(sites[at].secrets.iter().any(|known| known == secret), "{at}");
+            assert!(!curl::line(sites[at]).contains(secret), "{at}");
+        }
+        assert!(!curl::line(sites[2]).contains("secret-host"));
+        assert_eq!(sites[5].tls.server_name.as_deref(), Some("xn--bcher-kva.example"));
+        for (at, site) in sites.iter().enumerate() {
+            let same: Vec<usize> = (0..sites.len())
+                .filter(|&other| Site { name: site.name.clone(), ..Site::clone(sites[other]) }.is_same(site))
+                .collect();
+            assert_eq!(same, [at], "only {at} is reached so");
+        }
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]
