@@ -2,18 +2,24 @@
 //!
 //! A text equals only a text, and numbers are equal by their value. A sentence has the place, what was expected and what came,
 //! of that at most 80 bytes, with `***` for the secrets of the site.
-//! Bounds: documents of 4 MiB, which take up to 16 times as much memory while they are read; 128 levels (of `serde_json`);
+//! Bounds: documents of 4 MiB, which take some 30 times as much memory while they are read, one at a time; 128 levels (of `serde_json`);
 //! 10,000 values of a query.
+
+use std::sync::Mutex;
 
 use serde_json::{Number, Value};
 use serde_json_path::JsonPath;
 
 use crate::model::KnownSecrets;
 use crate::model::expect::{JsonExpectation, JsonWish};
+use crate::model::lock::lock;
 use crate::model::text::clean_line;
 
 /// Bytes of the longest document.
 pub(crate) const DOCUMENT_MAX: usize = 4 << 20;
+/// A longer one is read alone.
+const LARGE: usize = 64 << 10;
+static LARGE_DOCUMENT: Mutex<()> = Mutex::new(());
 /// Values of a query that are looked at.
 const VALUES_MAX: usize = 10_000;
 /// Longest quote of a value and of its place, bytes.
@@ -25,6 +31,8 @@ pub(crate) fn judge(
     expectations: &[JsonExpectation],
     secrets: &KnownSecrets,
 ) -> Result<(), Unexpected> {
+    // Documents of several hostile sites are not in memory together.
+    let _one_at_a_time = (document.len() > LARGE).then(|| lock(&LARGE_DOCUMENT));
     let document: Value = serde_json::from_str(document).map_err(|error| Unexpected::NotJson(error.to_string()))?;
     let told = |text: &str| clean_line(&secrets.hidden_in(text), QUOTED_MAX);
     for JsonExpectation { path, query, wanted } in expectations {

@@ -216,7 +216,7 @@ proptest! {
             prop_assert_eq!(red == 0, down == 0);
             prop_assert!(red == 0 || red >= 4);
             prop_assert!(up == 0 || red < 24);
-            prop_assert!(down * 200 > up || red == 4, "{} px for {} of {}", red, down, up);
+            prop_assert!(down == 0 || down * 200 > up || red == 4, "{} px for {} of {}", red, down, up);
         }
         let words = words::availability(&day.figures);
         prop_assert!(down == 0 || !words.contains("100%"), "{}", words);

@@ -16,6 +16,7 @@ pub type ColumnWidths = Vec<(Column, usize)>;
 const SITE_MIN: usize = 14;
 const SITE_MAX: usize = 40;
 const CODES_MAX: usize = 24;
+const NOTE_MIN: usize = 12;
 const NOTE_MAX: usize = 80;
 const MARK: usize = 1;
 /// Before the name of a member of a group, and what the arrow of a group takes.
@@ -79,7 +80,10 @@ fn as_chosen(width: usize, names: usize, chosen: &[Column]) -> (ColumnWidths, us
     let mut columns = vec![(Column::Site, names)];
     let mut used = MARK + 1 + names;
     for &column in chosen {
-        let Some(cells) = cells(column).filter(|cells| used + 1 + cells <= width) else { break };
+        let room = width.saturating_sub(used + 1);
+        // A note says something in less than its usual room, too.
+        let fitted = |cells: usize| if column == Column::Note && room >= NOTE_MIN { cells.min(room) } else { cells };
+        let Some(cells) = cells(column).map(fitted).filter(|cells| *cells <= room) else { break };
         used += 1 + cells;
         columns.push((column, cells));
     }
