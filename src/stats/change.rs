@@ -1,7 +1,7 @@
 //! What changed when a site began to fail, as one sentence: from its checks shortly before and since.
 //!
 //! Invariants: only what the checks say is claimed; without a successful check before there is no sentence. A phase counts where it was
-//! completed, in at least [`LEAST`] checks on both sides. Bounds: [`KEPT`] checks on each side. Cost: O(n log n).
+//! completed, in at least `LEAST` checks on both sides. Bounds: `KEPT` checks on each side. Cost: O(n log n).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

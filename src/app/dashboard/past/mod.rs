@@ -1,8 +1,8 @@
 //! Reads the overview as of an instant for the dashboard. The file is opened for each read, beside its writer; the checks around the
 //! instant are kept, so that the next step finds them.
 //!
-//! Invariant: the figures of a row are those of `webmon stats` of the same period. Bounds: [`known::CHECKS_MAX`] checks are kept; of
-//! the requests that arrive during a read only the newest counts, and at most [`GIVEN_UP`] reads in turn are given up for one.
+//! Invariant: the figures of a row are those of `webmon stats` of the same period. Bounds: a million checks are kept; of
+//! the requests that arrive during a read only the newest counts, and at most two reads in turn are given up for one.
 
 mod known;
 mod overview;
