@@ -4,6 +4,7 @@
 //! has. Bars and rules are shapes: their glyphs differ in height between fonts and would show seams.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Rect, Size};
@@ -40,6 +41,8 @@ pub enum PicturePage {
     Alerts,
     /// The help of the overview.
     Help,
+    /// The incident of the newest alert.
+    Incident,
     /// The site at this index into the snapshot.
     Site(SiteIndex),
 }
@@ -55,6 +58,11 @@ pub fn pose(inputs: &Inputs, page: PicturePage, (columns, rows): (u16, u16)) -> 
         PicturePage::Overview => {}
         PicturePage::Alerts => state.nav.open(Page::Alerts),
         PicturePage::Help => state.nav.open(Page::Help),
+        PicturePage::Incident => {
+            if let Some(newest) = inputs.alerts.last() {
+                state.open_incident(Arc::clone(newest), inputs);
+            }
+        }
         PicturePage::Site(index) => {
             state.sites.follow(index.get(), inputs.snapshot);
             state.nav.open_site(false);

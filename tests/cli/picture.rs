@@ -12,6 +12,7 @@ fn stored() -> Folder {
     let folder = Folder::with(&format!(
         "defaults: {{ interval: 200ms, timeout: 200ms }}\n\
          sites: [{{ name: api, url: '{}' }}, {{ name: broken, url: '{}' }}]\n\
+         alerting: {{ window: 1s }}\n\
          dashboard: {{ keys: {{ sort: o, groups: s }} }}\n",
         server.url("/"),
         server.url("/broken"),
@@ -35,6 +36,10 @@ fn any_page_becomes_a_picture_with_the_keys_of_the_file() {
     let site = drawn("--site broken --size 100x40");
     assert!(site.contains("‹ overview") && site.contains("Response time") && site.contains("503"), "{site}");
     assert!(site.contains(&format!("width=\"{}\"", 100 * 9 + 24)), "{site}");
+    let large = drawn("--size 200x60");
+    assert!(large.contains("Response time") && !large.contains("no checks in this period"), "{large}");
+    let incident = drawn("--page incident");
+    assert!(incident.contains("What happened") && incident.contains("broken"), "{incident}");
     assert!(drawn("--page alerts").contains("newest first"));
     assert!(drawn("--page help").contains("sort the sites"));
 }

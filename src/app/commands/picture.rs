@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use crate::app::dashboard::{history_reader, objective_reader, usual_reader};
+use crate::app::dashboard::{history_reader, incident_reader, objective_reader, usual_reader};
 use crate::app::exit::CommandError;
 use crate::app::monitor::MonitorHandle;
 use crate::model::Timestamp;
@@ -29,16 +29,10 @@ pub fn write(
     let snapshot = face.board.snapshot();
     let (alerts, incidents, health) = (face.alerts.list(), face.incidents.list(), Arc::clone(&face.health.borrow()));
     let arrangement = Arc::clone(&face.arrangement.borrow());
-    let mut samples = Vec::new();
-    if let PicturePage::Site(index) = page
-        && let Some(ring) = snapshot.sites.get(index.get()).and_then(|site| face.board.ring(site.slot))
-    {
-        ring.reader_at_oldest().drain(&mut samples);
-    }
     let objectives = store.map(|store| objective_reader::objectives(store, &snapshot.sites, now)).unwrap_or_default();
     let inputs = Inputs {
         snapshot: &snapshot,
-        samples: &samples,
+        samples: &[],
         has_history: store.is_some(),
         history: None,
         usual: None,
@@ -56,10 +50,18 @@ pub fn write(
         arrangement: &arrangement,
     };
     let pose = tui::pose(&inputs, page, size);
+    let mut samples = Vec::new();
+    let charted = pose.charted(&inputs, size.into()).and_then(|index| snapshot.sites.get(index));
+    if let Some(ring) = charted.and_then(|site| face.board.ring(site.slot)) {
+        ring.reader_at_oldest().drain(&mut samples);
+    }
+    let inputs = Inputs { samples: &samples, ..inputs };
     let past =
         store.and_then(|store| Some(history_reader::read_now(store, &pose.history_request(&inputs, size.into())?)));
     let usual = store.and_then(|store| Some(usual_reader::usual(store, pose.usual_request(&inputs, size.into())?)));
-    let inputs = Inputs { history: past.as_ref(), usual: usual.as_ref(), ..inputs };
+    let incident =
+        pose.incident_request(&inputs).map(|request| incident_reader::page(store, face, &fixed.zone, request));
+    let inputs = Inputs { history: past.as_ref(), usual: usual.as_ref(), incident: incident.as_ref(), ..inputs };
     fs::write(file, tui::picture(&inputs, &pose, size)).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(())
 }

@@ -108,6 +108,13 @@ fn shown(args: &WatchArgs, face: &MonitorHandle, store: &Path) -> Result<(Pictur
         (None, None | Some(PageChoice::Overview)) => PicturePage::Overview,
         (None, Some(PageChoice::Alerts)) => PicturePage::Alerts,
         (None, Some(PageChoice::Help)) => PicturePage::Help,
+        (None, Some(PageChoice::Incident)) if face.alerts.list().is_empty() => {
+            return Err(CommandError::Usage(format!(
+                "{} has no alert, so there is no incident to show",
+                store.display()
+            )));
+        }
+        (None, Some(PageChoice::Incident)) => PicturePage::Incident,
     };
     Ok((page, args.size.unwrap_or(picture::SIZE)))
 }

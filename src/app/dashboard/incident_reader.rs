@@ -36,7 +36,8 @@ pub fn open(store: Option<PathBuf>, monitor: MonitorHandle, zone: TimeZone) -> i
     })
 }
 
-fn page(store: Option<&Path>, monitor: &MonitorHandle, zone: &TimeZone, request: IncidentRequest) -> IncidentPage {
+/// What is known about the incident of `request`, read by this thread.
+pub fn page(store: Option<&Path>, monitor: &MonitorHandle, zone: &TimeZone, request: IncidentRequest) -> IncidentPage {
     let remembered = || {
         let alerts = monitor.alerts.list();
         found(alerts.iter().map(|alert| (**alert).clone()).collect(), &request).unwrap_or_else(|| alone(&request))

@@ -31,6 +31,8 @@ pub enum PageChoice {
     Alerts,
     /// The keys and marks.
     Help,
+    /// The incident of the newest alert.
+    Incident,
 }
 
 /// Columns and rows that a picture may have.
