@@ -40,6 +40,8 @@ fn any_page_becomes_a_picture_with_the_keys_of_the_file() {
     assert!(large.contains("Response time") && !large.contains("no checks in this period"), "{large}");
     let incident = drawn("--page incident");
     assert!(incident.contains("What happened") && incident.contains("broken"), "{incident}");
+    let before = drawn("--until 2020-01-01T00:00");
+    assert!(before.contains("PAST") && before.contains("not watched yet"), "{before}");
     assert!(drawn("--page alerts").contains("newest first"));
     assert!(drawn("--page help").contains("sort the sites"));
 }
@@ -52,6 +54,8 @@ fn what_cannot_be_drawn_is_refused() {
         ("watch --picture none/p.svg", 2, "cannot write none/p.svg"),
         ("watch --picture p.svg --size 9x9", 2, "is not a size such as 120x40: 20 to 500 columns, 5 to 300 rows"),
         ("watch --site api", 2, "--picture"),
+        ("watch --picture p.svg --until noon", 2, "noon"),
+        ("watch --picture p.svg --page help --until 1h", 2, "--until goes with the overview and the alerts only"),
         ("watch --picture p.svg --store none.redb", 3, "none.redb"),
     ] {
         let ended = folder.run(arguments).with(code);

@@ -95,7 +95,9 @@ async fn each_failure_has_its_kind_its_wait_and_its_words() {
         assert!(failure.reason.contains(part), "{part}: {failure:?}");
         let asked = failure.retry_after.map(|wait| wait.as_millis());
         assert_eq!((failure.kind, asked), (kind, wait), "{failure:?}");
-        assert!(!failure.is_unsent, "it was sent: {failure:?}");
+        // A connection that is reset at once may be gone before it was made.
+        let is_gone = part == "onnection" && failure.reason.starts_with("cannot connect");
+        assert_eq!(failure.is_unsent, is_gone, "{failure:?}");
         assert!(failure.reason.len() <= 300 && !failure.reason.contains(char::is_control), "{failure:?}");
     }
 }

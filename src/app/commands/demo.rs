@@ -62,7 +62,7 @@ pub fn demo(args: &DemoArgs, common: &CommonArgs) -> Result<Ending, CommandError
             session.run_unseen(runtime, duration, |face, zone| {
                 let fixed = dashboard::fixed(None, (None, None), zone.clone());
                 let now = face.board.snapshot().at;
-                picture::write(file, (face, now), &fixed, None, (PicturePage::Overview, picture::SIZE))
+                picture::write(file, (face, now), &fixed, None, picture::PictureOrder::of(PicturePage::Overview))
             })?
         }
         None => session.run(runtime)?,

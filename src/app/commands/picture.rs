@@ -1,21 +1,42 @@
 //! A picture of a dashboard in a file: what a monitor knows now, on any page.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use crate::app::dashboard::past::PastLibrary;
 use crate::app::dashboard::{history_reader, incident_reader, objective_reader, usual_reader};
 use crate::app::exit::CommandError;
 use crate::app::monitor::MonitorHandle;
 use crate::model::Timestamp;
-use crate::tui::{self, Fixed, Inputs, PicturePage};
+use crate::tui::{self, Fixed, Inputs, PastOverview, PastRequest, PicturePage};
 
 /// Columns and rows of a picture, unless others are asked for.
 pub const SIZE: (u16, u16) = (120, 30);
 
-/// Writes `page` of the dashboard of `face` at `now` to `file`; the page of a site reads its past from `store`.
+/// What a picture shows.
+#[derive(Clone, Copy, Debug)]
+pub struct PictureOrder {
+    /// Which page.
+    pub page: PicturePage,
+    /// Its columns and rows.
+    pub size: (u16, u16),
+    /// The instant that an overview is shown of; `None` is now.
+    pub until: Option<Timestamp>,
+}
+
+impl PictureOrder {
+    /// `page` as it is now, in the usual size.
+    #[must_use]
+    pub const fn of(page: PicturePage) -> Self {
+        Self { page, size: SIZE, until: None }
+    }
+}
+
+/// Writes what `order` says of the dashboard of `face` at `now` to `file`; the past is read from `store`.
 ///
 /// # Errors
 /// The system refuses the file.
@@ -24,8 +45,9 @@ pub fn write(
     (face, now): (&MonitorHandle, Timestamp),
     fixed: &Fixed,
     store: Option<&Path>,
-    (page, size): (PicturePage, (u16, u16)),
+    order: PictureOrder,
 ) -> Result<(), CommandError> {
+    let PictureOrder { page, size, until } = order;
     let snapshot = face.board.snapshot();
     let (alerts, incidents, health) = (face.alerts.list(), face.incidents.list(), Arc::clone(&face.health.borrow()));
     let arrangement = Arc::clone(&face.arrangement.borrow());
@@ -49,6 +71,8 @@ pub fn write(
         about: &fixed.about,
         arrangement: &arrangement,
     };
+    let overview = until.zip(store).map(|(at, store)| overview(store, at, face));
+    let inputs = overview.as_ref().map_or(inputs, |overview| inputs.as_of(overview));
     let pose = tui::pose(&inputs, page, size);
     let mut samples = Vec::new();
     let charted = pose.charted(&inputs, size.into()).and_then(|index| snapshot.sites.get(index));
@@ -64,4 +88,21 @@ pub fn write(
     let inputs = Inputs { history: past.as_ref(), usual: usual.as_ref(), incident: incident.as_ref(), ..inputs };
     fs::write(file, tui::picture(&inputs, &pose, size)).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(())
+}
+
+/// The overview of `face` as of `at`.
+fn overview(store: &Path, at: Timestamp, face: &MonitorHandle) -> PastOverview {
+    let snapshot = face.board.snapshot();
+    let request = PastRequest {
+        number: 1,
+        at,
+        sites: snapshot.sites.iter().map(|site| Arc::clone(&site.facts)).collect(),
+        views: snapshot.views.iter().map(|view| view.view()).collect(),
+        alerts: face.alerts.list(),
+        incidents: face.incidents.list(),
+    };
+    match PastLibrary::new(store.to_owned()).read(&request, || None) {
+        ControlFlow::Continue(overview) => overview,
+        ControlFlow::Break(_) => unreachable!("no newer request comes"),
+    }
 }

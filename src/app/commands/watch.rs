@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tokio::time::MissedTickBehavior;
 
 use crate::alert::Calm;
@@ -17,10 +18,11 @@ use crate::app::cli::args::CommonArgs;
 use crate::app::cli::selection::{load, unknown_site};
 use crate::app::cli::stored::watch::{PageChoice, WatchArgs};
 use crate::app::cli::terminal::is_dumb;
+use crate::app::cli::time_range::instant;
 use crate::app::cli::zone;
 use crate::app::clock::{self, Clock};
 use crate::app::commands::history::stored_period;
-use crate::app::commands::picture;
+use crate::app::commands::picture::{self, PictureOrder};
 use crate::app::dashboard::{self, memory};
 use crate::app::exit::{CommandError, Ending};
 use crate::app::follow::{FollowOptions, ReadOnlyMonitor};
@@ -68,8 +70,8 @@ pub fn watch(args: &WatchArgs, common: &CommonArgs) -> Result<Ending, CommandErr
         follower.look();
         let config_path = config.is_some().then_some(&*common.config);
         let fixed = dashboard::fixed(config_path, (Some(&store), None), zone);
-        let shown = shown(args, &follower.face(), &store)?;
-        picture::write(file, (&follower.face(), clock.now()), &fixed, Some(&store), shown)?;
+        let order = order(args, &follower.face(), (&store, &fixed.zone))?;
+        picture::write(file, (&follower.face(), clock.now()), &fixed, Some(&store), order)?;
         return Ok(Ending::Done);
     }
     if let Some(warning) = zone::warning() {
@@ -96,8 +98,12 @@ pub fn watch(args: &WatchArgs, common: &CommonArgs) -> Result<Ending, CommandErr
     ending
 }
 
-/// What a picture shows, and its size.
-fn shown(args: &WatchArgs, face: &MonitorHandle, store: &Path) -> Result<(PicturePage, (u16, u16)), CommandError> {
+/// What a picture shows.
+fn order(
+    args: &WatchArgs,
+    face: &MonitorHandle,
+    (store, zone): (&Path, &TimeZone),
+) -> Result<PictureOrder, CommandError> {
     let page = match (&args.site, args.page) {
         (Some(name), _) => {
             let sites = face.board.snapshot().sites;
@@ -116,7 +122,13 @@ fn shown(args: &WatchArgs, face: &MonitorHandle, store: &Path) -> Result<(Pictur
         }
         (None, Some(PageChoice::Incident)) => PicturePage::Incident,
     };
-    Ok((page, args.size.unwrap_or(picture::SIZE)))
+    let until = args.until.as_ref().map(|text| instant(text, clock::wall(), zone)).transpose();
+    let until = until.map_err(CommandError::Usage)?;
+    if until.is_some() && !matches!(page, PicturePage::Overview | PicturePage::Alerts) {
+        return Err(CommandError::Usage("--until goes with the overview and the alerts only".to_owned()));
+    }
+    let now = PictureOrder::of(page);
+    Ok(PictureOrder { size: args.size.unwrap_or(now.size), until, ..now })
 }
 
 /// The configuration, even without its secrets; none if the user names a store and there is no file.

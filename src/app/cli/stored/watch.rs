@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 /// Options of `watch`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct WatchArgs {
-    /// Show nothing, and write the dashboard as it is now to FILE as SVG, in place of an earlier file
+    /// Show nothing, and write the dashboard to FILE as SVG, in place of an earlier file
     #[arg(long, value_name = "FILE")]
     pub picture: Option<PathBuf>,
     /// The picture shows the page of this site
@@ -17,6 +17,9 @@ pub struct WatchArgs {
     /// The picture shows this page
     #[arg(long, value_enum, value_name = "PAGE", requires = "picture")]
     pub page: Option<PageChoice>,
+    /// The picture shows the overview or the alerts as of then: 24h back from now, 03:20, 2026-11-22T09:00 or RFC 3339
+    #[arg(long, value_name = "TIME", requires = "picture", conflicts_with = "site")]
+    pub until: Option<String>,
     /// Columns and rows of the picture [default: 120x30]
     #[arg(long, value_name = "SIZE", requires = "picture", value_parser = size)]
     pub size: Option<(u16, u16)>,
