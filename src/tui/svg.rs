@@ -32,7 +32,7 @@ const FONTS: &str = "ui-monospace,SFMono-Regular,Menlo,Consolas,DejaVu Sans Mono
 const GROUND: &str = "#14171c";
 const INK: &str = "#d6d9de";
 
-/// What a picture shows.
+/// The page of the dashboard in a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PicturePage {
     /// All sites.

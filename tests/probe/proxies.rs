@@ -6,10 +6,8 @@ use std::time::{Duration, Instant};
 use crate::support::proxy::{Proxy, Way};
 use crate::support::tls::{Authority, Leaf};
 use crate::support::{Behaviour, Server, Step, redirect};
-use webmon::model::{
-    Cause, ConnectTo, EnvironmentProxies, Flags, KnownSecrets, Observation, Phase, Proxy as ProxyOfSite, ProxyRule,
-    Site,
-};
+use crate::ways::phases;
+use webmon::model::{Cause, ConnectTo, EnvironmentProxies, Flags, KnownSecrets, Proxy as ProxyOfSite, ProxyRule, Site};
 use webmon::probe::{HttpProber, Prober as _, ProberOptions};
 
 #[allow(clippy::disallowed_methods, reason = "a real clock for real sockets; no test compares its times")]
@@ -32,12 +30,6 @@ fn through(url: &str, proxy: &str) -> Site {
 
 fn url(scheme: &str, proxy: &Proxy) -> String {
     format!("{scheme}://{}", proxy.address())
-}
-
-/// The phases that took place, by their first letters.
-fn phases(seen: &Observation) -> String {
-    let letters = Phase::ALL.into_iter().zip("rctpT".chars());
-    letters.filter(|&(phase, _)| seen.phases.get(phase).is_some()).map(|(_, letter)| letter).collect()
 }
 
 /// No name server knows `.test`: whatever is asked for, the proxy has to find it.

@@ -178,7 +178,7 @@ fn to(server: &Server) -> Option<ConnectTo> {
 }
 
 /// The phases that took place, by their first letters.
-fn phases(seen: &Observation) -> String {
+pub fn phases(seen: &Observation) -> String {
     let letters = Phase::ALL.into_iter().zip("rctpT".chars());
     letters.filter(|&(phase, _)| seen.phases.get(phase).is_some()).map(|(_, letter)| letter).collect()
 }

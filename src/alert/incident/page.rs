@@ -1,4 +1,4 @@
-//! What a page about one incident asks for, and what it is told.
+//! The page of one incident: the request of the dashboard, and the answer of its reader.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use crate::alert::AlertRecord;
 use crate::model::Timestamp;
 use crate::model::text::document::Document;
 
-/// The incident that an alert is about, as it is known at an instant.
+/// A request for the page of the incident that an alert belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IncidentRequest {
-    /// The alert: it opened the incident, closed it, or told of it again.
+    /// The alert that opened the incident, closed it, or repeated it.
     pub alert: Arc<AlertRecord>,
-    /// When the incident ended, as far as the asking side knows; another time is another request.
+    /// When the incident ended, as far as the dashboard knows; a new value makes a new request.
     pub ended: Option<Timestamp>,
-    /// What was asked for at this instant.
+    /// The instant of the request.
     pub as_of: Timestamp,
 }
 
@@ -28,11 +28,11 @@ impl IncidentRequest {
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IncidentPage {
-    /// What was asked for.
+    /// The request.
     pub request: IncidentRequest,
     /// The number of the incident, if it has one.
     pub number: Option<u64>,
-    /// What is known.
+    /// The content of the page.
     pub document: Document,
     /// The same as Markdown, to be pasted.
     pub markdown: Arc<str>,

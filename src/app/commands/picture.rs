@@ -17,7 +17,7 @@ use crate::tui::{self, Fixed, Inputs, PastOverview, PastRequest, PicturePage};
 /// Columns and rows of a picture, unless others are asked for.
 pub const SIZE: (u16, u16) = (120, 30);
 
-/// What a picture shows.
+/// The content and size of a picture.
 #[derive(Clone, Copy, Debug)]
 pub struct PictureOrder {
     /// Which page.

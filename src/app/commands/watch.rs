@@ -98,7 +98,7 @@ pub fn watch(args: &WatchArgs, common: &CommonArgs) -> Result<Ending, CommandErr
     ending
 }
 
-/// What a picture shows.
+/// Reads the options about the picture.
 fn order(
     args: &WatchArgs,
     face: &MonitorHandle,

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_way_is_that_of_the_environment() {
-        let tmux = ("TMUX", "/tmp/tmux-0/default,1,0");
+        let tmux = ("TMUX", "socket,1,0");
         for (variables, way) in [
             (&[("TERM", "xterm-256color")][..], Some(Clipboard::Terminal)),
             (&[("TERM", "tmux-256color"), tmux], Some(Clipboard::Tmux)),

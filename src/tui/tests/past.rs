@@ -17,7 +17,7 @@ use crate::tui::style::line::Line;
 use crate::tui::style::symbols::Symbols;
 
 use super::fixtures::{self, World};
-use super::snapshots::{picture, press};
+use super::snapshots::{picture, pictures, press};
 
 const SIZE: Size = Size { width: 80, height: 24 };
 
@@ -62,15 +62,6 @@ fn unwatched(begins: Option<Timestamp>, trouble: Option<&str>) -> World {
     past.begins = vec![begins; 5];
     past.trouble = trouble.map(str::to_owned);
     world
-}
-
-macro_rules! pictures {
-    ($($name:ident: $world:expr, $keys:expr, $width:literal x $height:literal;)+) => {$(
-        #[test]
-        fn $name() {
-            insta::assert_snapshot!(picture(&$world, $keys, $width, $height));
-        }
-    )+};
 }
 
 pictures! {

@@ -52,6 +52,7 @@ macro_rules! pictures {
         }
     )+};
 }
+pub(super) use pictures;
 
 pictures! {
     five_80x24: fixtures::five_sites(), "", 80 x 24;
