@@ -192,14 +192,16 @@ impl Clock {
         Duration::from_micros(self.0.asleep.load(Ordering::Relaxed))
     }
 
-    /// If the machine was suspended, moves the wall time forward and returns for how long.
+    /// If the machine was suspended, moves the wall time forward and returns for how long. Of several threads that notice the
+    /// same suspend, one moves it; the others read [`Clock::asleep`].
     #[must_use]
     pub fn absorb_suspend(&self) -> Option<Duration> {
-        let new = self.unabsorbed();
+        let (absorbed, slept) = (self.0.asleep.load(Ordering::Relaxed), self.slept());
+        let new = Duration::from_micros(slept.saturating_sub(absorbed));
         if new < SUSPEND_MIN {
             return None;
         }
-        self.0.asleep.fetch_add(u64::try_from(new.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.asleep.compare_exchange(absorbed, slept, Ordering::Relaxed, Ordering::Relaxed).ok()?;
         Some(new)
     }
 

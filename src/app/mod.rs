@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! main thread      runtime: control loop (engine, every 250 ms) · store flush · signals
-//! webmon-net       runtime: scheduler and probes
+//! webmon-net       runtime: scheduler and probes; more of them, webmon-net-2 and so on, by `network.threads`
 //! webmon-ui        the dashboard's loop                    or     webmon-out   lines to stdout
 //! webmon-past      reads the store for the dashboard
 //! webmon-rewind    reads the overview of an instant for the dashboard
@@ -31,6 +31,7 @@ mod follow;
 mod headless;
 mod log;
 mod monitor;
+mod network;
 mod objectives;
 mod orders;
 pub mod pages;

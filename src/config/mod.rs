@@ -16,6 +16,7 @@ mod syntax;
 pub mod typed;
 
 use std::io;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,6 +59,9 @@ use syntax::tree::{NodeId, Tree};
 use syntax::variables::Substitutions;
 use typed::TypedSettings;
 
+/// Most network threads.
+pub const THREADS_MAX: usize = 64;
+
 /// Longest file that is read, bytes.
 pub const FILE_MAX: usize = 8 << 20;
 
@@ -81,6 +85,8 @@ pub struct Config {
     pub dashboard: Dashboard,
     /// Who resolves host names.
     pub resolver: Resolver,
+    /// The number of network threads; none: by the number of cores.
+    pub network_threads: Option<NonZero<usize>>,
     /// Where samples are stored; none for ad hoc sites.
     pub storage: Option<Storage>,
     /// The InfluxDB that samples are exported to.
@@ -294,6 +300,7 @@ impl RawConfig {
         let (views, dashboard) =
             keys.section("dashboard", |keys| (sections::dashboard::views(keys), Dashboard::read(keys)));
         let resolver = keys.section("dns", sections::resolver);
+        let network_threads = keys.section("network", sections::network_threads);
         let (storage, max_size_at) = keys.section("storage", |keys| Storage::read(keys, base_dir));
         let export = keys.section("export", |keys| sections::export::influx(keys, &mut notes));
         let listen = keys.section("listen", |keys| sections::web::listen::listen(keys, &mut notes));
@@ -303,8 +310,8 @@ impl RawConfig {
         let sites_at = keys.take("sites");
         keys.finish();
         let entries = Self::read_sites(reader, sites_at, &defaults, &mut notes)?;
-        let config = Config { alerting, exec: exec.map(Arc::new), views, dashboard, resolver, ..Config::default() };
-        let config = Config { export, listen, page, report, quantiles, ..config };
+        let config = Config { alerting, exec: exec.map(Arc::new), views, dashboard, ..Config::default() };
+        let config = Config { resolver, network_threads, export, listen, page, report, quantiles, ..config };
         Some(Self { config, entries, sites_at, outlet_names, storage, max_size_at, notes })
     }
 

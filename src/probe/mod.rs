@@ -27,6 +27,7 @@ mod tcp;
 mod tls;
 mod transport;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::model::{Observation, Site};
@@ -41,12 +42,19 @@ pub trait Prober: Send + Sync + 'static {
     /// Probes `site` once. The exchange ends within `site.timeout`, up to the resolution of timers; judging its body may take
     /// longer.
     fn probe(&self, site: &Site) -> impl Future<Output = Observation> + Send;
+
+    /// A prober for another runtime with the same bounds over both; itself, if nothing ties it to a runtime.
+    #[must_use]
+    fn sibling(self: &Arc<Self>) -> Arc<Self> {
+        Arc::clone(self)
+    }
 }
 
 /// The prober of real websites over HTTP/1.1 and HTTP/2.
 ///
 /// Shared by all probes of one tokio runtime with I/O and time enabled. Each runtime needs its own: a lookup over TCP leaves its
-/// connection with the runtime that began it.
+/// connection with the runtime that began it. [`Prober::sibling`] shares everything else: the bounds, TLS configurations and
+/// accepted chains, the threads for bodies.
 pub struct HttpProber {
     transport: Transport,
     notices: Vec<String>,
@@ -91,6 +99,10 @@ impl HttpProber {
 impl Prober for HttpProber {
     fn probe(&self, site: &Site) -> impl Future<Output = Observation> + Send {
         run::run(&self.transport, site)
+    }
+
+    fn sibling(self: &Arc<Self>) -> Arc<Self> {
+        Arc::new(Self { transport: self.transport.sibling(), notices: Vec::new() })
     }
 }
 

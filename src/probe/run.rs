@@ -178,8 +178,8 @@ impl ProbeRun<'_> {
         let may_be_decided_early = !self.site.expect.body.needs_end() && self.body.codings.unsupported.is_none();
         if !response.has_length() && may_be_decided_early {
             let status_line = (response.status, response.reason.clone());
-            let (expected, Transport { patterns, clock, .. }) = (&self.site.expect.body, self.transport);
-            self.live = Some(Box::new(Live::new(status_line, &self.body, expected, patterns, *clock)?));
+            let (expected, Transport { clock, .. }) = (&self.site.expect.body, self.transport);
+            self.live = Some(Box::new(Live::new(status_line, &self.body, expected, &self.transport.patterns, *clock)?));
         }
         Ok(usize::MAX)
     }

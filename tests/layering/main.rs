@@ -242,7 +242,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
             &["dashboard", "follow"],
             &["monitor"],
             &["export", "orders", "reload"],
-            &["headless", "publish", "storage", "web"],
+            &["headless", "network", "publish", "storage", "web"],
             &["alerts", "scheduler"],
             &["log"],
             &["cli", "postmortem", "prober", "system"],

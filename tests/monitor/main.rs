@@ -18,6 +18,8 @@ mod logs;
 #[cfg(target_os = "linux")]
 mod maintenance;
 #[cfg(target_os = "linux")]
+mod network;
+#[cfg(target_os = "linux")]
 mod own_network;
 #[cfg(unix)]
 mod reload;

@@ -1,4 +1,4 @@
-//! One running monitor: scheduler, control loop and store, connected, started and stopped in order.
+//! One running monitor: schedulers, control loop and store, connected, started and stopped in order.
 //!
 //! It touches no terminal, signal or network by itself: the caller passes the prober, the clock, the store and the lines,
 //! so that a test runs all of it on paused time with a scripted prober. It stops in this order: no more probes, the last
@@ -8,6 +8,7 @@ pub(crate) mod control;
 mod controls;
 pub(crate) mod start;
 use std::io;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -37,12 +38,13 @@ use super::alerts::stored_report::ReportSender;
 use super::clock::Clock;
 use super::exit::CommandError;
 use super::headless::{Feed, Headless};
+use super::network::Schedulers;
 use super::orders::folder::OrderFolder;
 use super::orders::inbox::Inbox;
 use super::publish::{self, ReportPlan, ReportTask};
 use super::reload::reconcile::{REVISIONS, Reconciler};
 use super::scheduler::manual_checks::Rechecks;
-use super::scheduler::{CheckTexts, ORDERS, Scheduler};
+use super::scheduler::{CheckTexts, ORDERS};
 use super::status::counters::SchedulerCounters;
 use super::status::health_meter::{HealthMeter, StoreStatus};
 use super::storage::export_handle::ExportHandle;
@@ -77,8 +79,10 @@ pub struct MonitorOptions<P> {
     pub has_network: fn() -> bool,
     /// The system's clock, if the monitor follows it.
     pub wall: Option<fn() -> Timestamp>,
-    /// Bounds of the scheduler.
+    /// Bounds of the schedulers.
     pub limits: Limits,
+    /// The number of network threads, each with a scheduler.
+    pub threads: NonZero<usize>,
     /// Permanent notices in the banner.
     pub notices: Vec<String>,
     /// Accepts notices for the user.
@@ -210,13 +214,13 @@ fn own_network(config: &Config, zone: TimeZone, memory: &Restored, engine: &Engi
 }
 
 impl<P: Prober, N> Monitor<P, N> {
-    /// Connects the parts of a monitor. The scheduler goes to `launch`, to run at once or later; nothing else runs yet.
+    /// Connects the parts of a monitor. The schedulers go to `launch`, to run at once or later; nothing else runs yet.
     ///
     /// # Errors
     /// [`CommandError`]: the store, when its contents cannot be read, or the system, when `launch` fails.
     pub fn new(
         mut options: MonitorOptions<P>,
-        launch: impl FnOnce(Scheduler<P>) -> io::Result<N>,
+        launch: impl FnOnce(Schedulers<P>) -> io::Result<N>,
     ) -> Result<Self, CommandError> {
         let (store, mut memory) = options.store.take().map_or_else(Default::default, OpenStore::apart);
         let stored = store.as_ref().map(|(store, _)| store);
@@ -343,7 +347,7 @@ impl<P: Prober, N> Monitor<P, N> {
 }
 
 #[cfg(test)]
-impl<P: Prober> Monitor<P, Scheduler<P>> {
+impl<P: Prober> Monitor<P, Schedulers<P>> {
     /// The incidents and the outbox.
     pub fn book(&self) -> Arc<AlertBook> {
         self.controls.control.book()

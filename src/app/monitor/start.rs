@@ -1,7 +1,7 @@
-//! Starts the scheduler before the rest of the monitor exists.
+//! Starts the schedulers before the rest of the monitor exists.
 //!
-//! Reading the stored samples of thousands of sites takes longer than the first of them can wait. So the scheduler starts
-//! first, and each site joins it as soon as its ring is filled ([`crate::app::storage::restore`]). The engine starts when
+//! Reading the stored samples of thousands of sites takes longer than the first of them can wait. So the schedulers start
+//! first, and each site joins its own as soon as its ring is filled ([`crate::app::storage::restore`]). The engine starts when
 //! all rings are filled, as of the instant before the first check, so that every later sample is new to it.
 
 use std::collections::HashMap;
@@ -14,11 +14,14 @@ use tokio::sync::{mpsc, watch};
 
 use crate::app::exit::{CommandError, NO_THREAD};
 use crate::app::headless::Feed;
+use crate::app::network::Schedulers;
+use crate::app::network::orders::NetworkOrders;
 use crate::app::scheduler::manual_checks::{ManualChecks, Rechecks};
-use crate::app::scheduler::{CheckTexts, ORDERS, Order, Scheduler, SchedulerContext, TextQueue, arrivals};
+use crate::app::scheduler::{CheckTexts, SchedulerContext, TextQueue};
 use crate::app::status::counters::SchedulerCounters;
 use crate::app::storage::restore::{Assembly, Restored, assemble};
 use crate::app::storage::task::{StoreReceivers, StoreSenders};
+use crate::app::system::limits::FlightPermits;
 use crate::model::{SiteId, Timestamp};
 use crate::probe::{Prober, Spent};
 use crate::store::Store;
@@ -44,9 +47,9 @@ impl OpenStore {
 /// Texts of checks that may wait for the engine, or for the store: a second of 10,000 sites.
 const TEXT_QUEUE: usize = 10_000;
 
-/// A started scheduler, and its links to the rest of the monitor.
+/// Started schedulers, and their links to the rest of the monitor.
 pub struct NetworkLinks<P, N> {
-    /// The scheduler, or what `launch` made of it.
+    /// The schedulers, or what `launch` made of them.
     pub scheduler: N,
     /// The time before the first check.
     pub now: Timestamp,
@@ -66,29 +69,29 @@ pub struct NetworkLinks<P, N> {
     pub prober: watch::Sender<Arc<P>>,
 }
 
-/// The control loop's link to the scheduler.
+/// The control loop's link to the schedulers.
 pub struct SchedulerLink {
     /// Texts of checks.
     pub texts: mpsc::Receiver<CheckTexts>,
     /// The user's commands, and changes of sites and clock.
-    pub orders: mpsc::Sender<Order>,
-    /// The scheduler's own counters.
+    pub orders: NetworkOrders,
+    /// The schedulers' own counters.
     pub counters: Arc<SchedulerCounters>,
 }
 
 impl<P: Prober, N> NetworkLinks<P, N> {
-    /// Gives a scheduler of all sites to `launch`, then brings it the sites one at a time.
+    /// Gives the schedulers of all sites to `launch`, then brings them the sites one at a time.
     ///
     /// # Errors
     /// [`CommandError`]: that of `launch`, or the store's. Checks may have begun by then; they end with the result of `launch`.
     pub fn open(
         options: &MonitorOptions<P>,
         (memory, store): (&Restored, Option<&Store>),
-        launch: impl FnOnce(Scheduler<P>) -> io::Result<N>,
+        launch: impl FnOnce(Schedulers<P>) -> io::Result<N>,
     ) -> Result<Self, CommandError> {
         let now = options.clock.now();
         let names: Vec<Arc<str>> = options.config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
-        let counters = Arc::new(SchedulerCounters::default());
+        let counters = Arc::new(SchedulerCounters::of(options.threads.get()));
         let (sender, texts) = mpsc::channel(TEXT_QUEUE);
         let mut queues = vec![TextQueue::new(sender, false)];
         let gone = memory.ended.iter().map(|(id, alert)| (Arc::clone(&alert.site), *id));
@@ -108,18 +111,18 @@ impl<P: Prober, N> NetworkLinks<P, N> {
             texts
         });
         let (manual_checks, rechecks) = ManualChecks::open();
-        let (orders, ordered) = mpsc::channel(ORDERS);
         let (prober, probers) = watch::channel(Arc::clone(&options.prober));
         let shared = SchedulerContext {
             prober: probers,
             clock: options.clock.clone(),
             gauges: Arc::clone(&counters),
             texts: queues,
-            limits: options.limits,
+            permits: FlightPermits::new(options.limits),
             spent: Spent::of_thread,
         };
-        let (mut arriving, arrivals) = arrivals(names.len());
-        let scheduler = launch(Scheduler::new(shared, arrivals, manual_checks, ordered)).context(NO_THREAD)?;
+        let (schedulers, mut arriving, orders) =
+            Schedulers::new(options.threads, names.iter().map(|name| &**name), &shared, &manual_checks);
+        let scheduler = launch(schedulers).context(NO_THREAD)?;
         let assembly = assemble(&options.config, (memory, store), now, |watch| arriving.bring(watch));
         let assembly = assembly?;
         drop(arriving);

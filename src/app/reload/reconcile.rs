@@ -243,6 +243,7 @@ impl<P> Reconciler<P> {
             ("dashboard (but its views, keys and columns)", !config.dashboard.is_alike(&self.running.dashboard)),
             ("export", !exported_alike(config, &self.running) && self.asks.is_some()),
             ("listen.address", config.listen.address != self.running.listen.address),
+            ("network", config.network_threads != self.running.network_threads),
         ] {
             if differs {
                 notices.push(format!("sites.yaml: changes under {what} take effect at the next start"));

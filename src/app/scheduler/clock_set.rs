@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Barrier, oneshot};
 
 use crate::app::clock::ClockSet;
 use crate::model::{Sample, SiteSlot, Timestamp};
@@ -40,33 +40,38 @@ pub enum Order {
 pub struct SetClock {
     /// By how much.
     pub set: ClockSet,
+    /// Where all schedulers meet: none makes a sample while the clock changes.
+    pub meeting: Arc<Barrier>,
     /// Receives the sites that continue in another ring.
     pub done: oneshot::Sender<Vec<(SiteSlot, Arc<Ring>)>>,
 }
 
 impl<P: Prober> Scheduler<P> {
-    pub(crate) fn obey(&mut self, order: Order) {
+    pub(crate) async fn obey(&mut self, order: Order) {
         match order {
             Order::Site(command) => self.apply_command(command),
             Order::Revise(revision) => self.revise(revision),
-            Order::Set(set) => self.set_clock(set),
+            Order::Set(set) => self.set_clock(set).await,
             Order::Wake => self.note_suspend(),
         }
     }
 
-    fn set_clock(&mut self, SetClock { set, done }: SetClock) {
+    async fn set_clock(&mut self, SetClock { set, meeting, done }: SetClock) {
         let clock = &self.shared.clock;
         let anchored = clock.anchored();
-        clock.follow(set);
+        if meeting.wait().await.is_leader() {
+            clock.follow(set);
+        }
+        meeting.wait().await;
         let now = clock.now();
         let mut moved = Vec::new();
-        for slot in self.slots.iter_mut().flatten() {
-            slot.retell(set, anchored);
+        for site in self.sites.iter_mut() {
+            site.retell(set, anchored);
             match set {
-                ClockSet::Forward(by) => slot.note_leap(by),
+                ClockSet::Forward(by) => site.note_leap(by),
                 ClockSet::Back(by) => {
-                    slot.turn_back(by, anchored, now);
-                    moved.push((slot.slot, Arc::clone(slot.producer.ring())));
+                    site.turn_back(by, anchored, now);
+                    moved.push((site.slot, Arc::clone(site.producer.ring())));
                 }
             }
         }

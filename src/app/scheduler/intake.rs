@@ -80,9 +80,8 @@ impl<P: Prober> Scheduler<P> {
     pub(crate) fn seat(&mut self, watches: Vec<ScheduledSite>) {
         self.arrivals.awaited = self.arrivals.awaited.saturating_sub(watches.len());
         for watch in watches {
-            let slot = watch.slot;
-            self.due.push(Reverse((watch.first_due, slot)));
-            self.slots[slot.get()] = Some(RunningSite::new(watch, &self.shared.clock));
+            self.due.push(Reverse((watch.first_due, watch.slot)));
+            self.sites.insert(RunningSite::new(watch, &self.shared.clock));
         }
     }
 }
@@ -99,7 +98,7 @@ mod tests {
     use crate::app::clock::Clock;
     use crate::app::scheduler::SchedulerContext;
     use crate::app::scheduler::manual_checks::ManualChecks;
-    use crate::app::system::limits::Limits;
+    use crate::app::system::limits::{FlightPermits, Limits};
     use crate::app::tests::monitor::parsed;
     use crate::model::{Cause, Observation, Sample, Site, SiteSlot, Timestamp};
     use crate::ring::{Producer, Ring};
@@ -138,10 +137,10 @@ mod tests {
         let (manual_checks, _rechecks) = ManualChecks::open();
         let (_revisions, revised) = mpsc::channel(1);
         let (_prober, prober) = watch::channel(Arc::new(AtOnce));
-        let (gauges, limits) = (Arc::default(), Limits { in_flight: 10 });
+        let (gauges, permits) = (Arc::default(), FlightPermits::new(Limits { in_flight: 10 }));
         let shared =
-            SchedulerContext { prober, clock: clock.clone(), gauges, texts: Vec::new(), limits, spent: || None };
-        let scheduler = Scheduler::new(shared, arrivals, manual_checks, revised);
+            SchedulerContext { prober, clock: clock.clone(), gauges, texts: Vec::new(), permits, spent: || None };
+        let scheduler = Scheduler::new((0, shared), arrivals, manual_checks, revised);
         let stop = CancellationToken::new();
         let meanwhile = async {
             sender.bring(first);

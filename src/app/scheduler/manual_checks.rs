@@ -3,10 +3,11 @@
 //! Bounds: [`UNDER_WAY_MAX`] manual checks are under way, one per site; the newest [`KEPT`] outcomes are kept, one per site.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
+use crate::model::lock::lock;
 use crate::model::{Observation, SiteSlot, Timestamp};
 use crate::tui::ManualCheck;
 
@@ -16,11 +17,11 @@ const KEPT: usize = 32;
 /// Manual checks and their outcomes, oldest first.
 pub type Rechecks = Arc<[ManualCheck]>;
 
-/// See the module.
-#[derive(Debug)]
+/// See the module; clones share the checks.
+#[derive(Clone, Debug)]
 pub struct ManualChecks {
     rechecks: watch::Sender<Rechecks>,
-    under_way: HashSet<SiteSlot>,
+    under_way: Arc<Mutex<HashSet<SiteSlot>>>,
 }
 
 impl ManualChecks {
@@ -28,27 +29,30 @@ impl ManualChecks {
     #[must_use]
     pub fn open() -> (Self, watch::Receiver<Rechecks>) {
         let (rechecks, read) = watch::channel(Rechecks::default());
-        (Self { rechecks, under_way: HashSet::new() }, read)
+        (Self { rechecks, under_way: Arc::default() }, read)
     }
 
     /// Registers a check of `site` that starts at `asked`. Returns false if no more checks are allowed.
-    pub fn begin(&mut self, site: SiteSlot, asked: Timestamp) -> bool {
-        if self.under_way.len() >= UNDER_WAY_MAX || !self.under_way.insert(site) {
-            return false;
+    pub fn begin(&self, site: SiteSlot, asked: Timestamp) -> bool {
+        {
+            let mut under_way = lock(&self.under_way);
+            if under_way.len() >= UNDER_WAY_MAX || !under_way.insert(site) {
+                return false;
+            }
         }
         self.publish(ManualCheck { site, asked, outcome: None });
         true
     }
 
     /// Registers the outcome of the check of `site` that started at `asked`.
-    pub fn end(&mut self, site: SiteSlot, asked: Timestamp, outcome: (Timestamp, Arc<Observation>)) {
-        self.under_way.remove(&site);
+    pub fn end(&self, site: SiteSlot, asked: Timestamp, outcome: (Timestamp, Arc<Observation>)) {
+        lock(&self.under_way).remove(&site);
         self.publish(ManualCheck { site, asked, outcome: Some(outcome) });
     }
 
     /// Discards the check of a removed site.
-    pub fn forget(&mut self, site: SiteSlot) {
-        self.under_way.remove(&site);
+    pub fn forget(&self, site: SiteSlot) {
+        lock(&self.under_way).remove(&site);
         self.rechecks.send_modify(|kept| *kept = kept.iter().filter(|other| other.site != site).cloned().collect());
     }
 
@@ -69,7 +73,7 @@ mod tests {
 
     #[test]
     fn one_check_per_site_sixteen_in_all_and_the_newest_outcomes_are_kept() {
-        let (mut checks, read) = ManualChecks::open();
+        let (checks, read) = ManualChecks::open();
         let at = Timestamp::from_secs;
         assert!(checks.begin(SiteSlot(0), at(1)) && !checks.begin(SiteSlot(0), at(2)), "one per site");
         assert!((1..UNDER_WAY_MAX).all(|site| checks.begin(SiteSlot::new(site), at(3))));

@@ -1,20 +1,20 @@
-//! The scheduler of the network thread: starts probes when they are due and pushes their samples into the rings.
+//! The scheduler of a network thread: starts the probes of its sites when they are due and pushes their samples into the rings.
 //!
 //! Invariants: the only producer of its sites' rings, and it never waits for a reader; a panic of a probe is an observation
 //! (`local`). A hanging site is still checked on time, so its failures are counted as often as its successes would be
-//! (coordinated omission). A manual check is no sample. Bounds: [`Limits::in_flight`] probes, ⌈timeout / interval⌉ + 1 per site;
-//! a due check waits at the former, and a check that its successor overtakes is skipped and counted.
+//! (coordinated omission). A manual check is no sample. Bounds: [`FlightPermits`] over all schedulers, ⌈timeout / interval⌉ + 1
+//! probes per site; a due check waits at the former, and a check that its successor overtakes is skipped and counted.
 
 pub(crate) mod clock_set;
 pub(crate) mod due_time;
 pub(crate) mod intake;
+mod known_answers;
 pub(crate) mod manual_checks;
-mod pause;
 mod record;
 pub(crate) mod resume;
 pub(crate) mod site_update;
+mod sites;
 mod stall;
-pub(crate) mod thread;
 pub(crate) mod timer;
 pub(crate) mod wakeup;
 
@@ -28,8 +28,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::system::limits::Limits;
-use crate::model::{Cause, Certificate, Observation, Site, SiteSlot, Timestamp};
+use crate::app::system::limits::{FlightPermit, FlightPermits};
+use crate::model::{Cause, Observation, Site, SiteSlot, Timestamp};
 use crate::probe::{Prober, Spent};
 use crate::ring::Producer;
 use crate::tui::SiteCommand;
@@ -39,13 +39,14 @@ use super::prober::unless_suspended;
 use super::status::counters::SchedulerCounters;
 use due_time::{is_tardy, missed, turn};
 use manual_checks::ManualChecks;
-use pause::Pause;
 use timer::WakeTimer;
 use wakeup::{WakeGuard, Wakeup};
 
+use sites::{Pause, RunningSite, SiteTable};
+
 pub use clock_set::{ORDERS, Order, SetClock};
-pub use intake::{SiteIntake, arrivals};
-pub use site_update::{RemovedSite, RingResize, SiteUpdate, UpdateSites};
+pub use intake::{IntakeSender, SiteIntake, arrivals};
+pub use site_update::{RemovedSite, RingResize, SiteUpdate, SitesUpdated, UpdateSites};
 
 /// The texts of one check, which do not fit its sample.
 #[derive(Clone, Debug)]
@@ -96,41 +97,34 @@ pub struct ScheduledSite {
     pub paused: Option<Timestamp>,
 }
 
-/// Everything that a scheduler shares.
+/// Everything that the schedulers share.
 #[derive(Debug)]
 pub struct SchedulerContext<P> {
-    /// The current prober; a reload replaces it.
+    /// The current prober of the first scheduler, of which the others have siblings; a reload replaces it.
     pub prober: watch::Receiver<Arc<P>>,
     /// The clock.
     pub clock: Clock,
-    /// Its counters.
+    /// Their counters.
     pub gauges: Arc<SchedulerCounters>,
     /// One queue per consumer of texts.
     pub texts: Vec<TextQueue>,
-    /// Its bounds.
-    pub limits: Limits,
+    /// Bounds the probes in flight.
+    pub permits: FlightPermits,
     /// Measures the processor time of the current thread, if the system supports it.
     pub spent: fn() -> Option<Spent>,
 }
 
-struct RunningSite {
-    slot: SiteSlot,
-    site: Arc<Site>,
-    producer: Producer,
-    /// The last certificate that all queues took.
-    certificate: Option<Arc<Certificate>>,
-    /// Failed answers that evidence was kept of.
-    known_answers: record::KnownAnswers,
-    in_flight: usize,
-    in_flight_limit: usize,
-    skipped: u32,
-    last_at: Option<Timestamp>,
-    after_hole: bool,
-    /// Since when every check was `local`.
-    blind_since: Option<Timestamp>,
-    pause: Option<Pause>,
-    /// When a check was due that is made later, at the time in the heap.
-    held: Option<Duration>,
+impl<P> Clone for SchedulerContext<P> {
+    fn clone(&self) -> Self {
+        Self {
+            prober: self.prober.clone(),
+            clock: self.clock.clone(),
+            gauges: Arc::clone(&self.gauges),
+            texts: self.texts.clone(),
+            permits: self.permits.clone(),
+            spent: self.spent,
+        }
+    }
 }
 
 /// A probe under way.
@@ -141,6 +135,7 @@ struct Flight {
     /// When the user requested it, if it is a manual check.
     asked: Option<Timestamp>,
     handle: AbortHandle,
+    _permit: FlightPermit,
 }
 
 struct Landed {
@@ -152,12 +147,17 @@ struct Landed {
 /// See the module.
 pub struct Scheduler<P> {
     shared: SchedulerContext<P>,
-    /// By slot; `None` for a site that was removed or has not arrived.
-    slots: Vec<Option<RunningSite>>,
+    /// The number of its network thread.
+    thread: usize,
+    /// The prober that all share, and its sibling for this thread.
+    prober: Option<(Arc<P>, Arc<P>)>,
+    sites: SiteTable,
     due: BinaryHeap<Reverse<(Duration, SiteSlot)>>,
     probes: JoinSet<Landed>,
     bell: Arc<Wakeup>,
     flights: HashMap<Id, Flight>,
+    /// Kept from the wait for it until the next check: given back it would go to another scheduler that waits, and so on.
+    permit: Option<FlightPermit>,
     manual_checks: ManualChecks,
     arrivals: SiteIntake,
     orders: mpsc::Receiver<Order>,
@@ -165,20 +165,37 @@ pub struct Scheduler<P> {
     runs_by: Option<Duration>,
     /// The processor time of its thread, and when it was measured.
     spent: Option<(Duration, Option<Spent>)>,
+    /// Suspends that were noted, as a sum.
+    asleep: Duration,
 }
 
 impl<P: Prober> Scheduler<P> {
-    /// A scheduler of the sites in `arrivals`, whose slots start at 0; it carries out `orders`.
+    /// The scheduler of network thread number `thread`, of the sites in `arrivals`; it carries out `orders`.
     #[must_use]
     pub fn new(
-        shared: SchedulerContext<P>,
+        (thread, shared): (usize, SchedulerContext<P>),
         arrivals: SiteIntake,
         manual_checks: ManualChecks,
         orders: mpsc::Receiver<Order>,
     ) -> Self {
-        let slots = std::iter::repeat_with(|| None).take(arrivals.awaited()).collect();
-        let (due, probes, bell, flights) = (BinaryHeap::new(), JoinSet::new(), Arc::default(), HashMap::new());
-        Self { shared, slots, due, probes, bell, flights, manual_checks, arrivals, orders, runs_by: None, spent: None }
+        let asleep = shared.clock.asleep();
+        Self {
+            shared,
+            thread,
+            prober: None,
+            sites: SiteTable::default(),
+            due: BinaryHeap::new(),
+            probes: JoinSet::new(),
+            bell: Arc::default(),
+            flights: HashMap::new(),
+            permit: None,
+            manual_checks,
+            arrivals,
+            orders,
+            runs_by: None,
+            spent: None,
+            asleep,
+        }
     }
 
     /// Probes until `stop`, then aborts the probes in flight: an unfinished check is not an outcome.
@@ -188,11 +205,11 @@ impl<P: Prober> Scheduler<P> {
         loop {
             self.note_stall();
             self.land_all();
-            let may_start = self.flights.len() < self.shared.limits.in_flight;
-            let wake = self.due.peek().map(|Reverse((due, _))| *due).filter(|_| may_start);
+            let wants_permit = self.wants_permit();
+            let wake = self.due.peek().map(|Reverse((due, _))| *due).filter(|_| !wants_permit);
             self.bell.expect(wake);
             self.expect_to_run(wake);
-            self.shared.gauges.note_run(wake);
+            self.shared.gauges.note_run(self.thread, wake);
             if let Some(wake) = wake {
                 alarm.set(self.shared.clock.instant(wake));
             }
@@ -201,7 +218,12 @@ impl<P: Prober> Scheduler<P> {
                 () = &mut stopped => break,
                 () = self.bell.rung() => {}
                 Some(watches) = self.arrivals.next(), if self.arrivals.awaited() > 0 => self.seat(watches),
-                Some(order) = self.orders.recv() => self.obey(order),
+                Some(order) = self.orders.recv() => tokio::select! {
+                    biased;
+                    () = &mut stopped => break,
+                    () = self.obey(order) => {}
+                },
+                permit = self.shared.permits.take(), if wants_permit => self.permit = Some(permit),
                 () = alarm.rung(), if wake.is_some() => {
                     // Finished probes make room for due ones.
                     self.land_all();
@@ -220,28 +242,40 @@ impl<P: Prober> Scheduler<P> {
         }
     }
 
-    /// Starts all due checks, up to the overall bound.
+    /// Whether a check is due that no permit is there for.
+    fn wants_permit(&self) -> bool {
+        self.permit.is_none()
+            && !self.shared.permits.is_available()
+            && self.due.peek().is_some_and(|Reverse((due, _))| *due <= self.shared.clock.monotonic())
+    }
+
+    /// Starts all due checks, as long as there are permits.
     fn start_due(&mut self) {
         self.note_suspend();
         self.note_stall();
         let (now, wall) = (self.shared.clock.monotonic(), self.shared.clock.now());
-        while let Some(&Reverse((due, slot))) = self.due.peek() {
-            if due > now || self.flights.len() >= self.shared.limits.in_flight {
-                break;
-            }
+        let mut spare = self.permit.take();
+        while let Some(&Reverse((due, slot))) = self.due.peek()
+            && due <= now
+            && let Some(permit) = spare.take().or_else(|| self.shared.permits.try_take())
+        {
             self.due.pop();
-            let Some(site) = &mut self.slots[slot.get()] else { continue };
+            let Some(site) = self.sites.get_mut(slot) else {
+                spare = Some(permit);
+                continue;
+            };
             let turn = turn(site.held.take().unwrap_or(due), site.site.interval, now);
             self.due.push(Reverse((turn.next, slot)));
             site.skip(turn.skipped, &self.shared.gauges);
             if site.is_paused(wall) || site.in_flight >= site.in_flight_limit {
                 site.skip(1, &self.shared.gauges);
+                spare = Some(permit);
             } else {
                 site.in_flight += 1;
                 let is_tardy = is_tardy(turn.late, site.site.interval);
                 self.shared.gauges.note_due(u64::from(turn.skipped) + 1, u64::from(turn.skipped) + u64::from(is_tardy));
                 self.shared.gauges.started(turn.late);
-                self.launch(slot, turn.late, None);
+                self.launch(slot, (turn.late, None), permit);
             }
         }
     }
@@ -249,7 +283,7 @@ impl<P: Prober> Scheduler<P> {
     /// Pauses a site until then, or resumes it. Its due checks are skipped meanwhile, and counted.
     fn pause(&mut self, site: SiteSlot, until: Option<Timestamp>) {
         let now = self.shared.clock.now();
-        let Some(slot) = self.slots.get_mut(site.get()).and_then(Option::as_mut) else { return };
+        let Some(slot) = self.sites.get_mut(site) else { return };
         let since = slot.pause.map_or(now, |pause| pause.since);
         slot.pause = match until {
             None if slot.pause.is_none() => None,
@@ -266,16 +300,31 @@ impl<P: Prober> Scheduler<P> {
         };
         // Otherwise the check would seem to have started before a past suspend.
         self.note_suspend();
-        let is_there = self.slots.get(site.get()).is_some_and(Option::is_some);
         let now = self.shared.clock.now();
-        if is_there && self.flights.len() < self.shared.limits.in_flight && self.manual_checks.begin(site, now) {
-            self.launch(site, Duration::ZERO, Some(now));
+        if self.sites.has(site)
+            && let Some(permit) = self.shared.permits.try_take()
+            && self.manual_checks.begin(site, now)
+        {
+            self.launch(site, (Duration::ZERO, Some(now)), permit);
         }
     }
 
-    fn launch(&mut self, slot: SiteSlot, late: Duration, asked: Option<Timestamp>) {
-        let Some(site) = self.slots[slot.get()].as_ref().map(|slot| Arc::clone(&slot.site)) else { return };
-        let prober = Arc::clone(&self.shared.prober.borrow());
+    /// The prober of this thread.
+    fn prober(&mut self) -> Arc<P> {
+        let shared = self.shared.prober.borrow();
+        if let Some((of, own)) = &self.prober
+            && Arc::ptr_eq(of, &shared)
+        {
+            return Arc::clone(own);
+        }
+        let own = if self.thread == 0 { Arc::clone(&shared) } else { shared.sibling() };
+        self.prober = Some((Arc::clone(&shared), Arc::clone(&own)));
+        own
+    }
+
+    fn launch(&mut self, slot: SiteSlot, (late, asked): (Duration, Option<Timestamp>), permit: FlightPermit) {
+        let Some(site) = self.sites.get(slot).map(|running| Arc::clone(&running.site)) else { return };
+        let prober = self.prober();
         let clock = self.shared.clock.clone();
         let asleep = clock.asleep();
         let ringer = WakeGuard::new(&self.bell, clock.clone());
@@ -285,7 +334,7 @@ impl<P: Prober> Scheduler<P> {
             let observation = prober.probe(&site).await;
             Landed { at: clock.monotonic(), observation }
         }));
-        self.flights.insert(handle.id(), Flight { slot, late, asleep, asked, handle });
+        self.flights.insert(handle.id(), Flight { slot, late, asleep, asked, handle, _permit: permit });
     }
 
     fn land(&mut self, landed: Result<(Id, Landed), JoinError>) {
@@ -298,7 +347,7 @@ impl<P: Prober> Scheduler<P> {
             }
         };
         let flight = self.flights.remove(&id).expect("every probe that lands was started");
-        if self.slots[flight.slot.get()].is_none() {
+        if !self.sites.has(flight.slot) {
             match flight.asked {
                 Some(_) => self.manual_checks.forget(flight.slot),
                 None => self.shared.gauges.abandoned(),
@@ -312,7 +361,7 @@ impl<P: Prober> Scheduler<P> {
         }
         self.shared.gauges.finished();
         let times = (self.shared.clock.wall_at(landed.at), flight.late);
-        if let Some(site) = &mut self.slots[flight.slot.get()] {
+        if let Some(site) = self.sites.get_mut(flight.slot) {
             site.in_flight -= 1;
             site.record(times, observation, (&self.shared.texts, &self.shared.gauges));
         }
@@ -320,34 +369,17 @@ impl<P: Prober> Scheduler<P> {
 
     /// Counts the due checks of a suspend, which leaves a hole in their sites.
     fn note_suspend(&mut self) {
-        let Some(asleep) = self.shared.clock.absorb_suspend() else { return };
-        for slot in self.slots.iter_mut().flatten() {
-            let interval = slot.site.interval;
-            slot.skip(missed(asleep, interval), &self.shared.gauges);
-            slot.note_gap(asleep);
+        // The scheduler of another thread may have absorbed it.
+        let _absorbed = self.shared.clock.absorb_suspend();
+        let so_far = self.shared.clock.asleep();
+        let asleep = so_far.saturating_sub(std::mem::replace(&mut self.asleep, so_far));
+        if asleep.is_zero() {
+            return;
         }
-    }
-}
-
-impl RunningSite {
-    fn new(watch: ScheduledSite, clock: &Clock) -> Self {
-        let interval = watch.site.interval;
-        let first = clock.wall_at(watch.first_due);
-        let gap = watch.last_at.map(|last| first.since(last));
-        Self {
-            slot: watch.slot,
-            in_flight: 0,
-            in_flight_limit: watch.site.in_flight_limit(),
-            skipped: gap.map_or(0, |gap| missed(gap, interval)),
-            last_at: watch.last_at,
-            after_hole: gap.is_none_or(|gap| gap > 2 * interval),
-            blind_since: None,
-            known_answers: record::KnownAnswers::default(),
-            held: None,
-            pause: watch.paused.map(|until| Pause { since: clock.now(), until }),
-            site: watch.site,
-            producer: watch.producer,
-            certificate: None,
+        for site in self.sites.iter_mut() {
+            let interval = site.site.interval;
+            site.skip(missed(asleep, interval), &self.shared.gauges);
+            site.note_gap(asleep);
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Applies a new site list to a running scheduler, at once and between two probes.
+//! Applies a new list of its sites to a running scheduler, at once and between two probes.
 //!
 //! Invariants: a kept site keeps its slot, its sequence numbers, its probes in flight, its pause and, if its interval is the
 //! same, its phase. The probes in flight of a removed site are aborted, and its slot is never reused.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,12 +77,12 @@ impl<P: Prober> Scheduler<P> {
         let now = self.shared.clock.monotonic();
         let mut due: HashMap<SiteSlot, Duration> = self.due.drain().map(|Reverse((due, slot))| (slot, due)).collect();
         let mut revised = SitesUpdated { moved: Vec::new(), left: Vec::new() };
-        let mut kept = vec![false; self.slots.len()];
+        let mut kept = HashSet::new();
         for berth in revision.sites {
             match berth {
                 SiteUpdate::Kept { slot, site, offset, moves } => {
-                    let Some(stays) = self.slots.get_mut(slot.get()).and_then(Option::as_mut) else { continue };
-                    kept[slot.get()] = true;
+                    let Some(stays) = self.sites.get_mut(slot) else { continue };
+                    kept.insert(slot);
                     let next = stays.held.take().or(due.remove(&slot)).unwrap_or(now);
                     self.due.push(Reverse((stays.next_due(next, site.interval, (now, offset)), slot)));
                     stays.in_flight_limit = site.in_flight_limit();
@@ -94,26 +94,17 @@ impl<P: Prober> Scheduler<P> {
                 }
                 SiteUpdate::New(watch) => {
                     let watch = ScheduledSite { first_due: now + watch.first_due, ..watch };
-                    debug_assert_eq!(
-                        watch.slot.get(),
-                        self.slots.len(),
-                        "slots are assigned in order and never reused"
-                    );
+                    kept.insert(watch.slot);
                     self.due.push(Reverse((watch.first_due, watch.slot)));
-                    self.slots.push(Some(RunningSite::new(watch, &self.shared.clock)));
+                    self.sites.insert(RunningSite::new(watch, &self.shared.clock));
                 }
             }
         }
-        for (slot, _) in self.slots.iter_mut().zip(kept).filter(|(_, kept)| !kept) {
-            if let Some(gone) = slot.take() {
-                revised.left.push(RemovedSite {
-                    slot: gone.slot,
-                    next_seq: gone.producer.next_seq(),
-                    last_at: gone.last_at,
-                });
-            }
+        for gone in self.sites.take_unless(|slot| kept.contains(&slot)) {
+            let (next_seq, last_at) = (gone.producer.next_seq(), gone.last_at);
+            revised.left.push(RemovedSite { slot: gone.slot, next_seq, last_at });
         }
-        for flight in self.flights.values().filter(|flight| self.slots[flight.slot.get()].is_none()) {
+        for flight in self.flights.values().filter(|flight| !self.sites.has(flight.slot)) {
             flight.handle.abort();
         }
         // The receiver is gone only during shutdown.

@@ -59,7 +59,7 @@ impl<P: Prober> Scheduler<P> {
             overdue.push((due, slot));
         }
         for (due, slot) in overdue {
-            let Some(site) = &mut self.slots[slot.get()] else { continue };
+            let Some(site) = self.sites.get_mut(slot) else { continue };
             let interval = site.site.interval;
             let due = site.held.take().unwrap_or(due);
             let turn = turn(due, interval, now);
@@ -92,7 +92,7 @@ mod tests {
     use crate::app::scheduler::due_time::first_due;
     use crate::app::scheduler::manual_checks::ManualChecks;
     use crate::app::scheduler::{ScheduledSite, SchedulerContext, arrivals};
-    use crate::app::system::limits::Limits;
+    use crate::app::system::limits::{FlightPermits, Limits};
     use crate::app::tests::monitor::parsed;
     use crate::model::{Cause, Flags, Observation, Sample, Site, SiteSlot, Timestamp};
     use crate::probe::Spent;
@@ -131,12 +131,12 @@ mod tests {
         {
             let gauges: Arc<crate::app::status::counters::SchedulerCounters> = Arc::default();
             let (_prober, prober) = watch::channel(Arc::new(AtOnce));
-            let (clock, limits) = (Clock::start_at(START), Limits { in_flight: 1 });
+            let (clock, permits) = (Clock::start_at(START), FlightPermits::new(Limits { in_flight: 1 }));
             let shared =
-                SchedulerContext { prober, clock, gauges: Arc::clone(&gauges), texts: Vec::new(), limits, spent };
+                SchedulerContext { prober, clock, gauges: Arc::clone(&gauges), texts: Vec::new(), permits, spent };
             let (manual_checks, _rechecks) = ManualChecks::open();
             let (_orders, ordered) = mpsc::channel(1);
-            let mut scheduler = Scheduler::new(shared, arrivals(1).1, manual_checks, ordered);
+            let mut scheduler = Scheduler::new((0, shared), arrivals(1).1, manual_checks, ordered);
             scheduler.expect_to_run(Some(Duration::ZERO));
             tokio::time::advance(Duration::from_millis(stop)).await;
             scheduler.note_stall();
@@ -153,9 +153,9 @@ mod tests {
         let (manual_checks, _rechecks) = ManualChecks::open();
         let (_revisions, revised) = mpsc::channel(1);
         let (_prober, prober) = watch::channel(Arc::new(AtOnce));
-        let (gauges, limits) = (Arc::default(), Limits { in_flight: SITES });
-        let shared = SchedulerContext { prober, clock, gauges, texts: Vec::new(), limits, spent: || None };
-        let scheduler = Scheduler::new(shared, arrivals, manual_checks, revised);
+        let (gauges, permits) = (Arc::default(), FlightPermits::new(Limits { in_flight: SITES }));
+        let shared = SchedulerContext { prober, clock, gauges, texts: Vec::new(), permits, spent: || None };
+        let scheduler = Scheduler::new((0, shared), arrivals, manual_checks, revised);
         let due = first_due(config.sites.iter().map(|watched| &*watched.site));
         let mut rings = Vec::new();
         for (slot, (watched, first_due)) in config.sites.iter().zip(due).enumerate() {

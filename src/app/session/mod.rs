@@ -32,13 +32,13 @@ use super::headless::{self, Headless, Style};
 use super::log::{self, LogTarget, events};
 use super::monitor::control::health::Narrator;
 use super::monitor::{Monitor, MonitorHandle, MonitorOptions, OpenStore};
+use super::network::threads::NetworkThreads;
 use super::reload::{Origin, Reload};
-use super::scheduler::thread::SchedulerThread;
 use super::status::health_meter::StoreStatus;
 use super::system::limits;
 use super::system::systemd::Service;
 use super::web::Web;
-use super::{dashboard, prober, stream};
+use super::{dashboard, network, prober, stream};
 use runtime::{MainRuntime, Screen};
 
 /// A monitor, and how it is shown.
@@ -150,7 +150,7 @@ impl<'a> Session<'a> {
         zone: &TimeZone,
         keeping: watch::Sender<StoreStatus>,
         wants_checks: bool,
-    ) -> Result<Monitor<HttpProber, SchedulerThread>, CommandError> {
+    ) -> Result<Monitor<HttpProber, NetworkThreads>, CommandError> {
         #[cfg(feature = "influx")]
         let outlet = self.options.export.take().map(|export| export.start(self.clock.clone())).transpose()?;
         #[cfg(not(feature = "influx"))]
@@ -165,6 +165,7 @@ impl<'a> Session<'a> {
             wall: Some(clock::wall),
             has_network: || route_to_anywhere(has_route),
             limits: limits::raise(),
+            threads: network::threads(self.config.network_threads),
             notices: self.options.notices.clone(),
             store_status: keeping,
             wants_checks,
@@ -172,7 +173,7 @@ impl<'a> Session<'a> {
             narrator: self.options.narrator,
             outlet,
         };
-        let mut monitor = Monitor::new(parts, SchedulerThread::start)?;
+        let mut monitor = Monitor::new(parts, NetworkThreads::start)?;
         if let Some(store) = &store {
             monitor = monitor.publishing((self.clock.clone(), zone.clone()), store.clone());
         }
@@ -190,7 +191,7 @@ impl<'a> Session<'a> {
     fn headless(
         mut self,
         runtime: &mut MainRuntime,
-        monitor: Monitor<HttpProber, SchedulerThread>,
+        monitor: Monitor<HttpProber, NetworkThreads>,
         zone: TimeZone,
     ) -> Result<Ending, CommandError> {
         let (closed, reload) = (CancellationToken::new(), self.reload(&zone, true));
@@ -225,7 +226,7 @@ impl<'a> Session<'a> {
     fn dashboard(
         mut self,
         runtime: &mut MainRuntime,
-        monitor: Monitor<HttpProber, SchedulerThread>,
+        monitor: Monitor<HttpProber, NetworkThreads>,
         history: Option<PathBuf>,
         zone: TimeZone,
     ) -> Result<Ending, CommandError> {

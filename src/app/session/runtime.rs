@@ -15,8 +15,8 @@ use crate::app::clock::Clock;
 use crate::app::dashboard::{self, Dashboard};
 use crate::app::exit::{CommandError, Ending, NO_THREAD};
 use crate::app::monitor::{Monitor, MonitorHandle, SHUTDOWN};
+use crate::app::network::threads::NetworkThreads;
 use crate::app::reload::{Reload, Reloader};
-use crate::app::scheduler::thread::SchedulerThread;
 #[cfg(unix)]
 use crate::app::system::reap;
 use crate::app::system::signals::{self, HANGUP, Job, Jobs, Signals};
@@ -147,7 +147,7 @@ impl MainRuntime {
     /// Results that could not be saved.
     pub fn supervise<P: Prober>(
         &mut self,
-        (monitor, reload): (Monitor<P, SchedulerThread>, Reload<P>),
+        (monitor, reload): (Monitor<P, NetworkThreads>, Reload<P>),
         duration: Option<Duration>,
         shown: impl Future<Output = Ending>,
     ) -> Result<Ending, CommandError> {
@@ -181,7 +181,7 @@ impl MainRuntime {
 
 /// Runs `monitor` until a signal, until `duration` is over, or until `shown` ends. Also returns the warning of its outputs.
 async fn supervise<P: Prober>(
-    (monitor, reload): (Monitor<P, SchedulerThread>, Reload<P>),
+    (monitor, reload): (Monitor<P, NetworkThreads>, Reload<P>),
     duration: Option<Duration>,
     shown: impl Future<Output = Ending>,
     signals: &mut Signals,

@@ -1,11 +1,11 @@
-//! Counters of the scheduler, which the control loop reads without synchronization.
+//! Counters of the schedulers, which the control loop reads without synchronization.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::model::time::duration;
 
-/// Counters and gauges that the network thread and the control thread share. All are relaxed, because they are independent.
+/// Counters and gauges that the network threads and the control thread share. All are relaxed, because they are independent.
 #[derive(Debug, Default)]
 pub struct SchedulerCounters {
     finished: AtomicU64,
@@ -16,12 +16,34 @@ pub struct SchedulerCounters {
     tardy: AtomicU64,
     stopped: AtomicU64,
     lost_texts: AtomicU64,
-    runs_by: AtomicU64,
+    runs_by: NextRuns,
     stepped: AtomicU64,
     is_ending: AtomicBool,
 }
 
+/// When each scheduler wants to run again, µs on the monotonic clock.
+#[derive(Debug)]
+struct NextRuns(Box<[AtomicU64]>);
+
+impl NextRuns {
+    fn of(threads: usize) -> Self {
+        Self(std::iter::repeat_with(AtomicU64::default).take(threads).collect())
+    }
+}
+
+impl Default for NextRuns {
+    fn default() -> Self {
+        Self::of(1)
+    }
+}
+
 impl SchedulerCounters {
+    /// The counters of the schedulers of so many network threads; those of one are the default.
+    #[must_use]
+    pub fn of(threads: usize) -> Self {
+        Self { runs_by: NextRuns::of(threads), ..Self::default() }
+    }
+
     /// A probe started, `late` after it was due.
     pub fn started(&self, late: Duration) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -70,15 +92,16 @@ impl SchedulerCounters {
         self.lost_texts.fetch_add(texts, Ordering::Relaxed);
     }
 
-    /// The scheduler wants to run again at that time on the monotonic clock, or whenever it is woken.
-    pub fn note_run(&self, runs_by: Option<Duration>) {
+    /// The scheduler of network thread `thread` wants to run again at that time on the monotonic clock, or whenever it is woken.
+    pub fn note_run(&self, thread: usize, runs_by: Option<Duration>) {
         let micros = runs_by.map_or(u64::MAX, duration::micros);
-        self.runs_by.store(micros, Ordering::Relaxed);
+        self.runs_by.0[thread].store(micros, Ordering::Relaxed);
     }
 
-    /// By how much the scheduler is late to run at `now`.
+    /// By how much the latest scheduler is late to run at `now`.
     pub fn overdue(&self, now: Duration) -> Duration {
-        now.saturating_sub(Duration::from_micros(self.runs_by.load(Ordering::Relaxed)))
+        let first = self.runs_by.0.iter().map(|runs_by| runs_by.load(Ordering::Relaxed)).min();
+        now.saturating_sub(Duration::from_micros(first.unwrap_or(u64::MAX)))
     }
 
     /// The engine stepped at `now` on the monotonic clock.

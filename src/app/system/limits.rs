@@ -1,7 +1,10 @@
 //! The limits of this machine: open files, and file size.
 
+use std::sync::Arc;
 #[cfg(unix)]
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::exit::CommandError;
 
@@ -53,11 +56,43 @@ fn in_flight(descriptors: u64) -> Limits {
     Limits { in_flight: usize::try_from(probes).expect("at most 8,192") }
 }
 
-/// Bounds of a scheduler.
+/// Bounds of the schedulers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Probes in flight overall.
+    /// Probes in flight over all of them.
     pub in_flight: usize,
+}
+
+/// The right to have one probe in flight, until it is dropped.
+pub type FlightPermit = OwnedSemaphorePermit;
+
+/// Bounds the probes in flight over all schedulers; clones share the bound.
+#[derive(Clone, Debug)]
+pub struct FlightPermits(Arc<Semaphore>);
+
+impl FlightPermits {
+    /// As many permits as `limits` has probes in flight.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self(Arc::new(Semaphore::new(limits.in_flight)))
+    }
+
+    /// Whether there seems to be a permit; another thread may take it first.
+    #[must_use]
+    pub fn is_available(&self) -> bool {
+        self.0.available_permits() > 0
+    }
+
+    /// A permit, if there is one.
+    #[must_use]
+    pub fn try_take(&self) -> Option<FlightPermit> {
+        Arc::clone(&self.0).try_acquire_owned().ok()
+    }
+
+    /// Waits for a permit.
+    pub async fn take(&self) -> FlightPermit {
+        Arc::clone(&self.0).acquire_owned().await.expect("this semaphore is never closed")
+    }
 }
 
 #[cfg(test)]

@@ -47,7 +47,9 @@ fn property(key: &DeclaredKey) -> Value {
     property["description"] = json!(key.doc);
     let typed = |text: &str| match &key.form {
         ValueForm::Boolean => json!(text == "true"),
-        ValueForm::Whole(_) => text.parse::<u32>().map_or_else(|_| json!(text), |number| json!(number)),
+        ValueForm::Whole(_) | ValueForm::Or(_, ValueForm::Whole(_)) => {
+            text.parse::<u32>().map_or_else(|_| json!(text), |number| json!(number))
+        }
         _ => json!(text),
     };
     // The members of collections have their own defaults and examples.
@@ -62,7 +64,7 @@ fn property(key: &DeclaredKey) -> Value {
             | ValueForm::Texts(_)
             | ValueForm::Words(_)
             | ValueForm::Outlets(_)
-            | ValueForm::OrOff(ValueForm::Section(_))
+            | ValueForm::Or(_, ValueForm::Section(_))
     ) {
         if !key.default.is_empty() {
             property["default"] = typed(key.default);
@@ -128,7 +130,7 @@ fn form(written: &ValueForm) -> Value {
             let range = pattern(&format!(r"^\s*{one}\s*\.\.\s*{one}\s*$"));
             json!({ "anyOf": [range, choice(&["off"]), expression()] })
         }
-        ValueForm::OrOff(other) => json!({ "anyOf": [form(other), choice(&["off"])] }),
+        ValueForm::Or(word, other) => json!({ "anyOf": [form(other), choice(&[word])] }),
         ValueForm::Shorthand(keys) => shorthand(keys),
         ValueForm::Outlets(keys) => outlets(keys),
         ValueForm::Any => json!({}),

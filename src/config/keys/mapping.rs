@@ -56,14 +56,14 @@ impl<'r, 'a> Keys<'r, 'a> {
         self.entries.iter().find(|entry| entry.name == name).map(|entry| entry.key)
     }
 
-    /// Takes the key `name` if it says `off`.
-    pub(crate) fn take_off(&mut self, name: &'static str) -> bool {
+    /// Takes the key `name` if it says `word`.
+    pub(crate) fn take_word(&mut self, name: &'static str, word: &str) -> bool {
         let written = self.place(name).map(|id| self.reader.kind(id));
-        let is_off = matches!(written, Some(Kind::Scalar { text, .. }) if text.trim() == "off");
-        if is_off {
+        let says_it = matches!(written, Some(Kind::Scalar { text, .. }) if text.trim() == word);
+        if says_it {
             self.take(name);
         }
-        is_off
+        says_it
     }
 
     /// Whether another key stands there that is probably `name`.
@@ -78,9 +78,9 @@ impl<'r, 'a> Keys<'r, 'a> {
     /// The key `name`, parsed by `parse`.
     pub(crate) fn value<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let id = self.take(name)?;
-        let can_be_off = matches!(self.declared(name).form, ValueForm::OrOff(_));
-        let or_off = |message: String| if can_be_off { format!("{message}; or write off") } else { message };
-        self.reader.parsed(id, |text| parse(text).map_err(or_off))
+        let word = if let ValueForm::Or(word, _) = self.declared(name).form { Some(word) } else { None };
+        let or_word = |message: String| word.map_or(message.clone(), |word| format!("{message}; or write {word}"));
+        self.reader.parsed(id, |text| parse(text).map_err(or_word))
     }
 
     /// The key `name`, parsed by `parse`; what expressions put into it joins `secrets`.
@@ -153,10 +153,10 @@ impl<'r, 'a> Keys<'r, 'a> {
         made
     }
 
-    /// The declared form of `name`, where it is not `off`.
+    /// The declared form of `name`, where it is not a word such as `off`.
     pub(crate) fn form(&self, name: &'static str) -> &'static ValueForm {
         match &self.declared(name).form {
-            ValueForm::OrOff(form) => form,
+            ValueForm::Or(_, form) => form,
             form => form,
         }
     }

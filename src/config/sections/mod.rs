@@ -1,4 +1,4 @@
-//! The sections of sites.yaml; `dns` and `storage` are read here.
+//! The sections of sites.yaml; `dns`, `network` and `storage` are read here.
 
 pub(crate) mod alerting;
 pub(crate) mod dashboard;
@@ -17,6 +17,7 @@ pub(crate) mod url;
 pub(crate) mod web;
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,6 +47,12 @@ pub(super) fn resolver(keys: &mut Keys<'_, '_>) -> Resolver {
         reader.fault_at(id, format!("write 1 to {most} name servers, or auto"));
     }
     Resolver::Servers(items.iter().filter_map(|&item| reader.parsed(item, name_server)).collect())
+}
+
+/// The `threads` under `network`; none: by the number of cores.
+pub(super) fn network_threads(keys: &mut Keys<'_, '_>) -> Option<NonZero<usize>> {
+    let threads = if keys.take_word("threads", "auto") { None } else { keys.whole("threads") };
+    threads.and_then(|threads| NonZero::new(usize::try_from(threads).ok()?))
 }
 
 fn name_server(text: &str) -> Result<SocketAddr, String> {

@@ -72,7 +72,7 @@ impl AlertSettings {
         self.read_rule(keys);
         self.latency.read(keys);
         self.slo.read(keys);
-        if keys.take_off("remind") {
+        if keys.take_word("remind", "off") {
             self.remind = None;
         } else {
             set(&mut self.remind, keys.duration("remind").map(Some));
@@ -86,12 +86,12 @@ impl AlertSettings {
         set(&mut rule.threshold, keys.value("threshold", value::percentage));
         set(&mut rule.window, keys.duration("window"));
         set(&mut rule.min_samples, keys.whole("min_samples"));
-        if keys.take_off("recover") {
+        if keys.take_word("recover", "off") {
             rule.recover = None;
         } else {
             set(&mut rule.recover, keys.value("recover", value::percentage).map(Some));
         }
-        if keys.take_off("failures") {
+        if keys.take_word("failures", "off") {
             rule.failures = None;
         } else {
             set(&mut rule.failures, keys.whole("failures").map(NonZeroU32::new));
@@ -113,7 +113,7 @@ fn least_samples(percentile: Percentile) -> u32 {
 impl LatencySettings {
     fn read(&mut self, keys: &mut Keys<'_, '_>) {
         let reader = keys.reader();
-        if keys.take_off("latency") {
+        if keys.take_word("latency", "off") {
             self.limit = None;
             return;
         }
@@ -147,7 +147,7 @@ impl LatencySettings {
 impl SloSettings {
     fn read(&mut self, keys: &mut Keys<'_, '_>) {
         let reader = keys.reader();
-        if keys.take_off("slo") {
+        if keys.take_word("slo", "off") {
             self.target = None;
             return;
         }

@@ -30,12 +30,18 @@ const IN_FLIGHT_MAX: usize = 128;
 /// Of these, for names without an answer last time.
 const SILENT_MAX: usize = 32;
 
-/// Resolves the names of all probes.
+/// Resolves the names of all probes of one runtime.
 pub(crate) struct NameResolver {
+    choice: Resolver,
     /// None: getaddrinfo.
     servers: Option<NameServers>,
     cache: NameCache,
     clock: fn() -> Instant,
+    slots: Arc<LookupSlots>,
+}
+
+/// Bounds the lookups of all runtimes.
+struct LookupSlots {
     in_flight: Arc<Semaphore>,
     silent: Semaphore,
     /// Lookups that had an answer, of whatever kind. It only grows, so any ordering will do.
@@ -54,20 +60,27 @@ struct Question<'a> {
 
 impl NameResolver {
     pub(crate) fn new(choice: &Resolver, clock: fn() -> Instant) -> Self {
+        let slots = LookupSlots {
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+            silent: Semaphore::new(SILENT_MAX),
+            answered: AtomicU64::new(0),
+        };
+        Self::with(choice, clock, Arc::new(slots))
+    }
+
+    /// A resolver for another runtime, with the same bounds over both.
+    pub(crate) fn sibling(&self) -> Self {
+        Self::with(&self.choice, self.clock, Arc::clone(&self.slots))
+    }
+
+    fn with(choice: &Resolver, clock: fn() -> Instant, slots: Arc<LookupSlots>) -> Self {
         let servers = match choice {
             Resolver::Auto if cfg!(unix) => Some(NameServers::new(&[])),
             Resolver::Servers(servers) => Some(NameServers::new(servers)),
             // Without a resolv.conf only the system knows its name servers.
             Resolver::Auto | Resolver::System => None,
         };
-        Self {
-            servers,
-            cache: NameCache::default(),
-            clock,
-            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
-            silent: Semaphore::new(SILENT_MAX),
-            answered: AtomicU64::new(0),
-        }
+        Self { choice: choice.clone(), servers, cache: NameCache::default(), clock, slots }
     }
 
     /// The addresses of `host`, at least one. Enters the phase only for a lookup. `is_own` if it is the site's host.
@@ -124,12 +137,12 @@ impl NameResolver {
         };
         let never_closed = "these semaphores are never closed";
         let _silent = if is_silent {
-            Some(self.silent.acquire().await.expect(never_closed))
+            Some(self.slots.silent.acquire().await.expect(never_closed))
         } else {
             watch.wait_for(Waiting::Lookup((self.clock)(), self.answered()));
             None
         };
-        let permit = Arc::clone(&self.in_flight).acquire_owned().await.expect(never_closed);
+        let permit = Arc::clone(&self.slots.in_flight).acquire_owned().await.expect(never_closed);
         if !is_silent {
             watch.enter(Phase::Resolve);
         }
@@ -144,7 +157,7 @@ impl NameResolver {
         };
         let is_silent = found.as_ref().is_err_and(|failure| failure.cause == Cause::DnsTimeout);
         self.cache.set_silent(key, is_silent);
-        self.answered.fetch_add(u64::from(!is_silent), Ordering::Relaxed);
+        self.slots.answered.fetch_add(u64::from(!is_silent), Ordering::Relaxed);
         let found = found.map(|found| (Arc::<[IpAddr]>::from(alternate(&found.addresses)), found.ttl));
         self.cache.complete(key, &found.as_ref().map(|(addresses, _)| Arc::clone(addresses)).map_err(Clone::clone));
         let (addresses, ttl) = found?;
@@ -170,7 +183,7 @@ impl NameResolver {
 
     /// Lookups that had an answer so far.
     pub(crate) fn answered(&self) -> u64 {
-        self.answered.load(Ordering::Relaxed)
+        self.slots.answered.load(Ordering::Relaxed)
     }
 
     /// The failure of a lookup without an answer in time: `timeout`, or that no name server listens.

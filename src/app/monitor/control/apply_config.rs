@@ -1,18 +1,16 @@
 //! Applies a change of configuration in the control loop, between two steps.
 //!
-//! The order matters: readers must exist before a new site produces samples, the scheduler changes all sites at once, and
+//! The order matters: readers must exist before a new site produces samples, each scheduler changes its sites at once, and
 //! the engine follows before the next text is taken.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use crate::alert::kept::incident::Incident;
 use crate::alert::network::Mask;
 use crate::alert::{Alert, Rule};
 use crate::app::reload::reconcile::{ConfigChange, NewSite};
-use crate::app::scheduler::{Order, RemovedSite, UpdateSites};
+use crate::app::scheduler::RemovedSite;
 use crate::app::storage::request::ReaderChange;
 use crate::app::storage::restore::track;
 use crate::config::ConfiguredSite;
@@ -22,15 +20,11 @@ use crate::ring::{Producer, Ring};
 use super::Control;
 
 impl Control {
-    /// Applies `change`. Changes nothing if the scheduler has ended.
+    /// Applies `change`. Changes nothing if the schedulers have ended.
     pub(super) async fn apply_config(&mut self, mut change: ConfigChange) {
         self.watch(&mut change.new);
-        let (done, revised) = oneshot::channel();
         let site_updates = std::mem::take(&mut change.site_updates);
-        if self.scheduler.orders.send(Order::Revise(UpdateSites { sites: site_updates, done })).await.is_err() {
-            return;
-        }
-        let Ok(revised) = revised.await else { return };
+        let Some(revised) = self.scheduler.orders.update(site_updates).await else { return };
         self.follow(&revised.moved, &revised.left);
         let now = self.clock.now();
         let ended = self.ended(&change, now);

@@ -1,6 +1,6 @@
 //! Follows the system's clock when it is set, between two steps.
 //!
-//! The scheduler goes first, since it makes the samples; the engine and its readers follow before the next step, so that
+//! The schedulers go first, since they make the samples; the engine and its readers follow before the next step, so that
 //! no reader sees samples of both times. Times noted since the clock was last anchored are adjusted: the start of an open
 //! incident, the end of a pause.
 
@@ -10,10 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use tokio::sync::oneshot;
 
 use crate::app::clock::{Clock, ClockSet, Looks};
-use crate::app::scheduler::{Order, SetClock};
 use crate::engine::Leap;
 use crate::model::time::duration;
 use crate::model::{SiteSlot, Timestamp};
@@ -53,17 +51,13 @@ impl Control {
     /// Follows the system's clock if it was set, and notifies the user.
     pub(super) async fn follow_clock(&mut self) {
         if self.clock.has_slept() {
-            // The scheduler counts what was due meanwhile; by itself it wakes only for the next check. It may have ended.
-            let _ended = self.scheduler.orders.send(Order::Wake).await;
+            // The schedulers count what was due meanwhile; by themselves they wake only for the next check.
+            self.scheduler.orders.wake().await;
         }
         let Some(set) = self.clock.look() else { return };
         let (since, before) = (self.clock.anchored(), self.clock.now());
-        let (done, moved) = oneshot::channel();
-        // After the scheduler has ended, the last records keep the old clock.
-        if self.scheduler.orders.send(Order::Set(SetClock { set, done })).await.is_err() {
-            return;
-        }
-        let Ok(moved) = moved.await else { return };
+        // After the schedulers have ended, the last records keep the old clock.
+        let Some(moved) = self.scheduler.orders.set_clock(set).await else { return };
         self.follow(&moved, &[]);
         let now = self.clock.now();
         let (by, is_back) = match set {

@@ -27,7 +27,6 @@ use crate::app::headless::Headless;
 use crate::app::log::events;
 use crate::app::orders::client::login_name;
 use crate::app::reload::reconcile::ConfigChange;
-use crate::app::scheduler::Order;
 use crate::app::status::own_incidents::OwnIncidents;
 use crate::app::storage::archive_views::ViewRows;
 use crate::app::system::systemd::Service;
@@ -176,7 +175,7 @@ impl Control {
             }
             return;
         }
-        if self.scheduler.orders.try_send(Order::Site(command)).is_err() {
+        if !self.scheduler.orders.command(command) {
             // A command that the scheduler cannot take has no effect, and the screen shows that.
             return;
         }

@@ -3,10 +3,12 @@
 pub(crate) mod clock_set;
 mod health;
 mod incidents;
+mod network;
 mod orders;
 mod own_network;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -102,6 +104,8 @@ struct TestMonitor {
     delivered: Vec<(Duration, IpAddr)>,
     /// When after [`START`] the machine wakes up from a suspend, and how long that was.
     suspend: Option<(Duration, Duration)>,
+    /// The number of schedulers.
+    threads: NonZero<usize>,
 }
 
 fn every_event() -> Style {
@@ -132,19 +136,26 @@ impl TestMonitor {
             wall: None,
             delivered: Vec::new(),
             suspend: None,
+            threads: NonZero::new(3).unwrap(),
         }
     }
 
     fn parts(&self, clock: &Clock, store: Option<OpenStore>) -> MonitorOptions<Scripted> {
+        let prober = Arc::new(Scripted { clock: clock.clone(), scripts: self.scripts.clone() });
+        MonitorOptions { store, ..self.parts_of(clock, prober) }
+    }
+
+    fn parts_of<P>(&self, clock: &Clock, prober: Arc<P>) -> MonitorOptions<P> {
         MonitorOptions {
             config: self.config.clone(),
-            prober: Arc::new(Scripted { clock: clock.clone(), scripts: self.scripts.clone() }),
+            prober,
             clock: clock.clone(),
             zone: TimeZone::UTC,
-            store,
+            store: None,
             has_network: || false,
             wall: self.wall.map(|off| clock_set::wall(clock, off)),
             limits: Limits { in_flight: 100 },
+            threads: self.threads,
             notices: Vec::new(),
             store_status: watch::Sender::new(StoreStatus::default()),
             wants_checks: true,

@@ -1,6 +1,6 @@
 //! The keys under `alerting`, and those of them that a site's `alert` may override.
 
-use super::ValueForm::OrOff;
+use super::ValueForm::Or;
 use super::{DAY, DeclaredKey, HOUR, MINUTE, ValueForm, key, millis, outlet, seconds};
 
 /// What a site's `alert` and `alerting` share.
@@ -9,14 +9,19 @@ const SHARED: [DeclaredKey; 9] = [
     key("window", seconds(1, HOUR), "... over this time").or("2m").such_as("5m"),
     key("min_samples", ValueForm::Whole(1..=1_000_000), "evaluate only with at least this many checks in the window")
         .or("1"),
-    key("recover", OrOff(&ValueForm::Percentage), "up again only at or above this; default: above the threshold")
+    key("recover", Or("off", &ValueForm::Percentage), "up again only at or above this; default: above the threshold")
         .such_as("98%"),
-    key("failures", OrOff(&ValueForm::Whole(1..=1_000)), "also down after so many failed checks in a row").such_as("5"),
-    key("latency", OrOff(&LATENCY_FORM), "warn when a percentile of the response time is above a limit")
+    key("failures", Or("off", &ValueForm::Whole(1..=1_000)), "also down after so many failed checks in a row")
+        .such_as("5"),
+    key("latency", Or("off", &LATENCY_FORM), "warn when a percentile of the response time is above a limit")
         .such_as("{ p95: 800ms, window: 10m }"),
-    key("slo", OrOff(&SLO_FORM), "warn when the error budget of this objective is spent too fast").such_as("99.9%"),
-    key("remind", OrOff(&seconds(MINUTE, DAY)), "remind of an open incident; then after twice as long, up to a day")
-        .such_as("1h"),
+    key("slo", Or("off", &SLO_FORM), "warn when the error budget of this objective is spent too fast").such_as("99.9%"),
+    key(
+        "remind",
+        Or("off", &seconds(MINUTE, DAY)),
+        "remind of an open incident; then after twice as long, up to a day",
+    )
+    .such_as("1h"),
     key("tell", ValueForm::Names(OUTLETS_MAX), "the outlets under `alerting.notify` that hear of it; default: all")
         .such_as("all"),
 ];

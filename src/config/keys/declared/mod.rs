@@ -78,8 +78,8 @@ pub(crate) enum ValueForm {
     Proxy(&'static [&'static str]),
     /// Two durations between these seconds, `5m..1h`, or `off`.
     Calm([u64; 2]),
-    /// This, or `off`.
-    OrOff(&'static Self),
+    /// This word, or that.
+    Or(&'static str, &'static Self),
     /// A mapping with these keys, or the value of the first of them alone.
     Shorthand(&'static [DeclaredKey]),
     /// A mapping from names to mappings with these keys.
@@ -103,7 +103,7 @@ impl ValueForm {
             | Self::List(keys, _)
             | Self::Shorthand(keys)
             | Self::Outlets(keys) => keys,
-            Self::OrOff(form) => form.keys(),
+            Self::Or(_, form) => form.keys(),
             _ => &[],
         }
     }
@@ -179,6 +179,7 @@ pub(crate) static FILE: &[DeclaredKey] = &[
     ),
     key("storage", ValueForm::Section(STORAGE), "where checks and alerts are stored, and for how long"),
     key("dns", ValueForm::Section(DNS), "how host names are resolved"),
+    key("network", ValueForm::Section(NETWORK), "the threads that check"),
     key("export", ValueForm::Section(EXPORT), "where every stored check is also sent"),
     key("listen", ValueForm::Section(listen::LISTEN), "where metrics, the status page and the API are served by HTTP"),
     key("page", ValueForm::Section(page::PAGE), "how the status page and `webmon report` look"),
@@ -233,6 +234,14 @@ static DNS: &[DeclaredKey] = &[key(
     "system: use getaddrinfo; or a list of name servers: [1.1.1.1]",
 )
 .or("auto")];
+
+static NETWORK: &[DeclaredKey] = &[key(
+    "threads",
+    ValueForm::Or("auto", &ValueForm::Whole(1..=64)),
+    "auto: one for every two cores; each checks its own share of the sites",
+)
+.or("auto")
+.such_as("2")];
 
 static EXPORT: &[DeclaredKey] = &[key("influx", ValueForm::Section(INFLUX), "an InfluxDB or VictoriaMetrics server")];
 

@@ -25,7 +25,7 @@ fn each(place: &str, keys: &'static [DeclaredKey], test: &mut dyn FnMut(&str, &'
             _ if key.required => {}
             ValueForm::Sites(_) => {}
             // The keys of a rule need its limit or its target beside them.
-            ValueForm::OrOff(form) if !form.keys().is_empty() => {
+            ValueForm::Or(_, form) if !form.keys().is_empty() => {
                 test(place, key);
                 for inner in form.keys() {
                     let beside = match inner.name {
@@ -88,7 +88,7 @@ fn declared_limits_hold_at_their_ends() {
     let mut tried = 0;
     let mut test = |place: &str, key: &'static DeclaredKey| {
         let written = |value: String| format!("{}: {value}", key.name);
-        let form = if let ValueForm::OrOff(form) = key.form { form } else { &key.form };
+        let form = if let ValueForm::Or(_, form) = key.form { form } else { &key.form };
         let ends = match form {
             ValueForm::Duration(range) => {
                 let text = |ms: u128| format!("{ms}ms");
@@ -128,7 +128,7 @@ fn off_ends_what_is_inherited() {
         let config = parse(&text, "sites.yaml", std::path::Path::new("/etc"), &|_| None);
         config.unwrap_or_else(|error| panic!("{error}")).sites.remove(0)
     };
-    let off = alerting::RULE.iter().filter(|key| matches!(key.form, ValueForm::OrOff(_)));
+    let off = alerting::RULE.iter().filter(|key| matches!(key.form, ValueForm::Or("off", _)));
     let off: Vec<String> = off.map(|key| format!("{}: off", key.name)).collect();
     assert_eq!(off.len(), 5);
     let (on, off) = (site(""), site(&off.join(", ")));
