@@ -91,13 +91,14 @@ const fn up(outcome: Outcome) -> Option<u8> {
     }
 }
 
-/// Ten times the version: 10, 11, 20.
+/// Ten times the version: 10, 11, 20, 30.
 const fn protocol(http: Http) -> Option<u8> {
     match http {
         Http::None => None,
         Http::V10 => Some(10),
         Http::V11 => Some(11),
         Http::V2 => Some(20),
+        Http::V3 => Some(30),
     }
 }
 

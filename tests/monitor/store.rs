@@ -234,7 +234,7 @@ fn a_newer_store_is_refused_with_both_versions_and_stays_as_it_is() {
     drop(database);
     let before = fs::read(&path).unwrap();
     for refused in [message(open(&path)), message(Archive::open(&path))] {
-        assert!(refused.contains("format 9") && refused.contains("up to 4"), "{refused}");
+        assert!(refused.contains("format 9") && refused.contains("up to 5"), "{refused}");
     }
     assert_eq!(fs::read(&path).unwrap(), before);
 }
@@ -261,7 +261,7 @@ fn a_newer_store_that_was_left_unclean_is_refused_and_stays_as_it_is() {
     let before = fs::read(&killed).unwrap();
     assert!(matches!(builder().open_read_only(&killed), Err(redb::DatabaseError::RepairAborted)), "it is unclean");
     for refused in [message(open(&killed)), message(Archive::open(&killed))] {
-        assert!(refused.contains("format 9") && refused.contains("up to 4"), "{refused}");
+        assert!(refused.contains("format 9") && refused.contains("up to 5"), "{refused}");
     }
     assert!(fs::read(&killed).unwrap() == before, "it was changed");
 }

@@ -1,13 +1,13 @@
 //! One check of one site: fixed size, `Copy`, five words when packed.
 //!
 //! ```text
-//! word 0   at 52 | cause 6 | http 2 | flags 4          word 3   bytes 32 | transfer 32
-//! word 1   connect 32 | resolve 32                      word 4   late 24 | status 10 | redirects 5 | skipped 25
-//! word 2   processing 32 | tls 32
+//! word 0   at 52 | cause 6 | http, low bits 2 | flags 4     word 3   bytes 32 | transfer 32
+//! word 1   connect 32 | resolve 32                           word 4   late 24 | status 10 | redirects 5
+//! word 2   processing 32 | tls 32                                     | http, high bit 1 | skipped 24
 //! ```
 //!
 //! Invariants: packing is lossless for every value that the constructors allow; fields narrower than their type saturate
-//! (`late` at 16.7 s, `redirects` at 31, `skipped` at 33 million). `at` is the instant at which the outcome was known, strictly
+//! (`late` at 16.7 s, `redirects` at 31, `skipped` at 16.7 million). `at` is the instant at which the outcome was known, strictly
 //! increasing within a site; the probe started at `at − total`.
 
 use std::num::NonZeroU16;
@@ -48,10 +48,15 @@ pub enum Http {
     V11 = 2,
     /// HTTP/2.
     V2 = 3,
+    /// HTTP/3.
+    V3 = 4,
 }
 
 impl Http {
-    /// `1.0`, `1.1`, `2`; `None` without an answer.
+    /// Every protocol, by its code.
+    pub const ALL: [Self; 5] = [Self::None, Self::V10, Self::V11, Self::V2, Self::V3];
+
+    /// `1.0`, `1.1`, `2`, `3`; `None` without an answer.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         match self {
@@ -59,17 +64,26 @@ impl Http {
             Self::V10 => Some("1.0"),
             Self::V11 => Some("1.1"),
             Self::V2 => Some("2"),
+            Self::V3 => Some("3"),
         }
     }
 
-    /// The protocol of the low two bits.
+    /// The number of the protocol; three bits.
     #[must_use]
-    pub const fn from_bits(bits: u8) -> Self {
-        match bits & 3 {
-            0 => Self::None,
-            1 => Self::V10,
-            2 => Self::V11,
-            _ => Self::V2,
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The protocol of this number, if there is one.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::None),
+            1 => Some(Self::V10),
+            2 => Some(Self::V11),
+            3 => Some(Self::V2),
+            4 => Some(Self::V3),
+            _ => None,
         }
     }
 }
@@ -147,13 +161,16 @@ pub struct Sample {
     pub redirects: u8,
     /// Start minus due time, at most 16.7 s.
     pub late: Micros,
-    /// Due checks since the site's previous sample that were never started, at most 2^25 − 1.
+    /// Due checks since the site's previous sample that were never started, at most 2^24 − 1.
     pub skipped: u32,
 }
 
 const LATE_MAX: u32 = (1 << 24) - 1;
 const REDIRECTS_MAX: u8 = 31;
-const SKIPPED_MAX: u32 = (1 << 25) - 1;
+const SKIPPED_MAX: u32 = (1 << 24) - 1;
+
+/// Where the high bit of `http` is in word 4.
+const HTTP_HIGH: u32 = 24;
 
 impl Sample {
     /// Words of a packed sample.
@@ -207,7 +224,7 @@ impl Sample {
         [
             self.at.as_micros() << 12
                 | u64::from(self.cause.code()) << 6
-                | u64::from(self.http as u8) << 4
+                | u64::from(self.http.code() & 3) << 4
                 | u64::from(self.flags.bits()),
             pair(connect, resolve),
             pair(processing, tls),
@@ -215,11 +232,12 @@ impl Sample {
             u64::from(self.late.get().min(LATE_MAX)) << 40
                 | u64::from(status) << 30
                 | u64::from(self.redirects.min(REDIRECTS_MAX)) << 25
+                | u64::from(self.http.code() >> 2) << HTTP_HIGH
                 | u64::from(self.skipped.min(SKIPPED_MAX)),
         ]
     }
 
-    /// The sample of five words; `None` if the cause or the status does not exist.
+    /// The sample of five words; `None` if the cause, the protocol or the status does not exist.
     #[inline]
     #[must_use]
     pub fn from_words(words: [u64; Self::WORDS]) -> Option<Self> {
@@ -234,7 +252,7 @@ impl Sample {
                 0 => None,
                 code => Some(Status::new(code)?),
             },
-            http: Http::from_bits(low_u8(words[0] >> 4)),
+            http: Http::from_code(low_u8(words[0] >> 4) & 3 | (low_u8(words[4] >> HTTP_HIGH) & 1) << 2)?,
             flags: Flags::from_bits(low_u8(words[0])),
             bytes,
             redirects: low_u8(words[4] >> 25) & REDIRECTS_MAX,
@@ -281,7 +299,7 @@ impl Packed {
         self.0
     }
 
-    /// Unpacks the sample; `None` if the cause or the status does not exist.
+    /// Unpacks the sample; `None` if the cause, the protocol or the status does not exist.
     #[inline]
     #[must_use]
     pub fn sample(&self) -> Option<Sample> {
@@ -397,12 +415,12 @@ mod tests {
     prop_compose! {
         fn samples()(
             at in 0..=Timestamp::MAX.as_micros(), raw in any::<[u32; 5]>(), cause in 0..Cause::ALL.len(),
-            status in prop::option::of(100u16..=999), http in 0u8..4, flags in 0u8..16, bytes: u32,
+            status in prop::option::of(100u16..=999), http in prop::sample::select(&Http::ALL[..]), flags in 0u8..16, bytes: u32,
             redirects in 0u8..=31, late in 0..=LATE_MAX, skipped in 0..=SKIPPED_MAX,
         ) -> Sample {
             Sample {
                 at: Timestamp::from_micros(at), phases: Phases::from_raw(raw), cause: Cause::ALL[cause],
-                status: status.and_then(Status::new), http: Http::from_bits(http), flags: Flags::from_bits(flags),
+                status: status.and_then(Status::new), http, flags: Flags::from_bits(flags),
                 bytes, redirects, late: Micros::new(late), skipped,
             }
         }
@@ -452,6 +470,14 @@ mod tests {
             skipped: u32::MAX,
         };
         assert_eq!(Sample::from_words(sample.to_words()), Some(sample.saturated()));
+    }
+
+    #[test]
+    fn every_protocol_has_its_number_and_no_other_number_has_one() {
+        for code in 0..=u8::MAX {
+            assert_eq!(Http::from_code(code), Http::ALL.get(usize::from(code)).copied());
+            assert!(Http::from_code(code).is_none_or(|http| http.code() == code));
+        }
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! A block: consecutive samples of one site, sealed. `docs/store-format.md` has the layout.
 //!
 //! ```text
-//! version 1 | count | base | base − low | peak − base | columns | CRC-32C
+//! version 2 | count | base | base − low | peak − base | columns | CRC-32C
 //! ```
 //!
 //! *Base* is the first time, *low* the smallest time in the block, *peak* the largest in it and in all earlier blocks
 //! of the site. Times grow within a site unless a clock was set back; peaks never fall, so a search by time can bisect
-//! the blocks and still be exact.
+//! the blocks and still be exact. Version 1, which is still read, knows no HTTP/3: its columns mean the same.
 //!
 //! Invariants: samples are in order of seq, without a gap.
 //! Bounds: a block is closed at [`FULL`] bytes, so that with its key it fills one page of 4 KiB.
+
+use std::ops::RangeInclusive;
 
 use crate::model::{Sample, Timestamp};
 
@@ -17,8 +19,11 @@ use super::columns::{Encoder, SAMPLE_MAX};
 use super::decoder;
 use super::frame::{self, Cursor, Damage, FrameKey, put};
 
-/// Of the frame of a block.
-pub const VERSION: u8 = 1;
+/// The versions that are read; the last one is written.
+pub const VERSIONS: RangeInclusive<u8> = 1..=VERSION;
+
+/// The first version with HTTP/3.
+const VERSION: u8 = 2;
 
 /// A block of this many bytes takes no more samples.
 const FULL: usize = 4_010;
@@ -85,7 +90,7 @@ pub fn encode(
 
 /// The head of the block at `key`, its checksum verified.
 pub fn head(key: FrameKey, block: &[u8]) -> Result<BlockSummary, Damage> {
-    take_head(&mut frame::unseal(block, VERSION, key)?).map(|(head, _)| head)
+    take_head(&mut frame::unseal_any(block, VERSIONS, key)?.1).map(|(head, _)| head)
 }
 
 /// Appends the samples of the block at `key` to `out` and returns its head.
@@ -93,7 +98,7 @@ pub fn head(key: FrameKey, block: &[u8]) -> Result<BlockSummary, Damage> {
 /// # Errors
 /// The bytes are damaged; `out` is unchanged.
 pub fn decode(key: FrameKey, block: &[u8], out: &mut Vec<Sample>) -> Result<BlockSummary, Damage> {
-    let mut cursor = frame::unseal(block, VERSION, key)?;
+    let (_, mut cursor) = frame::unseal_any(block, VERSIONS, key)?;
     let (head, base) = take_head(&mut cursor)?;
     decoder::decode(cursor.0, head.count, base, out)?;
     Ok(head)
@@ -114,6 +119,9 @@ fn take_head(cursor: &mut Cursor<'_>) -> Result<(BlockSummary, Timestamp), Damag
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Http;
+    use crate::store::codec::frame::CHECKSUM;
+    use crate::store::codec::sealed;
     use crate::store::tests::samples::{Noise, day, samples};
     use proptest::prelude::*;
 
@@ -133,6 +141,18 @@ mod tests {
     }
 
     proptest! {
+        /// Before HTTP/3 the encoder wrote the same columns.
+        #[test]
+        fn blocks_of_version_1_are_still_read(mut samples in prop::collection::vec(samples(), 1..40)) {
+            samples.iter_mut().filter(|sample| sample.http == Http::V3).for_each(|sample| sample.http = Http::V2);
+            let mut back = Vec::new();
+            for (head, block) in blocks(&samples) {
+                let before = sealed(1, &block[1..block.len() - CHECKSUM], KEY);
+                prop_assert_eq!(decode(KEY, &before, &mut back), Ok(head));
+            }
+            prop_assert_eq!(back, samples);
+        }
+
         #[test]
         fn any_samples_read_back_from_blocks_that_fit_a_page(samples in prop::collection::vec(samples(), 1..400)) {
             let mut back = Vec::new();
@@ -157,15 +177,31 @@ mod tests {
 
         /// Also with a checksum that fits: only the bounds of each number are left to hold.
         #[test]
-        fn any_sealed_bytes_decode_or_are_refused(bytes: Vec<u8>) {
+        fn any_sealed_bytes_decode_or_are_refused(bytes: Vec<u8>, version in VERSIONS) {
             let mut frame = Vec::new();
-            frame::begin(&mut frame, VERSION);
+            frame::begin(&mut frame, version);
             frame.extend_from_slice(&bytes);
             frame::seal(&mut frame, KEY);
             let mut out = Vec::new();
             prop_assert!(decode(KEY, &frame, &mut out).is_ok() || out.is_empty());
             prop_assert!(out.capacity() <= bytes.len());
         }
+    }
+
+    /// Written by the last build that wrote version 1.
+    #[test]
+    fn a_block_in_the_file_of_an_earlier_build_is_read() {
+        let stored = "0103f899ede3e69898030082dac409c8f985c00101c8f987c00101c8f983c001010001ffffff0f018080800801152c012c01\
+                      2c01010807000001f05500000180bb000002e02801000001b0040204b0ea010000df9009e0eacd09003d99062c";
+        let hex = |index: usize| u8::from_str_radix(&stored[index..index + 2], 16).unwrap();
+        let bytes: Vec<u8> = (0..stored.len()).step_by(2).map(hex).collect();
+        let (mut samples, key) = (Vec::new(), (7, 1_000_000));
+        assert_eq!(decode(key, &bytes, &mut samples).map(|head| head.count), Ok(3));
+        let read: Vec<_> = samples.iter().map(|sample| (sample.http, sample.redirects, sample.skipped)).collect();
+        assert_eq!(read, [(Http::V11, 3, 0), (Http::V2, 3, (1 << 25) - 1), (Http::V10, 3, 1 << 24)]);
+        let mut now = Vec::new();
+        encode(key, &samples, Timestamp::ZERO, &mut Encoder::default(), &mut now);
+        assert_eq!(sealed(1, &now[1..now.len() - CHECKSUM], key), bytes, "only the version is another one");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Each field is a column of small integers, in an order in which each can be read with those before it:
 //!
 //! ```text
-//! verdicts   runs of (status 10 | phases present 5 | http 2 | flags 4 | cause 6 | redirects 8, how many)
+//! verdicts   runs of (status 10 | phases present 5 | http, low bits 2 | flags 4 | cause 6 | redirects 8 | http, high bit 1,
+//!            how many); columns of blocks of version 1, and of journal entries, have no high bit
 //! skips      runs of (skipped, how many)
 //! late       µs
 //! phases     resolve … transfer, only where present: µs as the difference to a running mean of those before
@@ -27,10 +28,10 @@ use super::stream_vbyte::{Column, NUMBER_MAX};
 pub const SAMPLE_MIN: usize = 3;
 
 /// A sample takes at most this many bytes, its own runs included.
-pub const SAMPLE_MAX: usize = (5 + 3) + (5 + 3) + 6 * NUMBER_MAX + 5 + 10;
+pub const SAMPLE_MAX: usize = (6 + 3) + (5 + 3) + 6 * NUMBER_MAX + 5 + 10;
 
 /// The last runs of both columns, at their largest.
-const RUNS_OPEN_MAX: usize = 16;
+const RUNS_OPEN_MAX: usize = (6 + 3) + (5 + 3);
 
 /// Samples in one set of columns, so that a run length has at most three bytes.
 pub const SAMPLES_MAX: usize = 1 << 16;
@@ -236,10 +237,11 @@ const PRESENT_SHIFT: u32 = 10;
 fn verdict(sample: &Sample) -> u64 {
     u64::from(sample.status.map_or(0, Status::get))
         | present(sample) << PRESENT_SHIFT
-        | u64::from(sample.http as u8) << 15
+        | u64::from(sample.http.code() & 3) << 15
         | u64::from(sample.flags.bits()) << 17
         | u64::from(sample.cause.code()) << 21
         | u64::from(sample.redirects) << 27
+        | u64::from(sample.http.code() >> 2) << 35
 }
 
 #[cfg(test)]
@@ -257,7 +259,7 @@ mod tests {
         assert_eq!(encoder.count(), samples.len());
         let bound = encoder.size();
         encoder.finish(&mut out);
-        assert!(out.len() <= bound && bound <= samples.len() * SAMPLE_MAX + 16, "{} {bound}", out.len());
+        assert!(out.len() <= bound && bound <= samples.len() * SAMPLE_MAX + RUNS_OPEN_MAX, "{} {bound}", out.len());
         out
     }
 

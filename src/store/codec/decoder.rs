@@ -248,6 +248,9 @@ const fn took_place(verdict: u64, phase: usize) -> bool {
 
 /// A sample of this verdict in which every number is zero and every phase absent.
 fn from_verdict(verdict: u64) -> Option<Sample> {
+    if verdict >> 36 > 0 {
+        return None;
+    }
     let [low, ..] = verdict.to_le_bytes().map(u64::from);
     let byte = |shift: u32, mask: u64| u8::try_from(verdict >> shift & mask).expect("the mask has at most eight bits");
     let status = u16::try_from(low | verdict & 0x300).expect("ten bits");
@@ -259,10 +262,10 @@ fn from_verdict(verdict: u64) -> Option<Sample> {
             0 => None,
             code => Some(Status::new(code)?),
         },
-        http: Http::from_bits(byte(15, 3)),
+        http: Http::from_code(byte(15, 3) | byte(35, 1) << 2)?,
         flags: Flags::from_bits(byte(17, 15)),
         bytes: 0,
-        redirects: if verdict >> 35 == 0 { byte(27, 255) } else { return None },
+        redirects: byte(27, 255),
         late: Micros::ZERO,
         skipped: 0,
     })

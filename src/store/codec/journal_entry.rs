@@ -1,12 +1,13 @@
 //! A journal entry: the samples of one commit, of all sites, or a part of them. `docs/store-format.md` has the layout.
 //!
 //! ```text
-//! version 2 | groups of (site | first seq | count | rows) | CRC-32C
+//! version 3 | groups of (site | first seq | count | rows) | CRC-32C
+//! version 2 | the same with rows of the layout before HTTP/3 | CRC-32C
 //! version 1 | base | groups of (site | first seq | count | length | columns of that length) | CRC-32C
 //! ```
 //!
-//! A group is consecutive samples of one site, as rows (see [`super::rows`]); version 1, which is still read, has the
-//! columns of a block. A group states its length, so a reader of one site can skip the others.
+//! A group is consecutive samples of one site, as rows (see [`super::rows`]); version 1 has the columns of a block. Earlier
+//! versions are still read. A group states its length, so a reader of one site can skip the others.
 //!
 //! Invariants: within a site, entries are in order of seq.
 //! Bounds: an entry has at most [`ENTRY_MAX`] bytes, a group at most [`GROUP_MAX`] samples.
@@ -17,16 +18,19 @@ use crate::model::{Packed, Sample, SiteId, Timestamp};
 
 use super::decoder;
 use super::frame::{self, CHECKSUM, Damage, put};
-use super::rows::{self, Widths};
+use super::rows::{self, Layout, Widths};
 
 /// The versions that are read; the last one is written.
-pub const VERSIONS: RangeInclusive<u8> = COLUMNS..=ROWS;
+pub const VERSIONS: RangeInclusive<u8> = COLUMNS..=ROWS_WITH_HTTP3;
 
 /// Groups are columns of numbers.
 const COLUMNS: u8 = 1;
 
-/// Groups are rows.
+/// Groups are rows of [`Layout::BeforeHttp3`].
 const ROWS: u8 = 2;
+
+/// Groups are rows of [`Layout::Present`].
+const ROWS_WITH_HTTP3: u8 = 3;
 
 /// An entry has at most this many bytes: just under 64 KiB, for pages come in powers of two.
 const ENTRY_MAX: usize = 65_400;
@@ -61,7 +65,7 @@ impl Packer {
         let (mut seq, mut rest) = (first_seq, samples);
         while !rest.is_empty() {
             if self.samples == 0 {
-                frame::begin(&mut self.open, ROWS);
+                frame::begin(&mut self.open, ROWS_WITH_HTTP3);
             }
             let group = &rest[..rest.len().min(GROUP_MAX)];
             let widths = Widths::of(group);
@@ -94,8 +98,8 @@ impl Packer {
 /// The encoding of the samples of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// In rows.
-    Rows,
+    /// In rows of this layout.
+    Rows(Layout),
     /// In columns, with times from this one on.
     Columns(Timestamp),
 }
@@ -135,10 +139,10 @@ pub fn decode(
     out: &mut Vec<Sample>,
 ) -> Result<(), Damage> {
     match code {
-        Code::Rows => {
+        Code::Rows(layout) => {
             // The next group or the checksum follows a group.
             let end = place.end.checked_add(rows::BEHIND).ok_or(Damage::Short)?;
-            rows::take(entry.get(place.start..end).ok_or(Damage::Short)?, count, out)
+            rows::take(entry.get(place.start..end).ok_or(Damage::Short)?, count, layout, out)
         }
         Code::Columns(base) => decoder::decode(entry.get(place).ok_or(Damage::Short)?, count, base, out),
     }
@@ -150,7 +154,8 @@ pub fn groups(entry: &[u8], mut each: impl FnMut(SampleGroup)) -> Result<(), Dam
     let payload_end = entry.len() - CHECKSUM;
     let code = match version {
         COLUMNS => Code::Columns(Timestamp::from_micros(cursor.take()?)),
-        _ => Code::Rows,
+        ROWS => Code::Rows(Layout::BeforeHttp3),
+        _ => Code::Rows(Layout::Present),
     };
     while cursor.left() > 0 {
         let site = SiteId(cursor.take_as()?);
@@ -160,7 +165,7 @@ pub fn groups(entry: &[u8], mut each: impl FnMut(SampleGroup)) -> Result<(), Dam
         let count = count as usize;
         let length = match code {
             Code::Columns(_) => cursor.take_as()?,
-            Code::Rows => Widths::read(cursor.0)?.bytes(count).ok_or(Damage::Range)?,
+            Code::Rows(_) => Widths::read(cursor.0)?.bytes(count).ok_or(Damage::Range)?,
         };
         let start = payload_end - cursor.left();
         cursor.take_bytes(length)?;
@@ -173,6 +178,7 @@ pub fn groups(entry: &[u8], mut each: impl FnMut(SampleGroup)) -> Result<(), Dam
 mod tests {
     use super::super::columns::Encoder;
     use super::*;
+    use crate::model::{Http, Micros, Phase};
     use crate::store::tests::samples::{Noise, day_of, samples};
     use proptest::prelude::*;
 
@@ -225,7 +231,44 @@ mod tests {
         prop::collection::vec(group, 1..20)
     }
 
+    /// An entry of a batch as version 2 had it, in which `skipped` has a bit more and no protocol is HTTP/3.
+    fn pack_before_http3(batch: &Batch) -> Vec<u8> {
+        let (mut packer, mut done) = (Packer::default(), Vec::new());
+        for (site, seq, samples) in batch {
+            let before = |sample: &Sample| {
+                let mut halves = Sample { skipped: 0, ..*sample }.packed().halves();
+                halves[8] |= sample.skipped;
+                Packed::from_halves(halves)
+            };
+            packer.push(*site, *seq, &samples.iter().map(before).collect::<Vec<_>>(), &mut done);
+        }
+        packer.close(&mut done);
+        assert_eq!(done.len(), 1, "a small batch is one entry");
+        in_version(&done[0].bytes, ROWS)
+    }
+
+    /// The frame `entry` as one of `version`.
+    fn in_version(entry: &[u8], version: u8) -> Vec<u8> {
+        let mut frame = Vec::new();
+        frame::begin(&mut frame, version);
+        frame.extend_from_slice(&entry[1..entry.len() - CHECKSUM]);
+        frame::seal(&mut frame, frame::ANYWHERE);
+        frame
+    }
+
+    /// The samples that the versions before HTTP/3 could hold in rows.
+    fn without_http3(sample: Sample) -> Sample {
+        let http = if sample.http == Http::V3 { Http::V2 } else { sample.http };
+        Sample { http, skipped: sample.skipped & ((1 << 25) - 1), ..Sample { skipped: 0, ..sample }.saturated() }
+    }
+
     proptest! {
+        #[test]
+        fn entries_of_version_2_are_still_read(mut batch in batches()) {
+            batch.iter_mut().flat_map(|(_, _, samples)| samples).for_each(|sample| *sample = without_http3(*sample));
+            prop_assert_eq!(read(&pack_before_http3(&batch)), batch);
+        }
+
         #[test]
         fn a_batch_reads_back_whole_and_in_order(mut batch in batches()) {
             let back: Batch = pack(&batch).iter().flat_map(|entry| read(&entry.bytes)).collect();
@@ -234,7 +277,8 @@ mod tests {
         }
 
         #[test]
-        fn entries_of_version_1_are_still_read(batch in batches()) {
+        fn entries_of_version_1_are_still_read(mut batch in batches()) {
+            batch.iter_mut().flat_map(|(_, _, samples)| samples).for_each(|sample| *sample = without_http3(*sample));
             prop_assert_eq!(read(&pack_in_columns(&batch)), batch);
         }
 
@@ -256,23 +300,50 @@ mod tests {
         }
     }
 
+    /// A sample that is the `index`th of its site, with these skipped checks before it.
+    fn sample(index: u64, http: Http, skipped: u32) -> Sample {
+        let at = 1_795_255_200_075_000 + index * 10_000_001;
+        let pair = |high: u64, low: u64| high << 32 | low;
+        let (connect, tls, bytes) = (pair(11_000, 900), pair(38_000, 24_000), pair(15_000, 600));
+        let plain = Sample::from_words([at << 12, connect, tls, bytes, 300 << 40 | 200 << 30]).unwrap();
+        Sample { http, skipped, ..plain }
+    }
+
     /// Written by the last build that wrote version 1.
     #[test]
-    fn an_entry_in_the_file_of_an_earlier_build_is_read() {
+    fn an_entry_of_version_1_in_the_file_of_an_earlier_build_is_read() {
         let stored = "01f899ede3e698980307460334c8f905030003152c012c012c01010807000001f05500000180bb000002e02801000001b0040000b0ea\
                       010000df9009e2eacd0900ac02000120c8f905010001012c0101080701f0550180bb02e0280101b004b0ea01a2c9bb0999a1f217";
-        let bytes: Vec<u8> =
-            stored.as_bytes().as_chunks().0.iter().map(|[high, low]| nibble(*high) << 4 | nibble(*low)).collect();
-        let sample = |index: u64| {
-            let at = 1_795_255_200_075_000 + index * 10_000_001;
-            let pair = |high: u64, low: u64| high << 32 | low;
-            let (connect, tls, bytes) = (pair(11_000, 900), pair(38_000, 24_000), pair(15_000, 600));
-            let words = [at << 12 | 0b10_0000, connect, tls, bytes, 300 << 40 | 200 << 30];
-            Sample::from_words(words).unwrap()
+        let of_version_1 = |index| sample(index, Http::V11, 0);
+        let expected =
+            vec![(SiteId(7), 70, (0..3).map(of_version_1).collect()), (SiteId(300), 0, vec![of_version_1(1)])];
+        assert_eq!(read(&bytes(stored)), expected);
+        assert_eq!(pack_in_columns(&expected), bytes(stored));
+    }
+
+    /// Written by the last build that wrote version 2, with more skipped checks than a sample can have now.
+    #[test]
+    fn an_entry_of_version_2_in_the_file_of_an_earlier_build_is_read() {
+        let stored = "020746032080cfb4c7660c6684030000f82a0000c05d00007094000058020000983a000000000006322c0100140000010430\
+                      90373ed159ffffff0710a09fc7da5a00000007ac02000130b00751e4660c6684030000f82a0000c05d0000709400005b0200\
+                      00983a000007000007322c010001000000003a4bbcf9";
+        let moved = |sample: Sample, transfer| {
+            let phases = sample.phases.with(Phase::Transfer, Micros::new(transfer));
+            Sample { phases, redirects: 3, ..sample }
         };
-        let expected = vec![(SiteId(7), 70, (0..3).map(sample).collect()), (SiteId(300), 0, vec![sample(1)])];
-        assert_eq!(read(&bytes), expected);
-        assert_eq!(pack_in_columns(&expected), bytes);
+        let first = vec![
+            moved(sample(0, Http::V11, 0), 600),
+            moved(sample(1, Http::V2, (1 << 25) - 1), 601),
+            moved(sample(2, Http::V10, 1 << 24), 602),
+        ];
+        let expected =
+            vec![(SiteId(7), 70, first), (SiteId(300), 0, vec![moved(sample(3, Http::V2, (1 << 24) + 7), 603)])];
+        assert_eq!(read(&bytes(stored)), expected);
+        assert_eq!(pack_before_http3(&expected), bytes(stored));
+    }
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        hex.as_bytes().as_chunks().0.iter().map(|[high, low]| nibble(*high) << 4 | nibble(*low)).collect()
     }
 
     fn nibble(digit: u8) -> u8 {

@@ -11,7 +11,7 @@ pub(crate) mod stream_vbyte;
 
 use crate::model::{Sample, SiteId};
 
-pub use block::{BlockSummary, VERSION as BLOCK_VERSION, decode, encode};
+pub use block::{BlockSummary, VERSIONS as BLOCK_VERSIONS, decode, encode};
 pub use columns::Encoder;
 pub use frame::{ANYWHERE, Damage, FrameKey};
 pub use journal_entry::VERSIONS as ENTRY_VERSIONS;

@@ -9,6 +9,8 @@
 //! words, without those high bytes in which none of them differs from the first: rows are half as long, and all rows of
 //! a group have one length. Numbers are little-endian.
 //!
+//! Until HTTP/3 came, the bit of word 4 that is now the high bit of `http` was the highest of `skipped` ([`Layout`]).
+//!
 //! Invariants: lossless, also for words that are no sample; reading never panics and refuses such words.
 //! Bounds: at least [`AHEAD`] and one byte per sample, at most [`Packed::BYTES`] per sample.
 
@@ -24,6 +26,30 @@ pub const BEHIND: usize = 4;
 
 /// Halves of words in a sample.
 const HALVES: usize = 2 * Sample::WORDS;
+
+/// How the words of a sample are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// As [`Sample::to_words`] has them.
+    Present,
+    /// `skipped` has 25 bits, and the highest is where the high bit of `http` is now.
+    BeforeHttp3,
+}
+
+impl Layout {
+    /// The sample of these halves; none if they are no sample.
+    fn sample(self, mut halves: [u32; HALVES]) -> Option<Sample> {
+        const MOVED: u32 = 1 << 24;
+        let skipped = match self {
+            Self::Present => 0,
+            Self::BeforeHttp3 => halves[8] & MOVED,
+        };
+        halves[8] ^= skipped;
+        let mut sample = Packed::from_halves(halves).sample()?;
+        sample.skipped |= skipped;
+        Some(sample)
+    }
+}
 
 /// How many bytes of each half are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +126,7 @@ pub fn put(samples: &[Packed], widths: Widths, out: &mut Vec<u8>) {
 }
 
 /// Appends the `count` samples of a group to `out`; behind it are [`BEHIND`] other bytes. On damage `out` is unchanged.
-pub fn take(group: &[u8], count: usize, out: &mut Vec<Sample>) -> Result<(), Damage> {
+pub fn take(group: &[u8], count: usize, layout: Layout, out: &mut Vec<Sample>) -> Result<(), Damage> {
     let widths = Widths::read(group)?;
     if widths.bytes(count).and_then(|bytes| bytes.checked_add(BEHIND)) != Some(group.len()) {
         return Err(Damage::Range);
@@ -109,7 +135,7 @@ pub fn take(group: &[u8], count: usize, out: &mut Vec<Sample>) -> Result<(), Dam
     let mut halves = [0; HALVES];
     halves.iter_mut().zip(first).for_each(|(half, first)| *half = first);
     let (row, places, masks) = (widths.row(), widths.places(), widths.masks());
-    let first = Packed::from_halves(halves).sample().ok_or(Damage::Range)?;
+    let first = layout.sample(halves).ok_or(Damage::Range)?;
     for (half, mask) in halves.iter_mut().zip(masks) {
         *half &= !mask;
     }
@@ -120,8 +146,8 @@ pub fn take(group: &[u8], count: usize, out: &mut Vec<Sample>) -> Result<(), Dam
     for _ in 1..count {
         let bytes = &rows[..row + BEHIND];
         let number = |place: usize| bytes[place..].first_chunk().map_or(0, |number| u32::from_le_bytes(*number));
-        let packed = Packed::from_halves(std::array::from_fn(|half| halves[half] | number(places[half]) & masks[half]));
-        let Some(sample) = packed.sample() else {
+        let row_halves = std::array::from_fn(|half| halves[half] | number(places[half]) & masks[half]);
+        let Some(sample) = layout.sample(row_halves) else {
             out.truncate(start);
             return Err(Damage::Range);
         };
@@ -159,22 +185,23 @@ mod tests {
         #[test]
         fn any_samples_read_back(samples in prop::collection::vec(samples(), 1..40)) {
             let mut back = vec![samples[0]];
-            prop_assert_eq!(take(&group(&samples), samples.len(), &mut back), Ok(()));
+            prop_assert_eq!(take(&group(&samples), samples.len(), Layout::Present, &mut back), Ok(()));
             let kept: Vec<Sample> = samples.iter().map(|sample| sample.saturated()).collect();
             prop_assert_eq!(&back[1..], kept);
         }
 
         #[test]
-        fn any_bytes_are_samples_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), count in 0usize..100, widths: [bool; 5]) {
+        fn any_bytes_are_samples_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), count in 0usize..100, widths: [bool; 5], present: bool) {
             let mut bytes = bytes;
             // Widths that may be: or else nearly all is refused for them.
             if let Some(nibbles) = bytes.get_mut(Packed::BYTES..AHEAD) {
                 nibbles.iter_mut().zip(widths).for_each(|(nibble, wide)| *nibble = if wide { 0x41 } else { 0x10 });
                 nibbles[0] |= 1;
             }
+            let layout = if present { Layout::Present } else { Layout::BeforeHttp3 };
             for count in [count, bytes.len().saturating_sub(AHEAD + BEHIND) / 13 + 1] {
                 let mut out = Vec::new();
-                if take(&bytes, count, &mut out).is_err() {
+                if take(&bytes, count, layout, &mut out).is_err() {
                     prop_assert!(out.is_empty());
                 }
                 prop_assert!(out.len() <= bytes.len() && out.capacity() <= bytes.len().max(4));
@@ -195,7 +222,7 @@ mod tests {
             }
             hostile.truncate(hostile.len() - usize::try_from(noise.below(2)).unwrap());
             let mut out = Vec::new();
-            let is_refused = take(&hostile, 60, &mut out).is_err();
+            let is_refused = take(&hostile, 60, Layout::Present, &mut out).is_err();
             assert_eq!(out.len(), if is_refused { 0 } else { 60 });
             refused += u32::from(is_refused);
         }

@@ -33,13 +33,13 @@ prop_compose! {
     /// Any sample that the types allow.
     pub fn samples()(
         at in 0..=Timestamp::MAX.as_micros(), raw in any::<[u32; 5]>(), absent in 0u8..32, cause in 0..Cause::ALL.len(),
-        status in prop::option::of(100u16..=999), http in 0u8..4, flags in 0u8..16, bytes: u32,
+        status in prop::option::of(100u16..=999), http in prop::sample::select(&Http::ALL[..]), flags in 0u8..16, bytes: u32,
         redirects: u8, late: u32, skipped: u32,
     ) -> Sample {
         let raw = std::array::from_fn(|phase| if absent >> phase & 1 == 1 { u32::MAX } else { raw[phase] });
         Sample {
             at: Timestamp::from_micros(at), phases: Phases::from_raw(raw), cause: Cause::ALL[cause],
-            status: status.and_then(Status::new), http: Http::from_bits(http), flags: Flags::from_bits(flags),
+            status: status.and_then(Status::new), http, flags: Flags::from_bits(flags),
             bytes, redirects, late: Micros::new(late), skipped,
         }
     }
