@@ -735,7 +735,7 @@ mod tests {
 
         let wrong = ["https://a.example".to_owned(), "ftp://u:hunter2@x".to_owned()];
         let error = ad_hoc(&wrong, &TypedSettings::default()).unwrap_err().to_string();
-        assert_eq!(error, "error: ftp://***@x: the scheme ftp is not supported; use http or https");
+        assert_eq!(error, "error: ftp://***@x: the scheme ftp is not supported; use http, https, ws, wss, tcp or tls");
         assert!(ad_hoc(&[], &TypedSettings::default()).is_err());
     }
 

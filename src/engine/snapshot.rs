@@ -98,7 +98,7 @@ pub struct SiteFacts {
     pub name: Arc<str>,
     /// Its URL, secrets as `***`.
     pub url: Arc<str>,
-    /// The curl line that repeats its check, secrets as `***`; empty if it is not known.
+    /// The line of curl, openssl or nc that repeats its check, secrets as `***`; empty if it is not known.
     pub curl: Arc<str>,
     /// Its group in sites.yaml.
     pub group: Option<Arc<str>>,

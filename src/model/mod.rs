@@ -32,11 +32,11 @@ pub use health::{
     ClosedProxy, ExportHealth, ExportState, Health, Notice, OutletHealth, OwnOutage, StoreHealth, Watching,
 };
 pub use resolver::Resolver;
-pub use site::curl;
 pub use site::{
-    BODY_KEPT_MAX, ClientIdentity, ConnectTo, EnvironmentProxies, Family, HttpOffer, Pin, Proxy, ProxyKind, ProxyRule,
-    RedirectBody, Redirects, Site, TlsFiles, TlsRules, shown_url,
+    BODY_KEPT_MAX, ClientIdentity, ConnectTo, EnvironmentProxies, Family, HttpOffer, Pin, Protocol, Proxy, ProxyKind,
+    ProxyRule, RedirectBody, Redirects, Site, TlsFiles, TlsRules, shown_url,
 };
+pub use site::{curl, protocol, repeat};
 pub use site_numbers::{OWN_NAME, SiteId, SiteIndex, SiteSlot};
 pub use text::echo::KnownSecrets;
 pub use text::secret::{Secret, SecretUrl};

@@ -34,8 +34,19 @@ pub(super) async fn judge(transport: &Transport, site: &Site, response: WholeRes
     if let Some(failure) = unexpected_header::unexpected(site, response.headers) {
         return Err(failure);
     }
-    if expect.asks_for_body() && response.body.decided.is_none() {
-        let matching = BodyMatch::new(response.body, site, &transport.patterns);
+    judge_content(transport, site, response.body, response.total).await
+}
+
+/// Judges the `body` of an answer, and how long it took in `total`, by the expectations of `site`.
+pub(super) async fn judge_content(
+    transport: &Transport,
+    site: &Site,
+    body: BodyRead,
+    total: Micros,
+) -> Result<(), Failure> {
+    let expect = &site.expect;
+    if expect.asks_for_body() && body.decided.is_none() {
+        let matching = BodyMatch::new(body, site, &transport.patterns);
         if matching.is_short() {
             interrupt::at_once(matching.verdict())?;
         } else {
@@ -43,8 +54,8 @@ pub(super) async fn judge(transport: &Transport, site: &Site, response: WholeRes
         }
     }
     match expect.max_response_time {
-        Some(limit) if response.total.as_duration() > limit => {
-            let (took, limit) = (figures::duration(response.total.as_duration()), figures::duration(limit));
+        Some(limit) if total.as_duration() > limit => {
+            let (took, limit) = (figures::duration(total.as_duration()), figures::duration(limit));
             Err(Failure::new(Cause::Slow, format!("answered in {took}, slower than {limit}")))
         }
         _ => Ok(()),

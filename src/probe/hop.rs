@@ -37,11 +37,11 @@ use super::tls::client_auth::ClientCertRequest;
 use super::tls::terms::TlsTerms;
 use super::tls::{Tcp, TlsStream};
 
-/// A connection that is ready for HTTP.
-struct Dialed {
+/// A connection that is ready for HTTP, or whatever is spoken.
+pub(super) struct Dialed {
     /// TLS streams are large, and connections are moved a dozen times.
-    stream: Either<Tcp, Box<TlsStream>>,
-    budget: Arc<Budget>,
+    pub(super) stream: Either<Tcp, Box<TlsStream>>,
+    pub(super) budget: Arc<Budget>,
     certificate: Option<ShownCertificate>,
     cert_request: ClientCertRequest,
     http2: bool,
@@ -97,7 +97,7 @@ impl<'a> ProbeRun<'a> {
         }
     }
 
-    fn received(&mut self, response: ResponseHead, is_reused: bool) -> ResponseHead {
+    pub(super) fn received(&mut self, response: ResponseHead, is_reused: bool) -> ResponseHead {
         self.seen.status = Some(response.status);
         self.seen.http = response.http;
         self.seen.flags = self.seen.flags.without(Flags::REUSED);
@@ -130,7 +130,12 @@ impl<'a> ProbeRun<'a> {
         Some(response)
     }
 
-    async fn ask_fresh(&mut self, request: &Request, offer: HttpOffer) -> Result<ResponseHead, ExchangeError> {
+    /// Asks over a fresh connection with this `offer`.
+    pub(super) async fn ask_fresh(
+        &mut self,
+        request: &Request,
+        offer: HttpOffer,
+    ) -> Result<ResponseHead, ExchangeError> {
         let terms = TlsTerms::new(self.site, &request.url, offer);
         let dialed = self.dial(&request.url, terms).await.map_err(ExchangeError::without_retry);
         let Dialed { stream, budget, certificate, cert_request, http2 } = dialed?;
@@ -154,7 +159,7 @@ impl<'a> ProbeRun<'a> {
             (named, url.port_or_known_default(), is_own, scope(self.site, url)?)
         };
         let port = port.expect("http and https have a port");
-        if let Some(proxy) = self.site.proxy.for_url(url) {
+        if let Some(proxy) = self.site.proxy_for(url) {
             return Box::pin(self.connect_through(proxy, (&host, port))).await;
         }
         self.reach((&host, port), is_own, scope).await.map(Either::Left)
@@ -197,7 +202,7 @@ impl<'a> ProbeRun<'a> {
     }
 
     /// Connects for requests to `url`, with TLS if that is https.
-    async fn dial(&mut self, url: &Url, terms: TlsTerms<'_>) -> Result<Dialed, Failure> {
+    pub(super) async fn dial(&mut self, url: &Url, terms: TlsTerms<'_>) -> Result<Dialed, Failure> {
         self.seen.tls = None;
         let tcp = Paced::new(self.connect(url, terms.is_own).await?);
         let budget = Arc::clone(tcp.budget());

@@ -19,6 +19,7 @@ mod hop;
 mod http;
 mod io;
 mod options;
+mod ports;
 pub(crate) mod proxy;
 mod pulse;
 mod run;
@@ -26,6 +27,7 @@ mod stopwatch;
 mod tcp;
 mod tls;
 mod transport;
+mod websocket;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -50,7 +52,7 @@ pub trait Prober: Send + Sync + 'static {
     }
 }
 
-/// The prober of real websites over HTTP/1.1 and HTTP/2.
+/// The prober of real websites over HTTP/1.1, HTTP/2, and WebSocket, and of ports with and without TLS.
 ///
 /// Shared by all probes of one tokio runtime with I/O and time enabled. Each runtime needs its own: a lookup over TCP leaves its
 /// connection with the runtime that began it. [`Prober::sibling`] shares everything else: the bounds, TLS configurations and
@@ -83,7 +85,7 @@ impl HttpProber {
     /// # Errors
     /// [`ProbeError::Roots`], [`ProbeError::Identity`].
     pub fn learn(&self, site: &Site) -> Result<(), ProbeError> {
-        if site.url.expose().scheme() == "https" {
+        if run::needs_random(site) {
             tls::seed::begin(tls::crypto::provider);
         }
         self.transport.tls.prepare(&site.tls)

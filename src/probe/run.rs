@@ -6,6 +6,7 @@
 //!
 //! Invariant: no observation has a total above the timeout and [`OVER_MAX`].
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,15 +15,14 @@ use tokio::time::timeout_at;
 use url::Url;
 
 use crate::model::{
-    Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Phases, Proxy, Site, Timestamp, figures,
+    Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Phases, Protocol, Proxy, Site, Timestamp, figures,
 };
 
-use super::body::content_coding::ContentCodings;
 use super::body::received::BodyRead;
 use super::body::stream::{Live, StatusLine};
 use super::body::{charset, excerpt};
 use super::evidence;
-use super::expectations::{WholeResponse, judge};
+use super::expectations::{WholeResponse, judge, judge_content};
 use super::failure::Failure;
 use super::http::exchange::ResponseHead;
 use super::http::pool::{Peer, Purpose};
@@ -40,12 +40,15 @@ use super::transport::Transport;
 /// How far a total may exceed the timeout: a timer that fires a little late.
 const OVER_MAX: Duration = Duration::from_millis(100);
 
+/// How long a server has to end a connection that is not needed any more.
+const FAREWELL_MAX: Duration = Duration::from_millis(500);
+
 /// Longest excerpt of a body in the evidence, bytes.
 const EXCERPT_MAX: usize = 2 << 10;
 
 /// Probes `site` once.
 pub(super) async fn run(transport: &Transport, site: &Site) -> Observation {
-    if site.url.expose().scheme() == "https" {
+    if needs_random(site) {
         seed::ready(provider).await;
     }
     let deadline = (transport.clock)() + site.timeout;
@@ -71,6 +74,11 @@ pub(super) async fn run(transport: &Transport, site: &Site) -> Observation {
     let seen = listener.run_with(Box::pin(run.finish(outcome, deadline))).await;
     // Time lost while judging the body is not part of the exchange, but a stop has cut it short.
     exclude_own_time(seen, Absence { stopped: listener.absence().stopped, ..absence }, site)
+}
+
+/// Whether a probe of `site` needs random numbers from its beginning: for TLS, or the key of a WebSocket.
+pub(super) fn needs_random(site: &Site) -> bool {
+    site.url.expose().scheme() == "https" || site.protocol == Protocol::WebSocket
 }
 
 /// Makes `seen` local if it is about webmon: the process was stopped meanwhile, or lost so much time that a late answer says
@@ -101,6 +109,12 @@ fn exclude_own_time(mut seen: Observation, absence: Absence, site: &Site) -> Obs
     seen
 }
 
+/// The status of the final answer if the protocol has one, or why there is none.
+pub(super) type Outcome = Result<Option<StatusLine>, Failure>;
+
+/// What is left to do with a connection that is not needed any more.
+pub(super) type Farewell = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A running probe.
 pub(super) struct ProbeRun<'a> {
     pub(super) transport: &'a Transport,
@@ -112,10 +126,14 @@ pub(super) struct ProbeRun<'a> {
     /// The proxy that is being reached, or refuses the check.
     pub(super) unreached: Option<&'a Proxy>,
     /// The headers of the last answer.
-    answered: Option<Box<HeaderMap>>,
+    pub(super) answered: Option<Box<HeaderMap>>,
     /// Where the last redirect led to.
     redirected: Option<Box<Url>>,
-    body: BodyRead,
+    pub(super) body: BodyRead,
+    /// When the last of the body came, if its end is not to be seen.
+    pub(super) heard: Option<Instant>,
+    /// Ends the connection in order.
+    pub(super) farewell: Option<Farewell>,
     /// Reads the body if it may not end.
     live: Option<Box<Live>>,
 }
@@ -124,12 +142,21 @@ impl<'a> ProbeRun<'a> {
     fn new(transport: &'a Transport, site: &'a Site) -> Self {
         let (watch, seen) = (Stopwatch::new(transport.clock), Observation::failed(Cause::Ok, ""));
         let (peer, unreached, answered, redirected, body) = (None, None, None, None, BodyRead::default());
-        Self { transport, site, watch, seen, peer, unreached, answered, redirected, body, live: None }
+        let (heard, farewell, live) = (None, None, None);
+        Self { transport, site, watch, seen, peer, unreached, answered, redirected, body, heard, farewell, live }
     }
 }
 
 impl ProbeRun<'_> {
-    async fn probe(&mut self) -> Result<StatusLine, Failure> {
+    async fn probe(&mut self) -> Outcome {
+        match self.site.protocol {
+            Protocol::Http => self.request().await.map(Some),
+            Protocol::WebSocket => Box::pin(self.open_websocket()).await.map(Some),
+            Protocol::Bare => Box::pin(self.reach_port()).await.map(|()| None),
+        }
+    }
+
+    async fn request(&mut self) -> Result<StatusLine, Failure> {
         let mut request = Request::first(self.site)?;
         let mut redirects = RedirectChain::default();
         loop {
@@ -169,8 +196,7 @@ impl ProbeRun<'_> {
         if is_right && !asks_for_body {
             return Ok(0);
         }
-        self.body.codings = ContentCodings::of(&response.headers);
-        self.body.charset = charset::declared(&response.headers);
+        self.body.expect_coded(&response.headers);
         if !asks_for_body {
             return Ok(excerpt::BEGINNING);
         }
@@ -185,8 +211,11 @@ impl ProbeRun<'_> {
     }
 
     /// The final status, if the body met every expectation in time although it did not end; otherwise `timeout`.
-    async fn decide(&mut self, timeout: Failure) -> Result<StatusLine, Failure> {
+    async fn decide(&mut self, timeout: Failure) -> Outcome {
         let now = (self.transport.clock)();
+        if let Some(heard) = self.heard {
+            return self.decide_heard(heard, now).await.map(|()| None);
+        }
         let body = std::mem::take(&mut self.body.kept);
         let decided = match self.live.take() {
             Some(live) => live.decide(&self.transport.workers, &self.site.name, body).await,
@@ -198,7 +227,7 @@ impl ProbeRun<'_> {
         };
         self.watch.stop_at(at);
         self.body.decided = Some(at);
-        Ok(status_line)
+        Ok(Some(status_line))
     }
 
     /// Keeps the certificate, as it is at `now`, unless an earlier hop presented a worse one.
@@ -245,7 +274,12 @@ impl ProbeRun<'_> {
         offline(&[], self.transport.has_route).unwrap_or_else(|| self.transport.resolver.explain_silence(timeout))
     }
 
-    async fn finish(mut self, outcome: Result<StatusLine, Failure>, deadline: Instant) -> Observation {
+    async fn finish(mut self, outcome: Outcome, deadline: Instant) -> Observation {
+        if let Some(farewell) = self.farewell.take() {
+            let end = deadline.min((self.transport.clock)() + FAREWELL_MAX);
+            // The server may be in no hurry.
+            let _said = timeout_at(end.into(), farewell).await.is_ok();
+        }
         let outcome = match outcome {
             Err(failure) if failure.cause == Cause::TransferTimeout => self.decide(failure).await,
             outcome => outcome,
@@ -258,11 +292,15 @@ impl ProbeRun<'_> {
         }
         let beginning = excerpt::beginning(&self.body);
         let outcome = match outcome {
-            Ok((status, reason)) => {
+            Ok(Some((status, reason))) => {
                 let (body, total) = (std::mem::take(&mut self.body), self.seen.phases.total());
                 let headers = self.answered.as_deref().expect("a status comes with headers");
                 let response = WholeResponse { status, reason: &reason, headers, body, total };
                 judge(self.transport, self.site, response).await
+            }
+            Ok(None) => {
+                let (body, total) = (std::mem::take(&mut self.body), self.seen.phases.total());
+                judge_content(self.transport, self.site, body, total).await
             }
             Err(failure) => Err(failure),
         };
@@ -279,10 +317,16 @@ impl ProbeRun<'_> {
 
     /// Keeps the head of the last answer, and the `beginning` of its body unless that was right.
     fn keep_evidence(&mut self, failure: Option<Cause>, beginning: &BodyRead) {
-        let Some(headers) = self.answered.take() else { return };
+        let is_http = self.site.protocol == Protocol::Http;
+        let headers = match self.answered.take() {
+            Some(headers) => headers,
+            None if !is_http && !beginning.kept.is_empty() => Box::default(),
+            None => return,
+        };
         let url = self.redirected.as_deref().unwrap_or_else(|| self.site.url.expose());
         let mut evidence = evidence::of(self.site, url, &headers);
-        if failure.is_some_and(|cause| cause != Cause::Slow) {
+        // What another protocol says is short, and nothing else tells what to expect of it.
+        if failure.map_or(!is_http, |cause| cause != Cause::Slow) {
             evidence.body = excerpt::of_body(beginning, &self.site.secrets, EXCERPT_MAX);
         }
         self.seen.evidence = Some(Box::new(evidence));

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::engine::{LastCheck, SiteSnapshot};
+use crate::model::protocol::SCHEMES;
 use crate::model::{Cause, Outcome, Phase};
 
 use super::metrics::{Encoder, Exposition, Kind, label};
@@ -25,6 +26,12 @@ fn same_url(url: &str, target: &str) -> bool {
     url == target || url.strip_suffix('/').is_some_and(|url| url == target)
 }
 
+/// Whether `url`, as it is shown, is one over TLS.
+fn is_encrypted(url: &str) -> bool {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    SCHEMES.iter().any(|known| known.is_encrypted && scheme == Some(known.name))
+}
+
 /// The metrics of the last check of `site`.
 #[must_use]
 pub fn probe(exposition: Exposition, site: &SiteSnapshot, last: &LastCheck) -> String {
@@ -37,7 +44,7 @@ pub fn probe(exposition: Exposition, site: &SiteSnapshot, last: &LastCheck) -> S
         }
     };
     let is_encrypted = observation.map_or_else(
-        || sample.phases.get(Phase::Tls).is_some() || (site.url.starts_with("https:") && sample.redirects == 0),
+        || sample.phases.get(Phase::Tls).is_some() || (is_encrypted(&site.url) && sample.redirects == 0),
         |observation| observation.tls.is_some(),
     );
     whole("probe_success", "Whether the last check was good.", Some(u64::from(sample.outcome() == Outcome::Up)));

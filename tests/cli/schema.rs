@@ -83,6 +83,13 @@ fn each_slip_is_found_where_it_is() {
         ("alerting: { threshold: 80 }\nsites: [https://a.example]", "/alerting/threshold"),
         ("sites: [{ name: a }]", "/sites/0"),
         ("sites: [ftp://a.example]", "/sites/0"),
+        ("sites: [tcp://a.example]", "/sites/0"),
+        ("sites: ['tls://ada@a.example:1']", "/sites/0"),
+        ("sites: [{ url: 'TLS://a.example:1', method: GET }]", "/sites/0"),
+        ("sites: [{ url: 'wss://a.example', http: 2 }]", "/sites/0"),
+        ("sites: [{ url: 'wss://a.example', expect: { status: 101 } }]", "/sites/0"),
+        ("sites: [{ url: 'ws://a.example', tls: { insecure: true } }]", "/sites/0"),
+        ("sites: [{ url: 'https://a.example', send: ping }]", "/sites/0"),
     ] {
         let value: Value = serde_saphyr::from_str(text).expect("it is YAML");
         let faults = faults(&schema, &value);

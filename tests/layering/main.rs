@@ -159,9 +159,10 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
     (
         "probe",
         &[
+            &["ports"],
             &["hop"],
             &["run"],
-            &["bounded", "expectations"],
+            &["bounded", "expectations", "websocket"],
             &["transport"],
             &["dns", "http"],
             &["body", "tls"],

@@ -8,6 +8,7 @@ mod http2;
 mod limits;
 mod names;
 mod path;
+mod ports;
 mod proxies;
 mod site;
 #[path = "../support/mod.rs"]

@@ -8,7 +8,7 @@ use crate::alert::network::Mask;
 use crate::alert::{Policies, StandingIncident};
 use crate::config::ConfiguredSite;
 use crate::engine::SiteInput;
-use crate::model::{Sample, SiteSlot, curl};
+use crate::model::{Sample, SiteSlot, repeat};
 use crate::ring::Ring;
 
 /// The interval and the timeout of a site with too few stored samples.
@@ -37,7 +37,7 @@ impl From<&ConfiguredSite> for SiteSpec {
         Self {
             name: Arc::clone(&watched.site.name),
             url: Arc::clone(&watched.site.shown),
-            curl: curl::line(&watched.site).into(),
+            curl: repeat::line(&watched.site).into(),
             group: watched.group.clone(),
             interval: watched.site.interval,
             timeout: watched.site.timeout,

@@ -7,6 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::declared::{DeclaredKey, FILE, SERVICES, ValueForm};
+use super::schemes;
 use super::value::UNITS;
 
 /// The schema, as indented JSON without a line feed at the end.
@@ -92,7 +93,7 @@ fn form(written: &ValueForm) -> Value {
         ValueForm::Boolean => json!({ "anyOf": [{ "type": "boolean" }, { "enum": ["true", "false"] }, expression()] }),
         ValueForm::Choice(words) => or_expression(&choice(words)),
         ValueForm::Text => text(),
-        ValueForm::Url => or_expression(&url()),
+        ValueForm::Url | ValueForm::SiteUrl => or_expression(&schemes::url(matches!(written, ValueForm::SiteUrl))),
         ValueForm::Path => json!({ "type": "string", "minLength": 1 }),
         ValueForm::Status => status(),
         ValueForm::Headers => json!({
@@ -137,7 +138,7 @@ fn form(written: &ValueForm) -> Value {
         ValueForm::Sites(keys) => json!({
             "type": "array",
             "minItems": 1,
-            "items": { "anyOf": [url(), expression(), mapping(keys, false)] },
+            "items": { "anyOf": [schemes::url(true), expression(), schemes::judged(mapping(keys, false))] },
         }),
         ValueForm::List(keys, number) => json!({
             "type": "array",
@@ -223,10 +224,6 @@ fn regex() -> Value {
 /// Any scalar: a name may look like a number, for instance.
 fn text() -> Value {
     json!({ "type": ["string", "number", "boolean"] })
-}
-
-fn url() -> Value {
-    pattern("^\\s*[hH][tT][tT][pP][sS]?:")
 }
 
 /// One of `words`, also as a number where YAML reads one, and `off` as the boolean that YAML 1.1 reads.

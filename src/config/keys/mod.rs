@@ -5,6 +5,7 @@ pub(crate) mod declared;
 pub(crate) mod json_schema;
 pub(crate) mod mapping;
 pub(crate) mod reader;
+mod schemes;
 pub(crate) use crate::model::text::suggest;
 pub(crate) mod template;
 pub(crate) mod value;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use crate::model::time::duration;
 
-use super::declared::{DeclaredKey, FILE, SITE, ValueForm};
+use super::declared::{DeclaredKey, FILE, SITE, UNUSED, ValueForm};
 use super::value::format_size;
 
 /// The column of the comments behind keys, and behind keys that are comments themselves.
@@ -21,6 +21,19 @@ const FIRST_SITES: [(&str, &str); 5] = [
     ("Debian", "https://www.debian.org"),
     ("Linux kernel", "https://www.kernel.org"),
     ("Example", "https://example.com"),
+];
+
+/// Sites with other schemes, and what is checked.
+const OTHER_SITES: [(&str, &str); 3] = [
+    (
+        r#"{ name: live, url: wss://live.example/ws, send: '{"op":"ping"}', expect: { body_contains: pong } }"#,
+        "a WebSocket, and its first message",
+    ),
+    ("{ name: turn, url: tls://turn.example:5349 }", "a port: the TLS handshake and the certificate"),
+    (
+        "{ name: mail, url: tcp://mail.example:25, expect: { body_contains: \"220 \" } }",
+        "a port, and what it says first",
+    ),
 ];
 
 /// The text of the file.
@@ -88,8 +101,14 @@ impl Page {
             self.line(&format!("  - name: {name}\n    url: {url}"));
         }
         self.line("\n  # All keys of a site:");
-        for (index, key) in keys.iter().enumerate() {
+        let is_useless = |key: &&DeclaredKey| {
+            UNUSED.iter().any(|unused| unused.path == [key.name] && unused.schemes.contains(&"https"))
+        };
+        for (index, key) in keys.iter().filter(|key| !is_useless(key)).enumerate() {
             self.example(if index == 0 { "  # - " } else { "  #   " }, key);
+        }
+        for (site, what) in OTHER_SITES {
+            self.commented(&format!("  # - {site}"), EXAMPLE_COMMENTS_AT, what);
         }
     }
 
@@ -190,7 +209,7 @@ mod tests {
             scope,
             false,
         );
-        assert_eq!(config.unwrap_or_else(|error| panic!("{error}")).sites.len(), 2);
+        assert_eq!(config.unwrap_or_else(|error| panic!("{error}")).sites.len(), 2 + OTHER_SITES.len());
         assert!(site.lines().count() > 20, "{site}");
     }
 }

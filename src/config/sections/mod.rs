@@ -11,6 +11,7 @@ pub(crate) mod notes;
 mod notify;
 pub(crate) mod parents;
 pub(crate) mod policies;
+mod ports;
 pub(crate) mod site;
 pub(crate) mod tls;
 pub(crate) mod url;

@@ -23,11 +23,12 @@ use crate::config::syntax::tree::{Kind, NodeId};
 use crate::model::curl::BENIGN;
 use crate::model::{
     EnvironmentProxies, Family, HttpOffer, KnownSecrets, Proxy, ProxyRule, RedirectBody, Redirects, Secret, SecretUrl,
-    Site, shown_url,
+    Site,
 };
 
 use super::notes::Notes;
 use super::policies::AlertSettings;
+use super::ports::{self, WrittenKeys};
 use super::tls::TlsSources;
 use super::url::Address;
 use super::{expect, headers};
@@ -125,6 +126,11 @@ impl SiteSettings {
             self.secrets.extend(text.secrets);
             self.set_body(text.value);
         }
+        if let Some(text) = keys.take("send").and_then(|id| keys.reader().text(id)) {
+            self.secrets.extend(text.secrets);
+            self.secrets.push(text.value.clone());
+            self.site.send = Some(Secret::new(text.value));
+        }
         if let Some(id) = keys.take("proxy") {
             self.read_proxy(keys.reader(), id, notes);
         }
@@ -188,14 +194,16 @@ impl SiteSettings {
         if let Some(authorization) = address.authorization {
             set_header(&mut self.site.headers, "Authorization".to_owned(), Some(authorization));
         }
-        let site = Site {
+        let mut site = Site {
             name: name.into(),
+            protocol: address.scheme.protocol,
             url: SecretUrl::new(address.url),
             zone: address.zone.map(Arc::from),
             shown: shown.into(),
             secrets: KnownSecrets::new(self.secrets.iter().chain(&address.secrets).map(String::as_str)),
             ..self.site
         };
+        site.keep_to_protocol();
         let (policies, site) = (self.alert.policies(site.tls.warn), Arc::new(site));
         let AlertSettings { remind, tell, .. } = self.alert;
         let configured = ConfiguredSite {
@@ -280,11 +288,12 @@ impl SiteEntryDraft {
             return None;
         }
         let mut settings = defaults.clone();
-        let (mut name, mut url, mut parent, mut is_authorized) = (None, Some(id), None, false);
+        let (mut name, mut url, mut parent, mut is_authorized, mut written) = (None, Some(id), None, false, None);
         if matches!(reader.kind(id), Kind::Map(_)) {
             let mut keys = Keys::of(reader, id, declared::SITE)?;
             (name, url) = (keys.take("name"), keys.take("url"));
             parent = keys.take("parent").and_then(|id| reader.text(id));
+            written = Some(WrittenKeys::of(&keys));
             is_authorized = settings.read(&mut keys, notes);
             // An unknown key that is nearly `url` says it all.
             if url.is_none() && !keys.is_misspelt("url") {
@@ -299,12 +308,15 @@ impl SiteEntryDraft {
         }
         let url = url?;
         let (text, address) = if let Some(text) = reader.text(url) {
-            let address = Address::parse(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
+            let address = Address::of_site(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
+            if let Some(written) = written {
+                written.judge(reader, address.scheme);
+            }
             (text, address)
         } else {
             // Whoever reads the file without its variables still knows the site: its name, its group, its interval.
             let text = reader.unexpanded(url)?;
-            let address = Address::parse(&text.value).or_else(|_| Address::parse(UNKNOWN)).ok()?;
+            let address = Address::of_site(&text.value).or_else(|_| Address::parse(UNKNOWN)).ok()?;
             (text, address)
         };
         if address.authorization.is_some() && is_authorized {
@@ -319,7 +331,7 @@ impl SiteEntryDraft {
         } else {
             // A variable may hold a secret, so the name has stars in its place.
             let named = match &text.masked {
-                Some(masked) => Address::parse(masked).map(|address| address.shown),
+                Some(masked) => Address::of_site(masked).map(|address| address.shown),
                 None => Ok(address.shown.clone()),
             };
             let Ok(name) = named.and_then(|named| value::name(&named)) else {
@@ -345,19 +357,20 @@ impl SiteEntryDraft {
         if address.authorization.is_some() && settings.site.headers.iter().any(|(name, _)| is_authorization(name)) {
             return Err(TWO_CREDENTIALS.to_owned());
         }
+        ports::typed(&settings.site, address.scheme)?;
         let as_shown = text.contains("://") || address.shown.contains("***");
         let name = value::name(if as_shown { &address.shown } else { text })?;
-        let shown = shown_url(&address.url);
+        let shown = address.printed();
         Ok(settings.named(name, 0..0, address, shown))
     }
 }
 
 /// `address` as it may be printed; `masked` is its text with stars for what came out of variables.
 fn shown(address: &Address, masked: Option<&str>) -> String {
-    match masked.map(Address::parse) {
-        None => shown_url(&address.url),
-        Some(Ok(masked)) => shown_url(&masked.url),
+    match masked.map(Address::of_site) {
+        None => address.printed(),
+        Some(Ok(masked)) => masked.printed(),
         // Stars are not a port, for instance.
-        Some(Err(_)) => format!("{}://***", address.url.scheme()),
+        Some(Err(_)) => format!("{}://***", address.scheme.name),
     }
 }

@@ -1,4 +1,6 @@
-//! The URL of a site: its validation, its credentials, and its form for messages.
+//! URLs of sites and of other services: their validation, their credentials, and their form for messages.
+//!
+//! Other services are reached over http and https; sites over every scheme of [`SCHEMES`].
 
 use std::borrow::Cow;
 
@@ -9,6 +11,7 @@ use url::{ParseError, Url};
 
 use crate::config::keys::reader::{ConfigReader, Scalar};
 use crate::config::syntax::quote::is_sensitive;
+use crate::model::protocol::{NotBare, Protocol, SCHEMES, Scheme};
 use crate::model::text::redact::redacted_within;
 use crate::model::{Secret, SecretUrl, shown_url, text, zone};
 
@@ -19,6 +22,8 @@ const NO_URL: &str = "this is not a URL; it must start with http:// or https://"
 /// A URL to request, without userinfo and fragment.
 #[derive(Clone, Debug)]
 pub(crate) struct Address {
+    pub(crate) scheme: Scheme,
+    /// That of the transport: http or https.
     pub(crate) url: Url,
     /// The interface for a link-local host.
     pub(crate) zone: Option<String>,
@@ -31,11 +36,23 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// Parses `text`.
+    /// Parses `text`, an http or https URL.
     ///
     /// # Errors
     /// A message that does not quote the text, which may contain a password.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        Self::with_scheme(text, |scheme| scheme.protocol == Protocol::Http)
+    }
+
+    /// Parses `text`, the URL of a site.
+    ///
+    /// # Errors
+    /// As [`Address::parse`].
+    pub(crate) fn of_site(text: &str) -> Result<Self, String> {
+        Self::with_scheme(text, |_| true)
+    }
+
+    fn with_scheme(text: &str, is_allowed: impl Fn(&Scheme) -> bool) -> Result<Self, String> {
         let text = text.trim();
         if text.len() > URL_MAX {
             return Err("this URL is longer than 8 KiB".to_owned());
@@ -47,24 +64,22 @@ impl Address {
         if split.as_ref().is_some_and(|(_, zone)| !zone::is_zone(zone)) {
             return Err("this URL has no interface name after the %; example: http://[fe80::1%25eth0]/".to_owned());
         }
-        let mut url =
+        let written =
             Url::parse(split.as_ref().map_or(text, |(rest, _)| rest.as_str())).map_err(|error| match error {
                 ParseError::RelativeUrlWithoutBase => NO_URL.to_owned(),
                 error => format!("this is not a valid URL: {error}"),
             })?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(if text.contains("://") {
-                format!("the scheme {} is not supported; use http or https", url.scheme())
-            } else {
-                NO_URL.to_owned()
-            });
-        }
-        if url.host_str().is_none_or(str::is_empty) {
+        let Some(scheme) = Scheme::of(&written).filter(&is_allowed) else {
+            return Err(if text.contains("://") { unsupported(&written, is_allowed) } else { NO_URL.to_owned() });
+        };
+        if written.host_str().is_none_or(str::is_empty) {
             return Err("this URL has no host".to_owned());
         }
+        let mut url = scheme.transport(&written).map_err(|fault| bare_fault(scheme, fault))?;
         let has_userinfo = !url.username().is_empty() || url.password().is_some();
         let has_values = url.query().is_some() || url.fragment().is_some_and(|fragment| fragment.contains('='));
-        let shown = if has_userinfo || has_values { shown_url(&url) } else { without_inner_userinfo(text) };
+        let printed = || scheme.protocol.shown(&url, shown_url(&url));
+        let shown = if has_userinfo || has_values { printed() } else { without_inner_userinfo(text) };
         let decoded = |text| percent_decode_str(text).collect::<Vec<u8>>();
         let authorization =
             has_userinfo.then(|| basic(&decoded(url.username()), &decoded(url.password().unwrap_or_default())));
@@ -73,7 +88,12 @@ impl Address {
         cleared.expect("a URL with a host can lose its userinfo");
         url.set_fragment(None);
         let zone = split.map(|(_, zone)| zone.to_owned());
-        Ok(Self { url, zone, authorization, secrets, shown })
+        Ok(Self { scheme, url, zone, authorization, secrets, shown })
+    }
+
+    /// The URL as it may be printed.
+    pub(crate) fn printed(&self) -> String {
+        self.scheme.protocol.shown(&self.url, shown_url(&self.url))
     }
 
     /// Parses an argument of the command line, which may omit the scheme: http for this machine and for IP addresses, else https.
@@ -82,11 +102,11 @@ impl Address {
     /// As [`Address::parse`].
     pub(crate) fn parse_typed(text: &str) -> Result<Self, String> {
         if text.contains("://") {
-            return Self::parse(text);
+            return Self::of_site(text);
         }
         // With a host named `http`, an intended password would become part of the path.
         let scheme = text.split(':').next().unwrap_or_default();
-        if ["http", "https"].iter().any(|known| scheme.trim().eq_ignore_ascii_case(known))
+        if SCHEMES.iter().any(|known| scheme.trim().eq_ignore_ascii_case(known.name))
             && text[scheme.len()..].starts_with([':'])
             && text[scheme.len() + 1..].starts_with(['/', '\\'])
         {
@@ -105,6 +125,23 @@ impl Address {
             Some(url::Host::Domain(name)) if name != "localhost" && !name.ends_with(".localhost") => Ok(address),
             _ => Self::parse(&format!("http://{text}")),
         }
+    }
+}
+
+/// Why the scheme of `url` is none of those that are allowed.
+fn unsupported(url: &Url, is_allowed: impl Fn(&Scheme) -> bool) -> String {
+    let names: Vec<&str> = SCHEMES.iter().filter(|scheme| is_allowed(scheme)).map(|scheme| scheme.name).collect();
+    let (last, others) = names.split_last().expect("http is always allowed");
+    format!("the scheme {} is not supported; use {} or {last}", url.scheme(), others.join(", "))
+}
+
+/// What is wrong with the URL of a bare port.
+fn bare_fault(scheme: Scheme, fault: NotBare) -> String {
+    let name = scheme.name;
+    match fault {
+        NotBare::NoPort => format!("this URL needs a port, as in {name}://host:port"),
+        NotBare::More => format!("a {name} URL is {name}://host:port; nothing else may stand there"),
+        NotBare::Host => "this URL has no valid host".to_owned(),
     }
 }
 
@@ -222,6 +259,33 @@ mod tests {
         ] {
             assert!(Address::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn sites_have_more_schemes_than_other_services() {
+        for (text, url, shown) in [
+            ("wss://live.test/ws?key=abc", "https://live.test/ws?key=abc", "wss://live.test/ws?key=***"),
+            ("WS://ada:pw@live.test", "http://live.test/", "ws://***@live.test/"),
+            ("tls://turn.test:5349", "https://turn.test:5349/", "tls://turn.test:5349"),
+            ("tcp://mail.test:25/", "http://mail.test:25/", "tcp://mail.test:25/"),
+            ("tcp://[fe80::1%25eth0]:22", "http://[fe80::1]:22/", "tcp://[fe80::1%25eth0]:22"),
+        ] {
+            let address = Address::of_site(text).unwrap();
+            assert_eq!((address.url.as_str(), &*address.shown), (url, shown));
+            assert!(Address::parse(text).unwrap_err().ends_with("use http or https"), "{text}");
+        }
+        for (text, why) in [
+            ("tcp://mail.test", "this URL needs a port, as in tcp://host:port"),
+            ("tls://a.test:1/x", "a tls URL is tls://host:port; nothing else may stand there"),
+            ("tls://ada:pw@a.test:1", "a tls URL is tls://host:port; nothing else may stand there"),
+            ("tcp://:25", "this is not a valid URL: empty host"),
+            ("udp://a.test:53", "the scheme udp is not supported; use http, https, ws, wss, tcp or tls"),
+        ] {
+            assert_eq!(Address::of_site(text).unwrap_err(), why, "{text}");
+        }
+        let printed = |text| Address::of_site(text).unwrap().printed();
+        assert_eq!(printed("tcp://A.test:80/"), "tcp://a.test:80");
+        assert_eq!(printed("wss://A.test"), "wss://a.test/");
     }
 
     #[test]

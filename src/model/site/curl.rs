@@ -1,14 +1,15 @@
 //! The curl line that repeats a check, for a POSIX shell.
 //!
 //! Invariants: a value of which webmon treats any part as a secret is `***`: bodies, headers other than [`BENIGN`], and what a URL hides.
-//! Contents of certificate files have no name here, so they are `***`, too.
+//! Contents of certificate files have no name here, so they are `***`, too. A WebSocket is asked for over http or https, because few
+//! versions of curl know its schemes; what it sends is not repeated.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use url::Position;
 
-use super::{ConnectTo, Family, HttpOffer, ProxyKind, ProxyRule, Site};
+use super::{ConnectTo, Family, HttpOffer, Protocol, ProxyKind, ProxyRule, Site};
 
 /// Headers whose values in sites.yaml are no secrets, unless a variable gave them.
 pub const BENIGN: [&str; 10] = [
@@ -22,6 +23,14 @@ pub const BENIGN: [&str; 10] = [
     "range",
     "referer",
     "user-agent",
+];
+
+/// The headers of a WebSocket's handshake; any 16 bytes will do as a key.
+const HANDSHAKE: [&str; 4] = [
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
 ];
 
 /// What is there in place of a secret.
@@ -68,6 +77,11 @@ pub fn line(site: &Site) -> String {
     }
     for (name, value) in &site.headers {
         add("-H", Some(&header(site, name, value.expose())));
+    }
+    if site.protocol == Protocol::WebSocket {
+        for header in HANDSHAKE {
+            add("-H", Some(header));
+        }
     }
     if site.body.is_some() {
         if !has("content-type") {
@@ -128,13 +142,17 @@ impl Place {
         let host = &url[Position::BeforeHost..Position::AfterHost];
         let port = url.port_or_known_default().unwrap_or_default();
         let name = site.tls.server_name.as_deref().filter(|_| url.scheme() == "https");
+        let shown = match site.shown.strip_prefix(site.protocol.scheme(url)) {
+            Some(rest) => Cow::Owned(format!("{}{rest}", url.scheme())),
+            None => Cow::Borrowed(&*site.shown),
+        };
         // A host that came out of a variable is not to be seen, so any host is meant then.
         let begin = format!("{}://{host}", url.scheme());
-        let rest = site.shown.strip_prefix(&*begin).filter(|rest| rest.starts_with(['/', ':', '?']));
+        let rest = shown.strip_prefix(&*begin).filter(|rest| rest.starts_with(['/', ':', '?']));
         let is_same_place = site.connect_to.is_none() && name.is_none();
         let Some(rest) = rest.filter(|_| !is_same_place) else {
             let to = |to: &ConnectTo| format!("::{}", Self::target(site, Some(to), STARS, port));
-            return Self { connect_to: site.connect_to.as_ref().map(to), host: None, url: site.shown.to_string() };
+            return Self { connect_to: site.connect_to.as_ref().map(to), host: None, url: shown.into_owned() };
         };
         let target = Self::target(site, site.connect_to.as_ref(), host, port);
         let asked = name.map_or(Cow::Borrowed(host), |name| site.secrets.hidden_in(name).into());

@@ -1,13 +1,15 @@
 //! A website to watch: the validated form of one entry of sites.yaml.
 //!
-//! Invariants (`config` holds them): the name is unique and free of control characters; the URL is http or https with a host
-//! and without userinfo, which became an Authorization header; the interval is 100 ms to 7 days, the timeout 10 ms to 10
+//! Invariants (`config` holds them): the name is unique and free of control characters; the URL is that of the transport
+//! ([`protocol`]), http or https with a host and without userinfo, which became an Authorization header; the interval is 100 ms to 7 days, the timeout 10 ms to 10
 //! minutes.
 
 mod connect_to;
 pub mod curl;
 mod pin;
+pub mod protocol;
 mod proxy;
+pub mod repeat;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,6 +24,8 @@ use super::{KnownSecrets, Secret, SecretUrl};
 
 pub use connect_to::ConnectTo;
 pub use pin::Pin;
+pub use protocol::Protocol;
+use protocol::Scheme;
 pub use proxy::{EnvironmentProxies, Proxy, ProxyKind, ProxyRule};
 
 /// What to probe, how often, and which answers are successful.
@@ -29,7 +33,9 @@ pub use proxy::{EnvironmentProxies, Proxy, ProxyKind, ProxyRule};
 pub struct Site {
     /// Unique among the sites; shown everywhere.
     pub name: Arc<str>,
-    /// The URL of the first request. Its path may hold a secret: print [`Site::shown`] instead.
+    /// What is spoken with it.
+    pub protocol: Protocol,
+    /// The URL of the first request, http or https for any protocol. Its path may hold a secret: print [`Site::shown`] instead.
     pub url: SecretUrl,
     /// The network interface of a link-local address; see [`crate::model::zone`].
     pub zone: Option<Arc<str>>,
@@ -45,6 +51,8 @@ pub struct Site {
     pub headers: Vec<(String, Secret)>,
     /// The request's body.
     pub body: Option<Secret>,
+    /// What to send over a WebSocket or to a bare port, before its answer is read.
+    pub send: Option<Secret>,
     /// Which answers are successful.
     pub expect: Expect,
     /// Redirects to follow at most; 0 does not follow.
@@ -192,9 +200,13 @@ impl Site {
     /// A site of this name and URL, with the default of every key.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, url: Url) -> Self {
-        Self {
+        let scheme = Scheme::of(&url);
+        let protocol = scheme.map(|scheme| scheme.protocol).unwrap_or_default();
+        let url = scheme.and_then(|scheme| scheme.transport(&url).ok()).unwrap_or(url);
+        let mut site = Self {
             name: name.into(),
-            shown: shown_url(&url).into(),
+            protocol,
+            shown: protocol.shown(&url, shown_url(&url)).into(),
             url: SecretUrl::new(url),
             zone: None,
             interval: Duration::from_secs(10),
@@ -202,6 +214,7 @@ impl Site {
             method: "GET".to_owned(),
             headers: Vec::new(),
             body: None,
+            send: None,
             expect: Expect::default(),
             max_redirects: 10,
             redirects: Redirects::default(),
@@ -214,7 +227,9 @@ impl Site {
             keep_alive: false,
             tls: TlsRules::default(),
             secrets: KnownSecrets::default(),
-        }
+        };
+        site.keep_to_protocol();
+        site
     }
 
     /// Whether `other` has the same name and is probed and judged in the same way.
@@ -223,7 +238,8 @@ impl Site {
         let asked = |site: &Self| (site.interval, site.timeout, site.max_redirects, site.max_body);
         let reached = |site: &Self| (site.http, site.family, site.keep_alive, site.redirects, site.redirect_body);
         (&self.name, &self.url, &self.shown, &self.method) == (&other.name, &other.url, &other.shown, &other.method)
-            && (&self.headers, &self.body) == (&other.headers, &other.body)
+            && (&self.headers, &self.body, &self.send) == (&other.headers, &other.body, &other.send)
+            && self.protocol == other.protocol
             && (&self.zone, &self.connect_to, &self.proxy) == (&other.zone, &other.connect_to, &other.proxy)
             && asked(self) == asked(other)
             && reached(self) == reached(other)

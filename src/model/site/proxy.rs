@@ -196,8 +196,13 @@ impl EnvironmentProxies {
     }
 
     fn for_url(&self, url: &Url) -> Option<&Arc<Proxy>> {
+        self.for_host(url, url.scheme() == "https")
+    }
+
+    /// The proxy for the host of `url`.
+    pub(super) fn for_host(&self, url: &Url, is_encrypted: bool) -> Option<&Arc<Proxy>> {
         let host = url.host()?;
-        let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
+        let proxy = if is_encrypted { &self.https } else { &self.http };
         proxy.as_ref().filter(|_| !self.exempt.iter().any(|exempt| exempt.holds(&host)))
     }
 }

@@ -83,10 +83,12 @@ impl Notice<'_> {
         format!("webmon/{}/{}", self.agent, self.incident)
     }
 
-    /// The printable URL of the site, if the notice is about one.
+    /// The printable URL of the site, if the notice is about one that a browser opens; services refuse others as links.
     fn link(&self) -> Option<String> {
         match self.news {
-            [one] if !one.context.url.is_empty() => Some(clean(&one.context.url)),
+            [one] if ["http://", "https://"].iter().any(|web| one.context.url.starts_with(web)) => {
+                Some(clean(&one.context.url))
+            }
             _ => None,
         }
     }

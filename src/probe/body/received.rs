@@ -2,6 +2,9 @@
 
 use std::time::Instant;
 
+use hyper::header::HeaderMap;
+
+use super::charset;
 use super::content_coding::ContentCodings;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,4 +22,12 @@ pub(crate) struct BodyRead {
     pub(crate) charset: Option<String>,
     /// Since when nothing that follows can change the verdict; the body is read no further.
     pub(crate) decided: Option<Instant>,
+}
+
+impl BodyRead {
+    /// Notes how the body of an answer with these `headers` is coded.
+    pub(crate) fn expect_coded(&mut self, headers: &HeaderMap) {
+        self.codings = ContentCodings::of(headers);
+        self.charset = charset::declared(headers);
+    }
 }

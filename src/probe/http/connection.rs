@@ -91,7 +91,7 @@ impl HttpConnection {
             builder.allow_spaces_after_header_name_in_responses(true).ignore_invalid_headers_in_responses(true);
             let stream = RepairedLines::new(stream, Arc::clone(&expects_head));
             let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
-            (Sender::V1(sender), Driver::new(connection, None))
+            (Sender::V1(sender), Driver::new(connection.with_upgrades(), None))
         };
         Ok(Self { sender, driver, expects_head, budget, cert_request })
     }

@@ -8,6 +8,7 @@
 //! may send what belongs to no body at all, that is a failure.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -15,13 +16,15 @@ use hyper::Version;
 use hyper::body::{Body as _, Incoming};
 use hyper::ext::ReasonPhrase;
 use hyper::header::HeaderMap;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
 use tokio::task::coop::consume_budget;
 
 use crate::model::{Cause, Http, Status};
 use crate::probe::body::received::BodyRead;
 use crate::probe::body::stream::Live;
 use crate::probe::failure::Failure;
-use crate::probe::io::budget::HEAD_MAX;
+use crate::probe::io::budget::{Budget, HEAD_MAX};
 use crate::probe::tls::client_auth::ClientCertRequest;
 
 use super::connection::{HEADERS_MAX, HttpConnection, SendError};
@@ -37,6 +40,8 @@ pub(crate) struct ResponseHead {
     pub(crate) reason: Cow<'static, str>,
     body: Incoming,
     connection: HttpConnection,
+    /// Of an answer after which the server speaks another protocol.
+    switched: Option<OnUpgrade>,
 }
 
 /// Why there is no answer.
@@ -97,7 +102,7 @@ pub(crate) async fn send_message(
 fn read_head(connection: HttpConnection, answer: hyper::Response<Incoming>) -> Result<ResponseHead, Failure> {
     connection.budget.give(HEAD_MAX);
     let bad = |detail: String| Failure::new(Cause::BadResponse, detail);
-    let (head, body) = answer.into_parts();
+    let (mut head, body) = answer.into_parts();
     if head.headers.len() > HEADERS_MAX {
         return Err(bad(format!("{} headers are too many", head.headers.len())));
     }
@@ -113,10 +118,18 @@ fn read_head(connection: HttpConnection, answer: hyper::Response<Incoming>) -> R
         Version::HTTP_2 => Http::V2,
         _ => Http::V11,
     };
-    Ok(ResponseHead { status, http, headers: head.headers, reason, body, connection })
+    let switched = head.extensions.remove::<OnUpgrade>();
+    Ok(ResponseHead { status, http, headers: head.headers, reason, body, connection, switched })
 }
 
 impl ResponseHead {
+    /// The connection on which the server now speaks another protocol, if it does, and the bytes that it may send: at first as
+    /// many as a head may have.
+    pub(crate) async fn switch(mut self) -> Option<(TokioIo<Upgraded>, Arc<Budget>)> {
+        let stream = self.connection.run_with(self.switched?).await.ok()?;
+        Some((TokioIo::new(stream), self.connection.budget))
+    }
+
     /// Whether the length of the body is known.
     pub(crate) fn has_length(&self) -> bool {
         self.body.size_hint().exact().is_some()

@@ -101,6 +101,18 @@ impl Request {
         self
     }
 
+    /// Replaces the header `name`, or removes it.
+    pub(crate) fn set_header(&mut self, name: HeaderName, value: Option<HeaderValue>) {
+        self.headers.remove(&name);
+        if let Some(value) = value {
+            self.headers.insert(name, value);
+        }
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// Whether it sends a body.
     pub(crate) fn has_body(&self) -> bool {
         !self.body.is_empty()

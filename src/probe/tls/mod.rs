@@ -33,7 +33,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::model::{Cause, HttpOffer, Phase, Site, TlsFiles, TlsRules};
+use crate::model::{Cause, Phase, Site, TlsFiles, TlsRules};
 
 use super::failure::Failure;
 use super::io::paced::Paced;
@@ -139,7 +139,7 @@ impl Tls {
         let verifier = RecordingVerifier::new(Arc::clone(&trust.chains), terms.is_insecure());
         let verifier = Arc::new(verifier.reading_keys(!terms.pins().is_empty()));
         let mut config = if terms.is_insecure() { &trust.lenient } else { &trust.config }.clone();
-        config.alpn_protocols = alpn_protocols(terms.offer);
+        config.alpn_protocols = terms.alpn_protocols();
         config.dangerous().set_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>);
         let certificates = if terms.is_own { &trust.config } else { &self.plain.config };
         let certificates = Arc::clone(&certificates.client_auth_cert_resolver);
@@ -154,15 +154,6 @@ impl Tls {
         let stream = stream.and_then(|stream| unpinned(terms.pins(), shown).map_or(Ok(stream), Err));
         Handshake { stream, presented, request }
     }
-}
-
-fn alpn_protocols(offer: HttpOffer) -> Vec<Vec<u8>> {
-    let protocols: &[&[u8]] = match offer {
-        HttpOffer::Auto => &[b"h2", b"http/1.1"],
-        HttpOffer::V11 => &[b"http/1.1"],
-        HttpOffer::V2 => &[b"h2"],
-    };
-    protocols.iter().map(|protocol| protocol.to_vec()).collect()
 }
 
 /// The existing connection, as the service that `HttpsConnector` asks for one.

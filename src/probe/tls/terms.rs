@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use url::{Origin, Url};
 
 use crate::model::lock::lock;
-use crate::model::{Cause, HttpOffer, Pin, Site};
+use crate::model::{Cause, HttpOffer, Pin, Protocol, Site};
 use crate::probe::failure::Failure;
 
 use super::client_auth::ClientCertRequest;
@@ -38,6 +38,17 @@ impl<'a> TlsTerms<'a> {
     /// Whether any certificate is accepted.
     pub(crate) fn is_insecure(self) -> bool {
         self.site.tls.insecure && self.is_own
+    }
+
+    /// The protocols to offer; none where HTTP is not spoken.
+    pub(crate) fn alpn_protocols(self) -> Vec<Vec<u8>> {
+        let protocols: &[&[u8]] = match self.offer {
+            _ if self.site.protocol == Protocol::Bare => &[],
+            HttpOffer::Auto => &[b"h2", b"http/1.1"],
+            HttpOffer::V11 => &[b"http/1.1"],
+            HttpOffer::V2 => &[b"h2"],
+        };
+        protocols.iter().map(|protocol| protocol.to_vec()).collect()
     }
 
     /// The public keys of which one is required; none: any.

@@ -96,7 +96,8 @@ impl UiState {
             return self.timers.say("sites.yaml does not have this site", inputs.now);
         }
         let stars = if site.curl.contains("***") { "; *** stands for secrets" } else { "" };
-        self.copy(&site.curl, |_| format!("copied its check as a curl line{stars}"), inputs);
+        let line = if site.curl.starts_with("curl ") { "a curl line" } else { "a shell line" };
+        self.copy(&site.curl, |_| format!("copied its check as {line}{stars}"), inputs);
     }
 
     /// Copies the URL of the site, and why its last check failed if it did.

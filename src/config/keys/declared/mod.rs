@@ -11,6 +11,7 @@ mod listen;
 mod outlet;
 mod page;
 mod site;
+mod unused;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::tui::arrangement::sort::SortKey;
 pub(crate) use alerting::OUTLETS_MAX;
 pub(crate) use outlet::{OUTLET, SERVICES};
 pub(crate) use site::SITE;
+pub(crate) use unused::{UNUSED, UPGRADED, UPGRADING, UnusedKey};
 
 /// A key of a mapping.
 #[derive(Debug)]
@@ -51,7 +53,10 @@ pub(crate) enum ValueForm {
     /// One of these words.
     Choice(&'static [&'static str]),
     Text,
+    /// A URL of the web.
     Url,
+    /// A URL with any scheme of sites.
+    SiteUrl,
     /// The path of a file.
     Path,
     /// A status code, a range, several of these with commas, or a list of them.

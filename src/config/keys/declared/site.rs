@@ -5,7 +5,7 @@ use super::{DAY, DeclaredKey, MINUTE, ValueForm, alerting, key, millis};
 /// A site.
 pub(crate) static SITE: &[DeclaredKey] = &[
     key("name", ValueForm::Text, "must be unique; default: the URL").such_as("api"),
-    key("url", ValueForm::Url, "http or https; user:password@ becomes Basic auth")
+    key("url", ValueForm::SiteUrl, "http, https, ws, wss (user:password@ becomes Basic auth), tls or tcp")
         .such_as("https://api.example.com/health")
         .required(),
     key(
@@ -22,6 +22,8 @@ pub(crate) static SITE: &[DeclaredKey] = &[
     key("headers", ValueForm::Headers, "or ${VAR:-default}, ${file:PATH}; null removes a header of `defaults`")
         .such_as("{ Authorization: \"Bearer ${API_TOKEN}\" }"),
     key("body", ValueForm::Text, "the body of the request").such_as("'{\"ping\":true}'"),
+    key("send", ValueForm::Text, "what ws, wss, tcp and tls send, as one message; the answer is the body")
+        .such_as("'{\"op\":\"ping\"}'"),
     key("expect", ValueForm::Section(EXPECT), "what makes a check successful"),
     key("max_redirects", ValueForm::Whole(0..=31), "0: do not follow").or("10"),
     key(
