@@ -27,7 +27,7 @@ mod stopwatch;
 mod tcp;
 mod tls;
 mod transport;
-mod websocket;
+pub mod websocket;
 
 use std::sync::Arc;
 use std::time::Instant;

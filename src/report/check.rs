@@ -201,7 +201,9 @@ pub fn warning(one: &Checked<'_>) -> Option<String> {
 /// webmon.
 fn came<W: io::Write>(out: &mut Wrapping<'_, W>, evidence: &Evidence, one: &Checked<'_>) -> io::Result<()> {
     let from = if evidence.url == one.url { String::new() } else { format!(" of {}", evidence.url) };
-    out.line(&format!("  headers{from}"))?;
+    if !evidence.headers.is_empty() {
+        out.line(&format!("  headers{from}"))?;
+    }
     for (name, value) in &evidence.headers {
         out.line(format!("  < {name}: {value}").trim_end())?;
     }
@@ -330,9 +332,13 @@ fn surroundings<W: io::Write>(out: &mut Wrapping<'_, W>, zone: &TimeZone, one: &
         match observation.hops.len() {
             // The head says which redirect was not followed.
             0 if one.sample.cause == Cause::Redirect => {}
+            // A handshake is not redirected.
+            0 if observation.status.is_some_and(|status| status.get() == 101) => {}
             0 => facts.push("no redirect".to_owned()),
             hops => facts.push(wording::plural(u64::try_from(hops).expect("redirects are bounded"), "redirect")),
         }
+    } else if observation.bytes > 0 {
+        facts.push(figures::bytes(observation.bytes));
     }
     if !facts.is_empty() {
         out.line(&format!("  {}", facts.join(" · ")))?;
@@ -666,6 +672,21 @@ mod tests {
         let line = "\n  warning: the certificate of api.example.com expires in 9 days\n";
         assert_eq!(text.matches(line).count(), 2, "{text}");
         assert!(text.ends_with("\n4 sites are up, 2 warnings\n"), "{text}");
+    }
+
+    #[test]
+    fn a_port_without_http_has_what_it_said_and_no_headers() {
+        let mut observation = Observation::failed(Cause::Ok, "");
+        (observation.bytes, observation.address) = (27, Some(([127, 0, 0, 1], 25).into()));
+        let body = Some("220 mail.test".to_owned());
+        observation.evidence = Some(Box::new(Evidence { url: "tcp://a:25".to_owned(), body, ..Evidence::default() }));
+        let manner = CheckStyle { verbose: true, ..CheckStyle::default() };
+        let text = printed(|out| check(out, &zone(), &[checked("mail", "tcp://a:25", &observation)], manner));
+        let came = "\n  127.0.0.1:25 · 27 B\n  start of the body\n  | 220 mail.test\n1 site is up\n";
+        assert!(text.ends_with(came), "{text}");
+        (observation.http, observation.status) = (Http::V11, Some(status(101)));
+        let text = printed(|out| check(out, &zone(), &[checked("mail", "ws://a:25", &observation)], manner));
+        assert!(text.contains(" 127.0.0.1:25 · HTTP/1.1 · 27 B\n") && !text.contains("redirect"), "{text}");
     }
 
     #[test]

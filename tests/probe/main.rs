@@ -10,6 +10,7 @@ mod names;
 mod path;
 mod ports;
 mod proxies;
+mod real;
 mod site;
 #[path = "../support/mod.rs"]
 mod support;

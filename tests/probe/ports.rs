@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use webmon::model::expect::{JsonExpectation, JsonWish};
 use webmon::model::{
     BodyExpectations, Cause, Expect, Expected, Flags, KnownSecrets, Observation, Phase, Pin, Proxy as SiteProxy,
-    ProxyRule, Secret, Site, TlsRules, TlsVersion,
+    ProxyRule, Secret, Site, Status, TlsRules, TlsVersion,
 };
 use webmon::probe::{HttpProber, Prober as _, ProberOptions};
 

@@ -4,7 +4,7 @@ use url::Host;
 
 use crate::config::keys::value::format_size;
 use crate::model::time::duration;
-use crate::model::{BodyExpectations, Redirects, Site, StatusSet};
+use crate::model::{BodyExpectations, Protocol, Redirects, Site, StatusSet};
 
 /// Passes the warnings about `site` to `add`.
 pub(crate) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {
@@ -72,7 +72,9 @@ fn body(site: &Site, add: &mut dyn FnMut(String)) {
     ];
     let Some((key, _)) = is_meant.into_iter().find(|(_, is_meant)| *is_meant) else { return };
     let bodiless = |&(low, high): &(u16, u16)| (low..=high).all(|code| matches!(code, 100..=199 | 204 | 304));
-    if site.method == "HEAD" {
+    if site.protocol != Protocol::Http {
+        // What another protocol says is the body.
+    } else if site.method == "HEAD" {
         add(format!("{key} is never met: an answer to HEAD has no body; use GET"));
     } else if expect.status.ranges().iter().all(bodiless) {
         add(format!("{key} is never met: an answer with status {} has no body", expect.status));

@@ -48,27 +48,47 @@ pub(crate) fn encode(kind: Sent, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
 
 /// What a server did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
+pub enum Event {
     /// A message, in [`Decoder::message`], is complete or longer than is kept.
-    Message { is_text: bool, is_cut: bool },
+    Message {
+        /// Otherwise it is binary.
+        is_text: bool,
+        /// Only its beginning is kept.
+        is_cut: bool,
+    },
     /// It wants this back.
     Ping(Vec<u8>),
     /// It ends the connection, and may say why.
-    Close { code: Option<u16>, reason: String },
+    Close {
+        /// Why, as a number of RFC 6455 §7.4.
+        code: Option<u16>,
+        /// Why, in words as they came.
+        reason: String,
+    },
 }
 
 /// What a server must not send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Malformed {
+pub enum Malformed {
+    /// Only extensions give them a meaning.
     ReservedBits,
+    /// A kind of frame that the RFC reserves.
     Kind(u8),
+    /// Only clients mask.
     Masked,
+    /// Its length has a sign, or a shorter form.
     Length,
+    /// A control frame with so many bytes.
     LongControl(u64),
+    /// A control frame in fragments.
     CutControl,
+    /// A continuation without a message.
     NothingToContinue,
+    /// A message that begins within another one.
     Unfinished,
+    /// A text in another encoding.
     NotUtf8,
+    /// Half of a code.
     CloseOfOneByte,
 }
 
@@ -115,7 +135,7 @@ impl Frame {
 
 /// The state between two pieces of what a server sends.
 #[derive(Debug)]
-pub(crate) struct Decoder {
+pub struct Decoder {
     max: usize,
     header: Vec<u8>,
     frame: Option<Frame>,
@@ -127,22 +147,27 @@ pub(crate) struct Decoder {
 
 impl Decoder {
     /// Keeps the first `max` bytes of a message.
-    pub(crate) const fn new(max: usize) -> Self {
+    #[must_use]
+    pub const fn new(max: usize) -> Self {
         Self { max, header: Vec::new(), frame: None, begun: None, message: Vec::new(), control: Vec::new() }
     }
 
     /// The payload of the present message as far as it came.
-    pub(crate) fn message(&self) -> &[u8] {
+    #[must_use]
+    pub fn message(&self) -> &[u8] {
         &self.message
     }
 
     /// Takes the payload.
-    pub(crate) fn take_message(&mut self) -> Vec<u8> {
+    pub fn take_message(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.message)
     }
 
     /// Reads from the front of `bytes` up to the next event; without one, all of them.
-    pub(crate) fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<Event>, Malformed> {
+    ///
+    /// # Errors
+    /// What a server must not send; nothing is to be read after that, nor after a message that is cut.
+    pub fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<Event>, Malformed> {
         loop {
             let Some(frame) = self.frame else {
                 let Some((&byte, rest)) = bytes.split_first() else { return Ok(None) };

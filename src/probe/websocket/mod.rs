@@ -2,6 +2,6 @@
 //!
 //! No extension is offered, so no frame is compressed.
 
-pub(crate) mod frame;
+pub mod frame;
 pub(crate) mod handshake;
 pub(crate) mod session;

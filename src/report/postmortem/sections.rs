@@ -194,7 +194,9 @@ fn answered(report: &Postmortem, zone: &TimeZone) -> Section {
             quoted.push(format!("… {}", wording::plural(more as u64, "more header")));
         }
         if let Some(body) = &evidence.body {
-            quoted.push(String::new());
+            if !quoted.is_empty() {
+                quoted.push(String::new());
+            }
             quoted.extend(body.lines().take(BODY_LINES).map(|line| clean_line(line, ANSWER_MAX)));
             if let more @ 1.. = body.lines().count().saturating_sub(BODY_LINES) {
                 quoted.push(format!("… {}", wording::plural(more as u64, "more line")));

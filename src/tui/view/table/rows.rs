@@ -241,7 +241,8 @@ pub fn partition(summary: &Summary) -> Vec<CodeCount> {
         failures += count;
         let (name, red) = match answer {
             Answer::Code(status) => (status.get().to_string(), status.get() >= 400),
-            Answer::Cause(cause) => (cause.word().to_owned(), true),
+            // The check of a port without a status is good, too.
+            Answer::Cause(cause) => (cause.word().to_owned(), cause != Cause::Ok),
         };
         match parts.iter_mut().find(|part| part.name == name && part.failed == failed) {
             Some(part) => part.count += count,
@@ -311,4 +312,20 @@ fn failure(frame: &Frame, site: &SiteSnapshot) -> String {
 /// Whether figures of this age have missed a refresh.
 pub fn is_stale(age: Duration, refresh: Duration) -> bool {
     age > refresh * 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::tests::fixtures;
+
+    #[test]
+    fn a_good_check_without_a_status_is_no_fault() {
+        let mut summary = fixtures::nine_sites().snapshot.views[0].rows[0].summary.clone();
+        (summary.counts.down, summary.counts.up) = (2, 5);
+        summary.answers = vec![(Answer::Cause(Cause::Body), 2), (Answer::Cause(Cause::Ok), 5)];
+        let said = codes(&summary, 40);
+        let roles: Vec<Role> = said.spans().iter().map(|span| span.role).collect();
+        assert_eq!((said.text().as_str(), roles), ("body×2 ok×5", vec![Role::Fault, Role::Plain, Role::Plain]));
+    }
 }
