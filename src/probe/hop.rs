@@ -43,7 +43,7 @@ pub(super) struct Dialed {
     pub(super) stream: Either<Tcp, Box<TlsStream>>,
     pub(super) budget: Arc<Budget>,
     certificate: Option<ShownCertificate>,
-    cert_request: ClientCertRequest,
+    pub(super) cert_request: ClientCertRequest,
     http2: bool,
 }
 

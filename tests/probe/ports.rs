@@ -395,7 +395,7 @@ async fn a_websocket_that_says_nothing_is_late_in_its_phase() {
     let silent = silent.await;
     let hung = Port::saying(None, "").await;
     for (port, cause) in [(&silent, Cause::TransferTimeout), (&hung, Cause::ResponseTimeout)] {
-        let site = Site { timeout: Duration::from_millis(300), ..sending(port.site("ws"), "ping") };
+        let site = Site { timeout: Duration::from_secs(1), ..sending(port.site("ws"), "ping") };
         let seen = prober(None).probe(&site).await;
         assert_eq!((seen.cause, seen.bytes), (cause, 0), "{seen:?}");
     }
@@ -456,7 +456,7 @@ async fn what_a_port_says_or_not_has_its_cause() {
         ("421 busy\r\n", true, Cause::Body, busy),
         ("421 busy\r\n", false, Cause::Body, busy),
         ("", true, Cause::Closed, "connection closed before the answer"),
-        ("", false, Cause::ResponseTimeout, "timed out in processing after 300 ms"),
+        ("", false, Cause::ResponseTimeout, "timed out in processing after 1.00 s"),
     ] {
         let port = Port::start(None, move |mut line, _| async move {
             line.write_all(says.as_bytes()).await.ok()?;
@@ -466,7 +466,7 @@ async fn what_a_port_says_or_not_has_its_cause() {
             line.read_to_end(&mut Vec::new()).await.ok().map(drop)
         })
         .await;
-        let site = Site { timeout: Duration::from_millis(300), ..expecting(port.site("tcp"), containing("220 ")) };
+        let site = Site { timeout: Duration::from_secs(1), ..expecting(port.site("tcp"), containing("220 ")) };
         let seen = prober(None).probe(&site).await;
         assert_eq!((seen.cause, seen.detail.as_str(), seen.status), (cause, detail, None));
         assert_eq!((seen.bytes, phases(&seen)[4]), (says.len() as u64, !says.is_empty()));
@@ -482,6 +482,15 @@ async fn what_a_port_says_or_not_has_its_cause() {
     let seen = prober(None).probe(&site).await;
     assert_eq!((seen.cause, seen.bytes, seen.flags.has(Flags::BODY_CAPPED)), (Cause::Body, 100_000, true));
     assert!(seen.detail.starts_with("the body does not contain \"220 \" within 100k bytes"), "{}", seen.detail);
+    // What is judged only at the end took as long as it came.
+    let one = Expected { what: serde_json::json!(1), shown: "1".to_owned() };
+    let query = Some(serde_json_path::JsonPath::parse("$.a").unwrap());
+    let json = JsonExpectation { path: "$.a".to_owned(), query, wanted: JsonWish::OneOf(vec![one]) };
+    let json = BodyExpectations { json: vec![json], ..BodyExpectations::default() };
+    let port = Port::saying(None, "{\"a\": 1}").await;
+    let timeout = Duration::from_secs(1);
+    let seen = prober(None).probe(&Site { timeout, ..expecting(port.site("tcp"), json.into()) }).await;
+    assert_eq!((seen.cause, seen.phases.total().as_duration() < timeout), (Cause::Ok, true), "{seen:?}");
     // Too slow.
     let port = Port::saying(None, "220 x").await;
     let mut site = expecting(port.site("tcp"), containing("220 "));
@@ -521,6 +530,11 @@ async fn a_port_with_tls_shows_its_certificate() {
     let port = Port::saying(Some(good()), "* OK IMAP4rev1\r\n").await;
     let seen = prober(Some(&authority)).probe(&expecting(port.site("tls"), containing("* OK"))).await;
     assert_eq!((seen.cause, seen.bytes, phases(&seen)), (Cause::Ok, 16, [false, true, true, true, true]), "{seen:?}");
+    // With TLS 1.3 a server says only afterwards that it requires a certificate.
+    let port = Port::saying(Some(good().asking_clients(&Authority::called("clients"))), "* OK").await;
+    let seen = prober(Some(&authority)).probe(&expecting(port.site("tls"), containing("* OK"))).await;
+    assert_eq!(seen.cause, Cause::TlsError, "{seen:?}");
+    assert!(seen.detail.starts_with("TLS: the server requires a client certificate"), "{}", seen.detail);
     // A server that knows no TLS.
     let plain = Port::saying(None, "220 mail.test ESMTP\r\n").await;
     let seen = prober(Some(&authority)).probe(&plain.site("tls")).await;

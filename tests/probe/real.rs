@@ -55,10 +55,10 @@ async fn a_real_websocket_server_takes_a_check_for_a_client_like_any() {
     let prober = HttpProber::new(clock).unwrap();
     let mut site = Site::new("site", format!("ws://127.0.0.1:{port}/").parse().unwrap());
     site.timeout = Duration::from_mins(1);
+    site.headers = vec![("Sec-WebSocket-Protocol".to_owned(), Secret::new("mqtt, chat"))];
     let seen = prober.probe(&site).await;
     assert_eq!((seen.cause, seen.bytes), (Cause::Ok, 0), "{seen:?}");
-    assert_eq!(server.line(), "1000 None []");
-    site.headers = vec![("Sec-WebSocket-Protocol".to_owned(), Secret::new("mqtt, chat"))];
+    assert_eq!(server.line(), "1000 chat []");
     site.send = Some(Secret::new("pïng ".repeat(20_000)));
     let wanted = Expected { what: "ïng pïng".to_owned(), shown: String::new() };
     site.expect.body = BodyExpectations { contains: vec![wanted], ..BodyExpectations::default() }.into();

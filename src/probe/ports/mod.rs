@@ -4,8 +4,8 @@
 //! message is as expected, if one is awaited. A bare port is up when it is reached; if something is sent or expected, it is read
 //! until what came is as expected, because most servers wait for the client then. What came is judged as the body of an answer.
 //!
-//! Bounds: `max_body` bytes; judging each piece of a bare port costs 4 Mi bytes times states at most, after that only the whole is
-//! judged.
+//! Bounds: `max_body` bytes, 16 MiB at most. Judging what a bare port said so far costs 4 Mi bytes times states at most; then, and
+//! with more than 64 KiB or a query of JSON, only the whole is judged.
 
 use std::io;
 use std::time::Instant;
@@ -14,17 +14,19 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::task::coop::consume_budget;
 use tokio_util::either::Either;
 
-use crate::model::{Cause, HttpOffer, Phase, Secret};
+use crate::model::{BODY_KEPT_MAX, Cause, HttpOffer, Phase, Secret};
 
 use super::body::excerpt;
 use super::body::interrupt::at_once;
 use super::body::matcher::BodyMatch;
 use super::body::stream::StatusLine;
 use super::expectations::judge_content;
-use super::failure::{Failure, broken_connection};
+use super::failure::{Failure, broken_connection, chain};
 use super::hop::Dialed;
 use super::io::budget::Budget;
 use super::run::ProbeRun;
+use super::tls::client_auth::ClientCertRequest;
+use super::tls::errors::alert_words;
 use super::tls::terms::TlsTerms;
 use super::websocket::handshake::Handshake;
 use super::websocket::session::Session;
@@ -42,10 +44,10 @@ impl ProbeRun<'_> {
         let handshake = Handshake::with(self.site)?;
         let response = self.ask_fresh(&handshake.request, HttpOffer::V11).await.map_err(|none| none.failure)?;
         let mut response = self.received(response, false);
-        self.watch.stop();
+        let answered = (self.transport.clock)();
         let status_line = (response.status, std::mem::take(&mut response.reason));
         let headers = self.answered.insert(Box::new(std::mem::take(&mut response.headers)));
-        let max = self.site.body_max();
+        let max = self.site.max_body.min(BODY_KEPT_MAX);
         if response.status.get() != SWITCHED {
             self.body.expect_coded(headers);
             self.watch.enter(Phase::Transfer);
@@ -56,6 +58,7 @@ impl ProbeRun<'_> {
         handshake.judge(headers)?;
         let not_switched = || Failure::new(Cause::Closed, "connection closed after the WebSocket handshake");
         let (stream, budget) = response.switch().await.ok_or_else(not_switched)?;
+        self.watch.stop_at(answered);
         let mut session = Session::new(stream, budget, max);
         if self.site.awaits_message() {
             self.watch.enter(Phase::Transfer);
@@ -76,10 +79,11 @@ impl ProbeRun<'_> {
         for regex in site.expect.body.regex.iter().chain(&site.expect.body.not_regex) {
             self.transport.patterns.get(&regex.what)?;
         }
-        let Dialed { mut stream, budget, .. } = self.dial(url, TlsTerms::new(site, url, site.http)).await?;
+        let Dialed { mut stream, budget, cert_request, .. } =
+            self.dial(url, TlsTerms::new(site, url, site.http)).await?;
         self.watch.stop();
         if site.awaits_message() {
-            self.converse(&mut stream, &budget).await?;
+            self.converse(&mut stream, &budget, cert_request).await?;
         }
         if let Either::Right(mut secured) = stream {
             // Without a word of TLS the server might take it for a broken connection.
@@ -89,15 +93,15 @@ impl ProbeRun<'_> {
     }
 
     /// Sends what is to be sent, and reads until that is as expected, or ends.
-    async fn converse<S>(&mut self, stream: &mut S, budget: &Budget) -> Result<(), Failure>
+    async fn converse<S>(&mut self, stream: &mut S, budget: &Budget, asked: ClientCertRequest) -> Result<(), Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         self.watch.enter(Phase::Processing);
         if let Some(text) = &self.site.send {
-            say(stream, text).await.map_err(|error| explain(&error, "before the answer"))?;
+            say(stream, text).await.map_err(|error| explain(&error, "before the answer", asked))?;
         }
-        let (mut piece, mut work, max) = (vec![0; PIECE], WORK, self.site.body_max());
+        let (mut piece, mut work, max) = (vec![0; PIECE], WORK, self.site.max_body.min(BODY_KEPT_MAX));
         loop {
             // A piece of one byte costs as much as one of thousands.
             consume_budget().await;
@@ -107,10 +111,10 @@ impl ProbeRun<'_> {
                 Ok(count) => count,
                 // Many servers just close, without TLS's `close_notify`.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
-                Err(error) => return Err(explain(&error, when)),
+                Err(error) => return Err(explain(&error, when, asked)),
             };
             if count == 0 && is_first {
-                return Err(explain(&io::ErrorKind::UnexpectedEof.into(), when));
+                return Err(explain(&io::ErrorKind::UnexpectedEof.into(), when, asked));
             }
             if count == 0 {
                 self.watch.stop();
@@ -163,7 +167,11 @@ async fn say(stream: &mut (impl AsyncWrite + Unpin), text: &Secret) -> io::Resul
     stream.flush().await
 }
 
-fn explain(error: &io::Error, when: &str) -> Failure {
+fn explain(error: &io::Error, when: &str, asked: ClientCertRequest) -> Failure {
+    // With TLS 1.3 a server refuses or misses a client certificate only now.
+    if let Some(rustls::Error::AlertReceived(alert)) = chain(error).find_map(|error| error.downcast_ref()) {
+        return Failure::new(Cause::TlsError, format!("TLS: {}", alert_words(*alert, asked)));
+    }
     let broken = || Failure::new(Cause::Closed, format!("connection broken {when} ({error})"));
     broken_connection(error, when).unwrap_or_else(broken)
 }
