@@ -5,7 +5,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::model::{Family, HttpOffer, Secret};
+use crate::model::{Family, HttpOffer, Secret, http3};
 
 use super::keys::declared::{SITE, ValueForm};
 use super::keys::value;
@@ -98,13 +98,16 @@ pub fn method(text: &str) -> Result<String, String> {
     value::method(text)
 }
 
-/// Parses a version of HTTP: `auto`, `1.1` or `2`.
+/// Parses a version of HTTP: `auto`, `1.1`, `2` or `3`.
 ///
 /// # Errors
-/// What is wrong, and the accepted words.
+/// What is wrong, and the accepted words; or that this program does not speak it.
 pub fn http(text: &str) -> Result<HttpOffer, String> {
     let ValueForm::Choice(words) = form("http") else { unreachable!("http is declared as a choice") };
-    value::choice(text, words).map(|at| HTTP_OFFERS[at])
+    match (HTTP_OFFERS[value::choice(text, words)?], http3::MISSING) {
+        (HttpOffer::V3, Some(missing)) => Err(missing.to_owned()),
+        (offer, _) => Ok(offer),
+    }
 }
 
 /// Parses a header, `Name: value`.
@@ -149,7 +152,8 @@ mod tests {
             [http("1.1"), http("2"), http("auto")],
             [Ok(HttpOffer::V11), Ok(HttpOffer::V2), Ok(HttpOffer::Auto)]
         );
-        assert!(http("3").unwrap_err().contains("auto, 1.1, 2"));
+        assert!(http("4").unwrap_err().contains("auto, 1.1, 2, 3"));
+        assert_eq!(http("3"), http3::MISSING.map_or(Ok(HttpOffer::V3), |missing| Err(missing.to_owned())));
         assert!(method("get").unwrap_err().contains("GET"));
     }
 

@@ -36,7 +36,7 @@ pub use site::{
     BODY_KEPT_MAX, ClientIdentity, ConnectTo, EnvironmentProxies, Family, HttpOffer, Pin, Protocol, Proxy, ProxyKind,
     ProxyRule, RedirectBody, Redirects, Site, TlsFiles, TlsRules, shown_url,
 };
-pub use site::{curl, protocol, repeat};
+pub use site::{curl, http3, protocol, repeat};
 pub use site_numbers::{OWN_NAME, SiteId, SiteIndex, SiteSlot};
 pub use text::echo::KnownSecrets;
 pub use text::secret::{Secret, SecretUrl};

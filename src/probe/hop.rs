@@ -8,6 +8,7 @@
 //! Cost: rare paths are boxed, so that the state of a probe stays small; starting a probe moves it.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::Uri;
@@ -136,6 +137,9 @@ impl<'a> ProbeRun<'a> {
         request: &Request,
         offer: HttpOffer,
     ) -> Result<ResponseHead, ExchangeError> {
+        if offer == HttpOffer::V3 {
+            return Box::pin(self.ask_over_quic(request)).await;
+        }
         let terms = TlsTerms::new(self.site, &request.url, offer);
         let dialed = self.dial(&request.url, terms).await.map_err(ExchangeError::without_retry);
         let Dialed { stream, budget, certificate, cert_request, http2 } = dialed?;
@@ -147,8 +151,29 @@ impl<'a> ProbeRun<'a> {
         send(connection, request).await
     }
 
+    #[cfg(not(feature = "http3"))]
+    async fn ask_over_quic(&mut self, _: &Request) -> Result<ResponseHead, ExchangeError> {
+        Err(ExchangeError::without_retry(Failure::new(Cause::Local, "this webmon was built without HTTP/3")))
+    }
+
     /// Connects to the host of `url`, or where the site says so for its own origin; through a proxy if it has one.
     async fn connect(&mut self, url: &Url, is_own_origin: bool) -> Result<Line, Failure> {
+        let (host, port, is_own, scope) = self.place(url, is_own_origin)?;
+        if let Some(proxy) = self.site.proxy_for(url) {
+            return Box::pin(self.connect_through(proxy, (&host, port))).await;
+        }
+        self.reach((&host, port), is_own, scope).await.map(Either::Left)
+    }
+
+    /// Where to connect for `url`: host and port, whether the host is the site's own, and the zone of its address.
+    pub(super) fn place<'u>(
+        &self,
+        url: &'u Url,
+        is_own_origin: bool,
+    ) -> Result<(Host<&'u str>, u16, bool, u32), Failure>
+    where
+        'a: 'u,
+    {
         let named = url.host().expect("a site and a followed redirect have a host");
         let elsewhere = self.site.connect_to.as_ref().filter(|_| is_own_origin);
         let (host, port, is_own, scope) = if let Some(elsewhere) = elsewhere {
@@ -158,11 +183,7 @@ impl<'a> ProbeRun<'a> {
             let is_own = self.site.url.expose().host().as_ref() == Some(&named);
             (named, url.port_or_known_default(), is_own, scope(self.site, url)?)
         };
-        let port = port.expect("http and https have a port");
-        if let Some(proxy) = self.site.proxy_for(url) {
-            return Box::pin(self.connect_through(proxy, (&host, port))).await;
-        }
-        self.reach((&host, port), is_own, scope).await.map(Either::Left)
+        Ok((host, port.expect("http and https have a port"), is_own, scope))
     }
 
     /// Connects to `target` through `proxy`. Until the proxy is reached, a failure is not the site's.
@@ -194,11 +215,15 @@ impl<'a> ProbeRun<'a> {
         is_own: bool,
         scope: u32,
     ) -> Result<TcpStream, Failure> {
-        let has_route = self.transport.has_route;
-        let addresses = self.transport.resolver.addresses(host, self.site.family, is_own, &mut self.watch).await;
-        let addresses = addresses.map_err(|failure| offline(&[], has_route).unwrap_or(failure))?;
+        let addresses = self.resolve(host, is_own).await?;
         self.watch.enter(Phase::Connect);
-        connect(&addresses, port, scope, &mut self.seen.address, has_route).await
+        connect(&addresses, port, scope, &mut self.seen.address, self.transport.has_route).await
+    }
+
+    /// The addresses of `host`; `is_own` as for the resolver.
+    pub(super) async fn resolve(&mut self, host: &Host<&str>, is_own: bool) -> Result<Arc<[IpAddr]>, Failure> {
+        let addresses = self.transport.resolver.addresses(host, self.site.family, is_own, &mut self.watch).await;
+        addresses.map_err(|failure| offline(&[], self.transport.has_route).unwrap_or(failure))
     }
 
     /// Connects for requests to `url`, with TLS if that is https.

@@ -22,6 +22,8 @@ mod options;
 mod ports;
 pub(crate) mod proxy;
 mod pulse;
+#[cfg(feature = "http3")]
+mod quic;
 mod run;
 mod stopwatch;
 mod tcp;
@@ -52,7 +54,8 @@ pub trait Prober: Send + Sync + 'static {
     }
 }
 
-/// The prober of real websites over HTTP/1.1, HTTP/2, and WebSocket, and of ports with and without TLS.
+/// The prober of real websites over HTTP/1.1, HTTP/2, with the feature `http3` HTTP/3, and WebSocket, and of ports with and without
+/// TLS.
 ///
 /// Shared by all probes of one tokio runtime with I/O and time enabled. Each runtime needs its own: a lookup over TCP leaves its
 /// connection with the runtime that began it. [`Prober::sibling`] shares everything else: the bounds, TLS configurations and

@@ -136,6 +136,9 @@ pub(super) struct ProbeRun<'a> {
     pub(super) farewell: Option<Farewell>,
     /// Reads the body if it may not end.
     live: Option<Box<Live>>,
+    /// Whether a server over QUIC has sent anything.
+    #[cfg(feature = "http3")]
+    pub(super) reached: Option<Arc<std::sync::atomic::AtomicBool>>,
 }
 
 impl<'a> ProbeRun<'a> {
@@ -143,7 +146,22 @@ impl<'a> ProbeRun<'a> {
         let (watch, seen) = (Stopwatch::new(transport.clock), Observation::failed(Cause::Ok, ""));
         let (peer, unreached, answered, redirected, body) = (None, None, None, None, BodyRead::default());
         let (heard, farewell, live) = (None, None, None);
-        Self { transport, site, watch, seen, peer, unreached, answered, redirected, body, heard, farewell, live }
+        Self {
+            transport,
+            site,
+            watch,
+            seen,
+            peer,
+            unreached,
+            answered,
+            redirected,
+            body,
+            heard,
+            farewell,
+            live,
+            #[cfg(feature = "http3")]
+            reached: None,
+        }
     }
 }
 
@@ -263,7 +281,10 @@ impl ProbeRun<'_> {
                 phase => {
                     // The system does not tell open connections that the network is gone.
                     let address = self.seen.address.map(|address| address.ip());
-                    offline(address.as_slice(), self.transport.has_route).unwrap_or_else(|| timed_out(phase, ""))
+                    let offline = offline(address.as_slice(), self.transport.has_route);
+                    #[cfg(feature = "http3")]
+                    let offline = offline.or_else(|| self.unheard(phase));
+                    offline.unwrap_or_else(|| timed_out(phase, ""))
                 }
             },
         }

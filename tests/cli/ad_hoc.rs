@@ -45,7 +45,7 @@ fn wrong_options_are_refused_with_what_to_write() {
     for (arguments, told) in [
         ("check a.example --timeout 3", "lacks its unit"),
         ("a.example --interval 1ms", "between 100ms and 7d"),
-        ("check a.example --http 3", "auto, 1.1, 2"),
+        ("check a.example --http 4", "auto, 1.1, 2, 3"),
         ("check a.example -X get", "GET"),
         ("check a.example -H Authorization:", "'Authorization: value'"),
         ("check a.example -H Bearer+S3CRET", "'Name: value'"),

@@ -47,7 +47,7 @@ const SNAPSHOT_NOUNS: [&str; 8] =
     ["LastCheck", "OpenIncident", "Row", "SiteFacts", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
-const ONLY_IN: [(&str, &[&str]); 42] = [
+const ONLY_IN: [(&str, &[&str]); 45] = [
     ("annotate_snippets", &["config"]),
     ("anyhow", &["app", "demo"]),
     ("arc_swap", &["engine"]),
@@ -63,6 +63,8 @@ const ONLY_IN: [(&str, &[&str]); 42] = [
     ("encoding_rs", &["probe"]),
     ("flate2", &["probe", "export", "serve"]),
     ("h2", &["probe"]),
+    ("h3", &["probe"]),
+    ("h3_quinn", &["probe"]),
     ("hdrhistogram", &["stats", "report"]),
     ("hickory_resolver", &["probe"]),
     ("http_body_util", &["probe", "http"]),
@@ -73,6 +75,7 @@ const ONLY_IN: [(&str, &[&str]); 42] = [
     ("loom", &["ring"]),
     ("maud", &["serve"]),
     ("minijinja", &["notify"]),
+    ("quinn", &["probe"]),
     ("ratatui", &["tui"]),
     ("rcgen", &["demo"]),
     ("redb", &["store"]),
@@ -160,7 +163,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
         "probe",
         &[
             &["ports"],
-            &["hop"],
+            &["hop", "quic"],
             &["run"],
             &["bounded", "expectations", "websocket"],
             &["transport"],

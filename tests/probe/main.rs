@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test: what cannot be had ends it")]
 
 mod body;
+#[cfg(all(unix, feature = "http3"))]
+mod caddy;
 mod exchange;
 mod hops;
 mod http2;
+#[cfg(feature = "http3")]
+mod http3;
 mod limits;
 mod names;
 mod path;

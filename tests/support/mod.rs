@@ -26,6 +26,8 @@ pub mod canary;
 pub mod delays;
 pub mod dns;
 pub mod http2;
+#[cfg(feature = "http3")]
+pub mod http3;
 mod line;
 pub mod ports;
 #[cfg(unix)]

@@ -40,7 +40,7 @@ pub struct AdHocArgs {
     /// Accept any certificate of the URL's own origin
     #[arg(short = 'k', long, help_heading = HEADING)]
     pub insecure: bool,
-    /// The version of HTTP: auto, 1.1 or 2 [default: auto]
+    /// The version of HTTP: auto, 1.1, 2 or 3 [default: auto]
     #[arg(long, value_name = "VERSION", value_parser = typed::http, help_heading = HEADING)]
     pub http: Option<HttpOffer>,
     /// Only IPv4

@@ -23,7 +23,7 @@ use crate::config::syntax::tree::{Kind, NodeId};
 use crate::model::curl::BENIGN;
 use crate::model::{
     EnvironmentProxies, Family, HttpOffer, KnownSecrets, Proxy, ProxyRule, RedirectBody, Redirects, Secret, SecretUrl,
-    Site,
+    Site, http3,
 };
 
 use super::notes::Notes;
@@ -34,7 +34,7 @@ use super::url::Address;
 use super::{expect, headers};
 
 /// The meanings of the words of `http`, in their declared order.
-pub(crate) const HTTP_OFFERS: [HttpOffer; 3] = [HttpOffer::Auto, HttpOffer::V11, HttpOffer::V2];
+pub(crate) const HTTP_OFFERS: [HttpOffer; 4] = [HttpOffer::Auto, HttpOffer::V11, HttpOffer::V2, HttpOffer::V3];
 
 /// In place of a URL that makes none without its variables.
 const UNKNOWN: &str = "http://unknown.invalid/";
@@ -111,7 +111,11 @@ impl SiteSettings {
         set(&mut site.redirects, keys.choice("redirects", [Redirects::Any, Redirects::SameHost, Redirects::None]));
         set(&mut site.redirect_body, keys.choice("redirect_body", [RedirectBody::SameHost, RedirectBody::Any]));
         set(&mut site.max_body, keys.size("max_body"));
+        let version = keys.place("http");
         set(&mut site.http, keys.choice("http", HTTP_OFFERS));
+        if let (HttpOffer::V3, Some(id), Some(missing)) = (site.http, version, http3::MISSING) {
+            keys.reader().fault_at(id, missing);
+        }
         set(&mut site.family, keys.choice("ip", [Family::Any, Family::V4, Family::V6]));
         set(&mut site.keep_alive, keys.boolean("keep_alive"));
         keys.section("expect", |keys| expect::read(keys, &mut site.expect));
@@ -289,11 +293,14 @@ impl SiteEntryDraft {
         }
         let mut settings = defaults.clone();
         let (mut name, mut url, mut parent, mut is_authorized, mut written) = (None, Some(id), None, false, None);
+        let mut places = Vec::new();
         if matches!(reader.kind(id), Kind::Map(_)) {
             let mut keys = Keys::of(reader, id, declared::SITE)?;
             (name, url) = (keys.take("name"), keys.take("url"));
             parent = keys.take("parent").and_then(|id| reader.text(id));
             written = Some(WrittenKeys::of(&keys));
+            let with_http3 = ["proxy", "keep_alive", "http"].into_iter();
+            places.extend(with_http3.filter_map(|name| keys.key(name).map(|id| (name, reader.span(id)))));
             is_authorized = settings.read(&mut keys, notes);
             // An unknown key that is nearly `url` says it all.
             if url.is_none() && !keys.is_misspelt("url") {
@@ -311,6 +318,11 @@ impl SiteEntryDraft {
             let address = Address::of_site(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
             if let Some(written) = written {
                 written.judge(reader, address.scheme);
+            }
+            for (key, message) in http3::conflicts(&settings.site, address.scheme.protocol, &address.url) {
+                // What is inherited is said where the site asks for HTTP/3, or at its URL.
+                let place = places.iter().find(|(name, _)| *name == key || key != "url" && *name == "http");
+                reader.fault(Fault::new(place.map_or(text.span.clone(), |(_, span)| span.clone()), message));
             }
             (text, address)
         } else {
@@ -358,6 +370,9 @@ impl SiteEntryDraft {
             return Err(TWO_CREDENTIALS.to_owned());
         }
         ports::typed(&settings.site, address.scheme)?;
+        if let Some((_, message)) = http3::conflicts(&settings.site, address.scheme.protocol, &address.url).first() {
+            return Err((*message).to_owned());
+        }
         let as_shown = text.contains("://") || address.shown.contains("***");
         let name = value::name(if as_shown { &address.shown } else { text })?;
         let shown = address.printed();

@@ -60,6 +60,7 @@ pub fn line(site: &Site) -> String {
         (HttpOffer::V11, _) => add("--http1.1", None),
         (HttpOffer::V2, true) => add("--http2", None),
         (HttpOffer::V2, false) => add("--http2-prior-knowledge", None),
+        (HttpOffer::V3, _) => add("--http3-only", None),
     }
     let place = Place::of(site);
     way(site, &place, is_tls, &mut add);
@@ -253,6 +254,8 @@ mod tests {
         );
         let other = Site { method: "HEAD".to_owned(), http: HttpOffer::V2, ..site("http://a.test/{x}") };
         assert!(line(&other).starts_with("curl -sSi --head --http2-prior-knowledge "), "{}", line(&other));
+        let other = Site { http: HttpOffer::V3, ..other };
+        assert!(line(&other).starts_with("curl -sSi --head --http3-only "), "{}", line(&other));
         assert!(line(&other).ends_with(" -g 'http://a.test/%7Bx%7D'") || line(&other).ends_with("/%7Bx%7D"));
     }
 

@@ -6,6 +6,7 @@
 
 mod connect_to;
 pub mod curl;
+pub mod http3;
 mod pin;
 pub mod protocol;
 mod proxy;
@@ -92,6 +93,8 @@ pub enum HttpOffer {
     V11,
     /// HTTP/2 only; without TLS with prior knowledge.
     V2,
+    /// HTTP/3 only, over QUIC; for https alone, and without a proxy.
+    V3,
 }
 
 /// Which redirects of a site are followed.

@@ -8,7 +8,11 @@
 //! may send what belongs to no body at all, that is a failure.
 
 use std::borrow::Cow;
+#[cfg(feature = "http3")]
+use std::future::poll_fn;
 use std::sync::Arc;
+#[cfg(feature = "http3")]
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -38,10 +42,29 @@ pub(crate) struct ResponseHead {
     pub(crate) headers: HeaderMap,
     /// The reason phrase: the server's own if it is unusual.
     pub(crate) reason: Cow<'static, str>,
-    body: Incoming,
-    connection: HttpConnection,
+    body: Body,
     /// Of an answer after which the server speaks another protocol.
     switched: Option<OnUpgrade>,
+}
+
+/// The body of an answer, and what it comes over.
+enum Body {
+    Hyper(Incoming, HttpConnection),
+    #[cfg(feature = "http3")]
+    Foreign(Box<dyn ForeignBody>),
+}
+
+/// A body that comes over a connection which hyper does not know.
+#[cfg(feature = "http3")]
+pub(crate) trait ForeignBody: Send {
+    /// Whether its length is known.
+    fn has_length(&self) -> bool;
+
+    /// The next piece, after `received` bytes; none at the end.
+    fn poll_piece(&mut self, cx: &mut Context<'_>, received: u64) -> Poll<Result<Option<Bytes>, Failure>>;
+
+    /// Lets as much as goes with `bytes` of it arrive.
+    fn earn(&self, bytes: u64);
 }
 
 /// Why there is no answer.
@@ -101,38 +124,119 @@ pub(crate) async fn send_message(
 
 fn read_head(connection: HttpConnection, answer: hyper::Response<Incoming>) -> Result<ResponseHead, Failure> {
     connection.budget.give(HEAD_MAX);
-    let bad = |detail: String| Failure::new(Cause::BadResponse, detail);
-    let (mut head, body) = answer.into_parts();
-    if head.headers.len() > HEADERS_MAX {
-        return Err(bad(format!("{} headers are too many", head.headers.len())));
+    let (head, body) = answer.into_parts();
+    ResponseHead::new(hyper::Response::from_parts(head, ()), Body::Hyper(body, connection))
+}
+
+impl Body {
+    /// The next piece, after `received` bytes of it; none at the end.
+    async fn piece(&mut self, received: u64) -> Result<Option<Bytes>, BodyError> {
+        match self {
+            Self::Hyper(body, connection) => hyper_piece(body, connection, received).await,
+            #[cfg(feature = "http3")]
+            Self::Foreign(body) => {
+                consume_budget().await;
+                poll_fn(|cx| body.poll_piece(cx, received)).await.map_err(BodyError::Failed)
+            }
+        }
     }
-    let status = head.status.as_u16();
-    let status = Status::new(status).ok_or_else(|| bad(format!("not HTTP: status {status}")))?;
-    let own_words = head.extensions.get::<ReasonPhrase>().filter(|reason| !reason.as_bytes().is_empty());
-    let reason = match own_words {
-        Some(reason) => Cow::Owned(String::from_utf8_lossy(reason.as_bytes()).into_owned()),
-        None => Cow::Borrowed(head.status.canonical_reason().unwrap_or_default()),
-    };
-    let http = match head.version {
-        Version::HTTP_10 => Http::V10,
-        Version::HTTP_2 => Http::V2,
-        _ => Http::V11,
-    };
-    let switched = head.extensions.remove::<OnUpgrade>();
-    Ok(ResponseHead { status, http, headers: head.headers, reason, body, connection, switched })
+
+    /// Lets as much as goes with `bytes` of it arrive.
+    fn earn(&self, bytes: u64) {
+        match self {
+            Self::Hyper(_, connection) => connection.budget.earn(bytes),
+            #[cfg(feature = "http3")]
+            Self::Foreign(body) => body.earn(bytes),
+        }
+    }
+
+    /// The connection, if it can serve another request.
+    fn into_connection(self) -> Option<HttpConnection> {
+        match self {
+            Self::Hyper(_, connection) => Some(connection),
+            #[cfg(feature = "http3")]
+            Self::Foreign(_) => None,
+        }
+    }
+}
+
+/// Why a body is not whole.
+enum BodyError {
+    /// The server sends too much around it.
+    Capped,
+    Failed(Failure),
+}
+
+async fn hyper_piece(
+    body: &mut Incoming,
+    connection: &mut HttpConnection,
+    received: u64,
+) -> Result<Option<Bytes>, BodyError> {
+    while let Some(frame) = connection.run_with(body.frame()).await {
+        // A piece of one byte costs as much as one of thousands: a turn is 128 of them at most.
+        consume_budget().await;
+        let HttpConnection { budget, cert_request, .. } = &*connection;
+        let frame = match frame {
+            Err(_) if budget.is_spent() && !connection.is_http2() => return Err(BodyError::Capped),
+            Err(error) => {
+                let failure = explain_body(&error, received, budget.is_spent(), *cert_request);
+                return Err(BodyError::Failed(failure));
+            }
+            Ok(frame) => frame,
+        };
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
 }
 
 impl ResponseHead {
+    /// The head of `answer`, whose `body` follows.
+    #[cfg(feature = "http3")]
+    pub(crate) fn before(answer: hyper::Response<()>, body: Box<dyn ForeignBody>) -> Result<Self, Failure> {
+        Self::new(answer, Body::Foreign(body))
+    }
+
+    fn new(answer: hyper::Response<()>, body: Body) -> Result<Self, Failure> {
+        let bad = |detail: String| Failure::new(Cause::BadResponse, detail);
+        let (mut head, ()) = answer.into_parts();
+        if head.headers.len() > HEADERS_MAX {
+            return Err(bad(format!("{} headers are too many", head.headers.len())));
+        }
+        let status = head.status.as_u16();
+        let status = Status::new(status).ok_or_else(|| bad(format!("not HTTP: status {status}")))?;
+        let own_words = head.extensions.get::<ReasonPhrase>().filter(|reason| !reason.as_bytes().is_empty());
+        let reason = match own_words {
+            Some(reason) => Cow::Owned(String::from_utf8_lossy(reason.as_bytes()).into_owned()),
+            None => Cow::Borrowed(head.status.canonical_reason().unwrap_or_default()),
+        };
+        let http = match head.version {
+            Version::HTTP_10 => Http::V10,
+            Version::HTTP_2 => Http::V2,
+            Version::HTTP_3 => Http::V3,
+            _ => Http::V11,
+        };
+        let switched = head.extensions.remove::<OnUpgrade>();
+        Ok(Self { status, http, headers: head.headers, reason, body, switched })
+    }
+
     /// The connection on which the server now speaks another protocol, if it does, and the bytes that it may send: at first as
     /// many as a head may have.
-    pub(crate) async fn switch(mut self) -> Option<(TokioIo<Upgraded>, Arc<Budget>)> {
-        let stream = self.connection.run_with(self.switched?).await.ok()?;
-        Some((TokioIo::new(stream), self.connection.budget))
+    pub(crate) async fn switch(self) -> Option<(TokioIo<Upgraded>, Arc<Budget>)> {
+        let switched = self.switched?;
+        let mut connection = self.body.into_connection()?;
+        let stream = connection.run_with(switched).await.ok()?;
+        Some((TokioIo::new(stream), connection.budget))
     }
 
     /// Whether the length of the body is known.
     pub(crate) fn has_length(&self) -> bool {
-        self.body.size_hint().exact().is_some()
+        match &self.body {
+            Body::Hyper(body, _) => body.size_hint().exact().is_some(),
+            #[cfg(feature = "http3")]
+            Body::Foreign(body) => body.has_length(),
+        }
     }
 
     /// Reads the body up to `max_body` bytes, and keeps the first `keep`; a body without end until `live` has seen enough. `read`
@@ -144,18 +248,16 @@ impl ResponseHead {
         read: &mut BodyRead,
         mut live: Option<&mut Live>,
     ) -> Result<Option<HttpConnection>, Failure> {
-        while let Some(frame) = self.connection.run_with(self.body.frame()).await {
-            // A piece of one byte costs as much as one of thousands: a turn is 128 of them at most.
-            consume_budget().await;
-            let HttpConnection { budget, cert_request, .. } = &self.connection;
-            let frame = match frame {
-                Err(_) if budget.is_spent() && !self.connection.is_http2() => {
+        loop {
+            let data = match self.body.piece(read.bytes).await {
+                Ok(Some(data)) => data,
+                Ok(None) => break,
+                Err(BodyError::Capped) => {
                     read.is_capped = true;
                     return Ok(None);
                 }
-                frame => frame.map_err(|error| explain_body(&error, read.bytes, budget.is_spent(), *cert_request))?,
+                Err(BodyError::Failed(failure)) => return Err(failure),
             };
-            let Some(data) = frame.data_ref() else { continue };
             let room = usize::try_from(max_body - read.bytes).unwrap_or(usize::MAX);
             let wanted = room.min(keep.saturating_sub(read.kept.len()));
             read.kept.extend_from_slice(&data[..data.len().min(wanted)]);
@@ -164,7 +266,7 @@ impl ResponseHead {
                 return Ok(None);
             }
             read.bytes += data.len() as u64;
-            budget.earn(data.len() as u64);
+            self.body.earn(data.len() as u64);
             if let Some(live) = &mut live {
                 read.decided = live.received(&read.kept);
                 if read.decided.is_some() {
@@ -172,6 +274,6 @@ impl ResponseHead {
                 }
             }
         }
-        Ok(Some(self.connection))
+        Ok(self.body.into_connection())
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! Refused are targets that are not http or https, that HTTP cannot express, that are longer than 16 KiB, and that the site does
 //! not allow: another host with `redirects: same-host`; another host for a body, unless `redirect_body: any`; a body from https
-//! to http. Without the body it would be another request.
+//! to http. Without the body it would be another request. So are targets that a site with `http: 3` cannot reach over QUIC: those
+//! without TLS, and those behind a proxy.
 
 use std::borrow::Cow;
 
@@ -14,7 +15,7 @@ use hyper::Uri;
 use hyper::header::{HeaderMap, LOCATION};
 use url::Url;
 
-use crate::model::{Cause, RedirectBody, Redirects, Site, Status, figures, zone};
+use crate::model::{Cause, HttpOffer, RedirectBody, Redirects, Site, Status, figures, zone};
 use crate::probe::failure::Failure;
 
 use super::cookies::Jar;
@@ -62,6 +63,9 @@ impl RedirectChain {
         if site.redirects == Redirects::SameHost && !is_same_host(site.url.expose(), &target) {
             return Err(refused(format!("redirect to another host, {}; `redirects: any` follows it", shown(&target))));
         }
+        if site.http == HttpOffer::V3 {
+            may_take_quic(&target, site)?;
+        }
         let next = request.clone().follow(target, status.get()).with_cookies(jar);
         if next.has_body() {
             may_take_body(request, &next, status, site)?;
@@ -75,6 +79,18 @@ impl RedirectChain {
 
 fn refused(detail: impl AsRef<str>) -> Failure {
     Failure::new(Cause::Redirect, detail)
+}
+
+/// Whether HTTP/3 leads to `target`.
+fn may_take_quic(target: &Url, site: &Site) -> Result<(), Failure> {
+    let shown = || site.shown_target(target);
+    if target.scheme() != "https" {
+        return Err(refused(format!("redirect to {}, where HTTP/3 does not lead: it is always encrypted", shown())));
+    }
+    match site.proxy.for_url(target) {
+        Some(_) => Err(refused(format!("redirect to {}, which has a proxy; HTTP/3 goes through none", shown()))),
+        None => Ok(()),
+    }
 }
 
 /// The reference in the Location header, if there is one; bytes outside UTF-8 are escaped.
@@ -178,6 +194,33 @@ mod tests {
             (b"/caf\xe9?\xff", "http://a.test/caf%E9?%FF"),
         ] {
             assert_eq!(next(302, &location(target), 10).unwrap().as_deref(), Some(url));
+        }
+    }
+
+    #[test]
+    fn http3_leads_to_https_without_a_proxy_alone() {
+        let proxies = |name: &str| match name {
+            "https_proxy" => Some("http://proxy.test:3128".to_owned()),
+            "no_proxy" => Some("a.test".to_owned()),
+            _ => None,
+        };
+        let proxies = crate::model::EnvironmentProxies::read(&proxies).unwrap();
+        let proxy = crate::model::ProxyRule::Environment(std::sync::Arc::new(proxies));
+        let site = Site { http: HttpOffer::V3, proxy, ..site("https://a.test/", 10) };
+        let status = Status::new(302).unwrap();
+        for (target, refusal) in [
+            (&b"/z"[..], None),
+            (b"https://a.test:444/", None),
+            (b"http://a.test/", Some("where HTTP/3 does not lead")),
+            (b"https://b.test/", Some("which has a proxy")),
+        ] {
+            let request = Request::first(&site).unwrap();
+            let next = RedirectChain::default().next(&request, status, &location(target), &site);
+            let refused = next.err().map(|failure| (failure.cause, failure.detail));
+            assert_eq!(refused.is_some(), refusal.is_some(), "{refused:?}");
+            if let (Some((cause, detail)), Some(part)) = (refused, refusal) {
+                assert!(cause == Cause::Redirect && detail.contains(part), "{detail}");
+            }
         }
     }
 

@@ -153,6 +153,20 @@ impl Request {
         Ok(request)
     }
 
+    /// The request as h3 sends it, and its body: as over HTTP/2, with the length of the body and no header about its transfer.
+    #[cfg(feature = "http3")]
+    pub(crate) fn message_for_http3(&self) -> Result<(hyper::Request<()>, Bytes), Failure> {
+        let (mut head, _) = self.message(true)?.into_parts();
+        for name in [hyper::header::TRANSFER_ENCODING, HeaderName::from_static("proxy-connection")] {
+            head.headers.remove(name);
+        }
+        head.version = hyper::Version::HTTP_3;
+        if self.has_body() && !head.headers.contains_key(CONTENT_LENGTH) {
+            head.headers.insert(CONTENT_LENGTH, self.body.len().into());
+        }
+        Ok((hyper::Request::from_parts(head, ()), self.body.clone()))
+    }
+
     /// Whether sending it twice does what sending it once does (RFC 9110 §9.2.2).
     pub(crate) fn may_be_repeated(&self) -> bool {
         self.method.is_idempotent()

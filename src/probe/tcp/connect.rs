@@ -3,7 +3,7 @@
 //! Happy eyeballs (RFC 8305): families alternate, beginning with the family of the first address; each attempt has 250 ms before
 //! the next one starts, and a failed one starts the next at once. The first connection wins. If none connects, the most telling
 //! failure decides: an address that refuses exists, one that does not answer may exist, one without a route says least.
-//! Bounds: 8 addresses.
+//! QUIC takes turns in the same way ([`reach`]). Bounds: 8 addresses.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -24,8 +24,6 @@ use super::route::route_to_anywhere;
 const STAGGER: Duration = Duration::from_millis(250);
 const ADDRESSES_MAX: usize = 8;
 
-type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
-
 /// Connects to the first of `addresses` that answers. `address` is always the last one that was tried, or the one that answered,
 /// also if this future is dropped. `scope` is the zone of a single address, or 0.
 pub(crate) async fn connect(
@@ -35,30 +33,43 @@ pub(crate) async fn connect(
     address: &mut Option<SocketAddr>,
     has_route: fn(IpAddr) -> bool,
 ) -> Result<TcpStream, Failure> {
+    let reached = reach((addresses, port, scope), address, has_route, TcpStream::connect).await;
+    let stream = reached?;
+    // Without it a request of several packets can wait 40 ms for a delayed ACK. Where the system refuses, the probe is slower.
+    drop(stream.set_nodelay(true));
+    Ok(stream)
+}
+
+/// The same with any way to `begin` an attempt, which fails if nothing answers at the address.
+pub(crate) async fn reach<T, F: Future<Output = io::Result<T>> + Send>(
+    (addresses, port, scope): (&[IpAddr], u16, u32),
+    address: &mut Option<SocketAddr>,
+    has_route: fn(IpAddr) -> bool,
+    begin: impl Fn(SocketAddr) -> F,
+) -> Result<T, Failure> {
     let connected = match *addresses {
         [only] => {
             let only = *address.insert(match only {
                 IpAddr::V6(ip) => SocketAddrV6::new(ip, port, 0, scope).into(),
                 IpAddr::V4(_) => SocketAddr::new(only, port),
             });
-            TcpStream::connect(only).await.map_err(|error| vec![(only, error)])
+            begin(only).await.map_err(|error| vec![(only, error)])
         }
-        _ => race(addresses, port, address).await,
+        _ => race(addresses, port, address, begin).await,
     };
-    let stream = connected.map_err(|failed| explain(failed, has_route))?;
-    // Without it a request of several packets can wait 40 ms for a delayed ACK. Where the system refuses, the probe is slower.
-    drop(stream.set_nodelay(true));
-    Ok(stream)
+    connected.map_err(|failed| explain(failed, has_route))
 }
 
 /// The first connection to one of `addresses`, or all failures.
-async fn race(
+async fn race<T, F: Future<Output = io::Result<T>> + Send>(
     addresses: &[IpAddr],
     port: u16,
     address: &mut Option<SocketAddr>,
-) -> Result<TcpStream, Vec<(SocketAddr, io::Error)>> {
+    begin: impl Fn(SocketAddr) -> F,
+) -> Result<T, Vec<(SocketAddr, io::Error)>> {
     let mut race = Race {
         waiting: alternate(addresses).into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
+        begin,
         running: Vec::new(),
         stagger: None,
         failed: Vec::new(),
@@ -73,20 +84,17 @@ async fn race(
 }
 
 /// The attempts of one connection.
-struct Race {
+struct Race<F, B> {
     waiting: std::collections::VecDeque<SocketAddr>,
-    running: Vec<(SocketAddr, Connecting)>,
+    begin: B,
+    running: Vec<(SocketAddr, Pin<Box<F>>)>,
     stagger: Option<Pin<Box<Sleep>>>,
     failed: Vec<(SocketAddr, io::Error)>,
 }
 
-impl Race {
+impl<T, F: Future<Output = io::Result<T>>, B: Fn(SocketAddr) -> F> Race<F, B> {
     /// Ready with the winner, or with none once all attempts have failed.
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        last_tried: &mut Option<SocketAddr>,
-    ) -> Poll<Option<(SocketAddr, TcpStream)>> {
+    fn poll(&mut self, cx: &mut Context<'_>, last_tried: &mut Option<SocketAddr>) -> Poll<Option<(SocketAddr, T)>> {
         loop {
             let mut index = 0;
             while let Some((address, attempt)) = self.running.get_mut(index) {
@@ -108,7 +116,7 @@ impl Race {
                 return if self.running.is_empty() { Poll::Ready(None) } else { Poll::Pending };
             };
             *last_tried = Some(next);
-            self.running.push((next, Box::pin(TcpStream::connect(next))));
+            self.running.push((next, Box::pin((self.begin)(next))));
             self.stagger = (!self.waiting.is_empty()).then(|| Box::pin(sleep(STAGGER)));
         }
     }

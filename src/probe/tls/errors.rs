@@ -17,10 +17,8 @@ pub(super) fn explain(
     presented: Option<&PresentedChain>,
     request: ClientCertRequest,
 ) -> Failure {
-    if let Some(presented @ PresentedChain { certificate: Some(certificate), refusal: Some(refusal), .. }) = presented
-        && !presented.is_overruled
-    {
-        return refused(certificate, presented, refusal);
+    if let Some(failure) = refused_chain(presented) {
+        return failure;
     }
     let Some(tls) = chain(error).find_map(|error| error.downcast_ref::<TlsError>()) else {
         return broken_connection(error, "during the TLS handshake")
@@ -44,6 +42,18 @@ pub(super) fn explain(
         other => other.to_string(),
     };
     Failure::new(Cause::TlsError, format!("TLS: {detail}"))
+}
+
+/// The failure of a chain that was refused, if it was.
+pub(crate) fn refused_chain(presented: Option<&PresentedChain>) -> Option<Failure> {
+    match presented {
+        Some(
+            shown @ PresentedChain {
+                certificate: Some(certificate), refusal: Some(refusal), is_overruled: false, ..
+            },
+        ) => Some(refused(certificate, shown, refusal)),
+        _ => None,
+    }
 }
 
 /// An alert in words; `request` is what the server asked of the client in the handshake.

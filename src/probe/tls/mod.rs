@@ -27,6 +27,7 @@ use std::task::{Context, Poll};
 use hyper::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls::client::ResolvesClientCert;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -42,10 +43,11 @@ use super::proxy::{Line, SecuredLine};
 use super::stopwatch::{Stopwatch, Waiting};
 use crate::model::lock::lock;
 use chain::presented::PresentedChain;
-use chain::public_keys::unpinned;
 use client_auth::{ClientCertRequest, ClientCertResolver};
 use crypto::provider;
 use errors::explain;
+#[cfg(feature = "http3")]
+use handshake_slots::HandshakeSlot;
 use handshake_slots::HandshakeSlots;
 use terms::TlsTerms;
 use trust::TrustStore;
@@ -136,6 +138,18 @@ impl Tls {
         // A redirect from http to https may be the first to need random numbers.
         seed::ready(provider).await;
         let slot = self.slots.acquire(&terms.site.name, Phase::Tls, watch).await;
+        let (config, record) = self.configure(&trust, terms);
+        let mut connector = HttpsConnector::from((Connected(Some(TokioIo::new(tcp))), Arc::new(config)));
+        let outcome = connector.call(uri).await;
+        slot.end();
+        let (presented, request) = record.read();
+        let stream = outcome.map(TokioIo::new).map_err(|error| explain(&*error, presented.as_ref(), request));
+        let stream = stream.and_then(|stream| terms.pinned(presented.as_ref()).map_or(Ok(stream), Err));
+        Handshake { stream, presented, request }
+    }
+
+    /// The configuration for one handshake with what `trust` holds, and what will be known of it.
+    fn configure(&self, trust: &TrustStore, terms: TlsTerms<'_>) -> (ClientConfig, HandshakeRecord) {
         let verifier = RecordingVerifier::new(Arc::clone(&trust.chains), terms.is_insecure());
         let verifier = Arc::new(verifier.reading_keys(!terms.pins().is_empty()));
         let mut config = if terms.is_insecure() { &trust.lenient } else { &trust.config }.clone();
@@ -145,14 +159,35 @@ impl Tls {
         let certificates = Arc::clone(&certificates.client_auth_cert_resolver);
         let client = Arc::new(ClientCertResolver::new(certificates, terms.unanswered()));
         config.client_auth_cert_resolver = Arc::clone(&client) as Arc<dyn ResolvesClientCert>;
-        let mut connector = HttpsConnector::from((Connected(Some(TokioIo::new(tcp))), Arc::new(config)));
-        let outcome = connector.call(uri).await;
-        slot.end();
-        let (presented, request) = (verifier.take(), client.request());
-        let stream = outcome.map(TokioIo::new).map_err(|error| explain(&*error, presented.as_ref(), request));
-        let shown = presented.as_ref().map(|presented| &*presented.keys).unwrap_or_default();
-        let stream = stream.and_then(|stream| unpinned(terms.pins(), shown).map_or(Ok(stream), Err));
-        Handshake { stream, presented, request }
+        (config, HandshakeRecord { verifier, client })
+    }
+
+    /// Waits for a slot for a handshake of QUIC on these `terms`. What is returned makes a configuration for each server that is
+    /// tried, as often as it is called.
+    #[cfg(feature = "http3")]
+    pub(super) async fn begin_quic<'a>(
+        &'a self,
+        terms: TlsTerms<'a>,
+        watch: &mut Stopwatch,
+    ) -> Result<(HandshakeSlot<'a>, impl Fn() -> (ClientConfig, HandshakeRecord) + use<'a>), Failure> {
+        let trust = self.trust(&terms.site.tls).map_err(|error| Failure::new(Cause::Local, error.to_string()))?;
+        watch.wait_for(Waiting::Handshake);
+        seed::ready(provider).await;
+        let slot = self.slots.acquire(&terms.site.name, Phase::Tls, watch).await;
+        Ok((slot, move || self.configure(&trust, terms)))
+    }
+}
+
+/// What is known of a handshake once it has ended.
+pub(super) struct HandshakeRecord {
+    verifier: Arc<RecordingVerifier>,
+    client: Arc<ClientCertResolver>,
+}
+
+impl HandshakeRecord {
+    /// The chain that the server presented, and whether it asked for a client certificate.
+    pub(super) fn read(&self) -> (Option<PresentedChain>, ClientCertRequest) {
+        (self.verifier.take(), self.client.request())
     }
 }
 

@@ -17,6 +17,8 @@ use crate::model::lock::lock;
 use crate::model::{Cause, HttpOffer, Pin, Protocol, Site};
 use crate::probe::failure::Failure;
 
+use super::chain::presented::PresentedChain;
+use super::chain::public_keys::unpinned;
 use super::client_auth::ClientCertRequest;
 
 const ORIGINS_MAX: usize = 4_096;
@@ -47,6 +49,7 @@ impl<'a> TlsTerms<'a> {
             HttpOffer::Auto => &[b"h2", b"http/1.1"],
             HttpOffer::V11 => &[b"http/1.1"],
             HttpOffer::V2 => &[b"h2"],
+            HttpOffer::V3 => &[b"h3"],
         };
         protocols.iter().map(|protocol| protocol.to_vec()).collect()
     }
@@ -59,6 +62,12 @@ impl<'a> TlsTerms<'a> {
     /// The name to ask for and to verify, unless it is the host of the URL.
     pub(crate) fn server_name(self) -> Option<&'a str> {
         self.site.tls.server_name.as_deref().filter(|_| self.is_own)
+    }
+
+    /// The failure of a server that `presented` none of the required public keys.
+    pub(crate) fn pinned(self, presented: Option<&PresentedChain>) -> Option<Failure> {
+        let shown = presented.map(|presented| &*presented.keys).unwrap_or_default();
+        unpinned(self.pins(), shown)
     }
 
     /// What a request for a client certificate is if there is none to send.

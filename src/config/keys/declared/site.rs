@@ -35,7 +35,7 @@ pub(crate) static SITE: &[DeclaredKey] = &[
     key("redirect_body", ValueForm::Choice(&["same-host", "any"]), "where a 307 or 308 may resend the body")
         .or("same-host"),
     key("max_body", ValueForm::Size(1..=1 << 30), "read at most this much; a longer body is not a failure").or("1MiB"),
-    key("http", ValueForm::Choice(&["auto", "1.1", "2"]), "the version of HTTP").or("auto"),
+    key("http", ValueForm::Choice(&["auto", "1.1", "2", "3"]), "the version of HTTP; 3 has to be built in").or("auto"),
     key("ip", ValueForm::Choice(&["any", "4", "6"]), "the address family").or("any"),
     key(
         "connect_to",
