@@ -349,6 +349,8 @@ impl RawConfig {
         // The names of sites that could not be read are not known.
         let known = Some((names, groups)).filter(|_| items == self.entries.len());
         sections::parents::check(reader, &self.entries, known.as_ref().map(|(names, _)| names));
+        let sites = self.entries.iter().map(|entry| (&entry.span, &*entry.configured.site));
+        sections::names::records::check(reader, sites, &self.notes, &self.config.resolver);
         self.notes.check(reader, &self.outlet_names, known.as_ref());
     }
 

@@ -31,10 +31,10 @@ pub use export_target::{Api, ExportTarget};
 pub use health::{
     ClosedProxy, ExportHealth, ExportState, Health, Notice, OutletHealth, OwnOutage, StoreHealth, Watching,
 };
-pub use resolver::Resolver;
+pub use resolver::{Resolver, is_localhost};
 pub use site::{
     BODY_KEPT_MAX, ClientIdentity, ConnectTo, EnvironmentProxies, Family, HttpOffer, Pin, Protocol, Proxy, ProxyKind,
-    ProxyRule, RedirectBody, Redirects, Site, TlsFiles, TlsRules, shown_url,
+    ProxyRule, RecordExpectation, RecordKind, RecordWish, RedirectBody, Redirects, Site, TlsFiles, TlsRules, shown_url,
 };
 pub use site::{curl, http3, protocol, repeat};
 pub use site_numbers::{OWN_NAME, SiteId, SiteIndex, SiteSlot};

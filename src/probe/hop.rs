@@ -208,6 +208,19 @@ impl<'a> ProbeRun<'a> {
         Ok(Either::Right(Box::new(secured)))
     }
 
+    /// Judges the records of the site's host, if any are expected.
+    pub(super) async fn expect_records(&mut self) -> Result<(), Failure> {
+        if self.site.records.is_empty() {
+            return Ok(());
+        }
+        let judged = Box::pin(self.transport.resolver.expect(self.site, &mut self.watch)).await;
+        self.addresses = judged.map_err(|failure| match failure.cause {
+            Cause::DnsAnswer => failure,
+            _ => offline(&[], self.transport.has_route).unwrap_or(failure),
+        })?;
+        Ok(())
+    }
+
     /// A TCP connection to `port` of `host`; `is_own` as for the resolver.
     async fn reach(
         &mut self,
@@ -222,6 +235,10 @@ impl<'a> ProbeRun<'a> {
 
     /// The addresses of `host`; `is_own` as for the resolver.
     pub(super) async fn resolve(&mut self, host: &Host<&str>, is_own: bool) -> Result<Arc<[IpAddr]>, Failure> {
+        let is_judged = is_own && self.site.url.expose().host().as_ref() == Some(host);
+        if let Some(addresses) = self.addresses.as_ref().filter(|_| is_judged) {
+            return Ok(Arc::clone(addresses));
+        }
         let addresses = self.transport.resolver.addresses(host, self.site.family, is_own, &mut self.watch).await;
         addresses.map_err(|failure| offline(&[], self.transport.has_route).unwrap_or(failure))
     }

@@ -6,6 +6,7 @@
 //!
 //! Invariant: no observation has a total above the timeout and [`OVER_MAX`].
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -123,6 +124,8 @@ pub(super) struct ProbeRun<'a> {
     pub(super) seen: Observation,
     /// The other end of the present connection.
     pub(super) peer: Option<Peer>,
+    /// The addresses of the site's own host, as they were judged.
+    pub(super) addresses: Option<Arc<[IpAddr]>>,
     /// The proxy that is being reached, or refuses the check.
     pub(super) unreached: Option<&'a Proxy>,
     /// The headers of the last answer.
@@ -144,14 +147,15 @@ pub(super) struct ProbeRun<'a> {
 impl<'a> ProbeRun<'a> {
     fn new(transport: &'a Transport, site: &'a Site) -> Self {
         let (watch, seen) = (Stopwatch::new(transport.clock), Observation::failed(Cause::Ok, ""));
-        let (peer, unreached, answered, redirected, body) = (None, None, None, None, BodyRead::default());
-        let (heard, farewell, live) = (None, None, None);
+        let (peer, addresses, unreached, answered, redirected) = (None, None, None, None, None);
+        let (body, heard, farewell, live) = (BodyRead::default(), None, None, None);
         Self {
             transport,
             site,
             watch,
             seen,
             peer,
+            addresses,
             unreached,
             answered,
             redirected,
@@ -167,6 +171,7 @@ impl<'a> ProbeRun<'a> {
 
 impl ProbeRun<'_> {
     async fn probe(&mut self) -> Outcome {
+        self.expect_records().await?;
         match self.site.protocol {
             Protocol::Http => self.request().await.map(Some),
             Protocol::WebSocket => Box::pin(self.open_websocket()).await.map(Some),

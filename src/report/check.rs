@@ -288,7 +288,7 @@ fn failed_phase(one: &Checked<'_>) -> Option<Phase> {
     let took_place = |phase: &Phase| one.sample.phases.get(*phase).is_some();
     match one.sample.cause {
         Cause::Ok | Cause::Redirect | Cause::Status | Cause::Header | Cause::Body | Cause::Slow | Cause::Local => None,
-        Cause::DnsNotFound | Cause::DnsError | Cause::DnsTimeout => Some(Phase::Resolve),
+        Cause::DnsNotFound | Cause::DnsError | Cause::DnsTimeout | Cause::DnsAnswer => Some(Phase::Resolve),
         Cause::ConnectRefused | Cause::ConnectUnreachable | Cause::ConnectTimeout | Cause::Proxy => {
             Some(Phase::Connect)
         }
@@ -599,7 +599,7 @@ mod tests {
         for &cause in Cause::ALL {
             let observation = Observation { phases: all, ..Observation::failed(cause, "") };
             let shown = failed_phase(&checked("s", "u", &observation));
-            let is_later = [Cause::TlsPinned, Cause::Proxy].contains(&cause);
+            let is_later = [Cause::TlsPinned, Cause::Proxy, Cause::DnsAnswer].contains(&cause);
             let transport = cause != Cause::Ok && cause < Cause::Redirect || is_later;
             assert_eq!(shown.is_some(), transport, "{}", cause.name());
             if cause == Cause::Reset {

@@ -15,6 +15,7 @@ mod path;
 mod ports;
 mod proxies;
 mod real;
+mod records;
 mod site;
 #[path = "../support/mod.rs"]
 mod support;

@@ -36,6 +36,10 @@ pub enum Answer {
     FromElsewhere(Box<Answer>),
     /// Names that are aliases of others, and no address.
     Aliases(Vec<(String, String)>),
+    /// The records of the asked type, through aliases; without any, a SOA whose negative TTL is the last number.
+    Records(Vec<Record>, u8),
+    /// This one to questions for a type, another one to all other questions.
+    ToType(u16, Box<Answer>, Box<Answer>),
     /// No address, from a server that resolves no names for others and is no authority.
     Lame,
     /// EDNS of a version that is not known (BADVERS).
@@ -48,10 +52,91 @@ pub enum Answer {
     After(Duration, Box<Answer>),
 }
 
+/// A record of a name.
+#[derive(Clone, Debug)]
+pub struct Record {
+    name: String,
+    kind: u16,
+    ttl_secs: u8,
+    data: Vec<u8>,
+}
+
+pub const A: u16 = 1;
+const NS: u16 = 2;
+const CNAME: u16 = 5;
+const SOA: u16 = 6;
+const MX: u16 = 15;
+pub const TXT: u16 = 16;
+pub const AAAA: u16 = 28;
+pub const CAA: u16 = 257;
+
+impl Record {
+    fn new(name: &str, kind: u16, data: Vec<u8>) -> Self {
+        Self { name: name.to_owned(), kind, ttl_secs: 60, data }
+    }
+
+    pub fn address(name: &str, address: &str) -> Self {
+        match address.parse().unwrap() {
+            IpAddr::V4(ip) => Self::new(name, A, ip.octets().to_vec()),
+            IpAddr::V6(ip) => Self::new(name, AAAA, ip.octets().to_vec()),
+        }
+    }
+
+    pub fn cname(name: &str, target: &str) -> Self {
+        Self::new(name, CNAME, encoded(target))
+    }
+
+    pub fn ns(name: &str, server: &str) -> Self {
+        Self::new(name, NS, encoded(server))
+    }
+
+    pub fn mx(name: &str, preference: u16, host: &str) -> Self {
+        Self::new(name, MX, [&preference.to_be_bytes()[..], &encoded(host)].concat())
+    }
+
+    /// Its strings are of at most 255 bytes.
+    pub fn txt(name: &str, strings: &[&str]) -> Self {
+        let strings = strings.iter().flat_map(|text| [&[text.len() as u8], text.as_bytes()].concat());
+        Self::new(name, TXT, strings.collect())
+    }
+
+    pub fn caa(name: &str, tag: &str, value: &str) -> Self {
+        Self::new(name, CAA, [&[0, tag.len() as u8], tag.as_bytes(), value.as_bytes()].concat())
+    }
+
+    /// The same, good for `ttl_secs`.
+    pub fn good_for(self, ttl_secs: u8) -> Self {
+        Self { ttl_secs, ..self }
+    }
+
+    fn packet(&self) -> Vec<u8> {
+        let length = (self.data.len() as u16).to_be_bytes();
+        let kind = self.kind.to_be_bytes();
+        [&encoded(&self.name)[..], &kind, &[0, 1, 0, 0, 0, self.ttl_secs], &length, &self.data].concat()
+    }
+}
+
+/// `name` as labels (RFC 1035 §3.1); the empty one is the root.
+fn encoded(name: &str) -> Vec<u8> {
+    let labels = name.split('.').filter(|label| !label.is_empty());
+    labels.flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat()).chain([0]).collect()
+}
+
+/// The name of these labels.
+fn decoded(mut labels: &[u8]) -> String {
+    let mut name = Vec::new();
+    while let [length @ (1..=u8::MAX), rest @ ..] = labels {
+        let (label, rest) = rest.split_at((*length).into());
+        name.push(String::from_utf8_lossy(label).into_owned());
+        labels = rest;
+    }
+    name.join(".")
+}
+
 /// A running name server; it stops when dropped.
 pub struct NameServer {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<(String, u16)>>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -107,7 +192,12 @@ impl NameServer {
 
     /// The names it was asked for, in order, once for each question.
     pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().unwrap().iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// How often it was asked for records of `kind` of `name`.
+    pub fn asked_for(&self, name: &str, kind: u16) -> usize {
+        self.asked.lock().unwrap().iter().filter(|(asked, of)| asked == name && *of == kind).count()
     }
 }
 
@@ -120,13 +210,10 @@ impl Drop for NameServer {
     }
 }
 
-const A: u16 = 1;
-const AAAA: u16 = 28;
-
 /// The answers, and the questions so far.
 struct Script {
     answer: Box<dyn Fn(&str) -> Answer + Send + Sync>,
-    log: Arc<Mutex<Vec<String>>>,
+    log: Arc<Mutex<Vec<(String, u16)>>>,
 }
 
 /// A packet, when to send it, and whether from another port.
@@ -139,7 +226,7 @@ struct Reply {
 impl Script {
     fn reply(&self, packet: &[u8], over_tcp: bool) -> Option<Reply> {
         let question = Question::parse(packet)?;
-        self.log.lock().unwrap().push(question.name.clone());
+        self.log.lock().unwrap().push((question.name.clone(), question.kind));
         let (mut delay, mut from_elsewhere) = (Duration::ZERO, false);
         let mut answer = (self.answer)(&question.name);
         let packet = loop {
@@ -149,6 +236,7 @@ impl Script {
                     *then
                 }
                 Answer::PerFamily(v4, v6) => *if question.kind == A { v4 } else { v6 },
+                Answer::ToType(kind, this, other) => *if question.kind == kind { this } else { other },
                 Answer::ByEdns(with, without) => *if question.has_edns { with } else { without },
                 Answer::FromElsewhere(then) => {
                     from_elsewhere = true;
@@ -239,6 +327,7 @@ impl Question {
             Answer::Fleeting(addresses) => self.reply(0, addresses, 0),
             Answer::Code(code) => self.reply(*code, &[], 0),
             Answer::Aliases(aliases) => self.aliases(aliases),
+            Answer::Records(records, negative) => self.records(records, *negative),
             Answer::Garbage => vec![0xff; 40],
             _ => self.reply(0, &[], 0),
         };
@@ -258,18 +347,33 @@ impl Question {
     }
 
     fn aliases(&self, aliases: &[(String, String)]) -> Vec<u8> {
-        let encoded = |name: &str| -> Vec<u8> {
-            let labels = name.split('.').flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat());
-            labels.chain([0]).collect()
-        };
         let mut packet = self.reply(0, &[], 0);
         packet[7] = aliases.len() as u8;
-        for (name, target) in aliases {
-            let target = encoded(target);
-            packet.extend(encoded(name));
-            // Type CNAME, class IN, TTL, data.
-            packet.extend([0, 5, 0, 1, 0, 0, 0, 60, 0, target.len() as u8]);
-            packet.extend(target);
+        packet.extend(aliases.iter().flat_map(|(name, target)| Record::cname(name, target).packet()));
+        packet
+    }
+
+    fn records(&self, records: &[Record], negative: u8) -> Vec<u8> {
+        let (mut name, mut answers) = (self.name.as_str(), Vec::new());
+        let mut target;
+        loop {
+            let of_name = || records.iter().filter(|record| record.name == name);
+            let found: Vec<&Record> = of_name().filter(|record| record.kind == self.kind).collect();
+            let alias = of_name().find(|record| record.kind == CNAME).filter(|_| found.is_empty());
+            answers.extend(found.into_iter().chain(alias).map(Record::packet));
+            let Some(alias) = alias.filter(|_| answers.len() < 20) else { break };
+            target = decoded(&alias.data);
+            name = &target;
+        }
+        let has_records = records.iter().any(|record| record.kind == self.kind && record.name == name);
+        let mut packet = self.reply(0, &[], 0);
+        packet[7] = answers.len() as u8;
+        packet.extend(answers.concat());
+        if !has_records {
+            packet[9] = 1;
+            let numbers = [1, 60, 60, 60, u32::from(negative)].map(u32::to_be_bytes).concat();
+            let soa = Record::new("", SOA, [encoded("ns.test"), encoded("mail.test"), numbers].concat());
+            packet.extend(soa.packet());
         }
         packet
     }

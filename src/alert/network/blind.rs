@@ -87,6 +87,7 @@ mod tests {
         let answered = [
             Cause::Ok,
             Cause::DnsNotFound,
+            Cause::DnsAnswer,
             Cause::ConnectRefused,
             Cause::TlsExpired,
             Cause::TlsNotYetValid,

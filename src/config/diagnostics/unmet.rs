@@ -9,6 +9,7 @@ use crate::model::{BodyExpectations, Protocol, Redirects, Site, StatusSet};
 /// Passes the warnings about `site` to `add`.
 pub(crate) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {
     address(site, add);
+    records(site, add);
     handshake(site, add);
     statuses(site, add);
     body(site, add);
@@ -27,6 +28,12 @@ fn address(site: &Site, add: &mut dyn FnMut(String)) {
         && ip.is_unicast_link_local()
     {
         add(format!("the link-local address {ip} needs its interface, as in http://[{ip}%25eth0]/"));
+    }
+}
+
+fn records(site: &Site, add: &mut dyn FnMut(String)) {
+    if !site.records.is_empty() && site.proxy.for_url(site.url.expose()).is_some() {
+        add("dns is judged by what this machine's name servers say, but the proxy looks the name up itself".to_owned());
     }
 }
 
@@ -113,6 +120,7 @@ mod tests {
             ("max_body: 1B, expect: { body_contains: ok }", "longer than the 1B"),
             ("expect: { max_response_time: 10s }", "max_response_time 10s has no effect"),
             ("redirects: none, max_redirects: 3", "max_redirects has no effect"),
+            ("proxy: 'http://proxy.example', dns: { a: present }", "the proxy looks the name up itself"),
         ] {
             let said = warnings(keys);
             assert!(said.contains(part) && said.lines().count() == 1, "{keys}: {said:?}");
@@ -149,6 +157,7 @@ mod tests {
             "max_body: 2B, expect: { body_contains: ok }",
             "redirects: none, max_redirects: 0",
             "max_redirects: 3",
+            "connect_to: 203.0.113.7, dns: { a: present }",
         ] {
             assert_eq!(warnings(keys), "", "{keys}");
         }

@@ -62,6 +62,7 @@ fn property(key: &DeclaredKey) -> Value {
             | ValueForm::Headers
             | ValueForm::HeaderWishes
             | ValueForm::JsonWishes
+            | ValueForm::Records(_)
             | ValueForm::Texts(_)
             | ValueForm::Words(_)
             | ValueForm::Outlets(_)
@@ -104,6 +105,7 @@ fn form(written: &ValueForm) -> Value {
         }),
         ValueForm::HeaderWishes => header_wishes(),
         ValueForm::JsonWishes => json_wishes(),
+        ValueForm::Records(most) => records(*most),
         ValueForm::Texts(_) => json!({
             "type": ["object", "null"],
             "patternProperties": { "^<<$": true },
@@ -126,11 +128,7 @@ fn form(written: &ValueForm) -> Value {
         ] }),
         ValueForm::Proxy(words) => proxy(words),
         ValueForm::Pins(most) => pins(*most),
-        ValueForm::Calm(_) => {
-            let one = "([0-9]+(ms|s|m|h|d))+";
-            let range = pattern(&format!(r"^\s*{one}\s*\.\.\s*{one}\s*$"));
-            json!({ "anyOf": [range, choice(&["off"]), expression()] })
-        }
+        ValueForm::Calm(_) => calm(),
         ValueForm::Or(word, other) => json!({ "anyOf": [form(other), choice(&[word])] }),
         ValueForm::Shorthand(keys) => shorthand(keys),
         ValueForm::Outlets(keys) => outlets(keys),
@@ -148,6 +146,12 @@ fn form(written: &ValueForm) -> Value {
         }),
         ValueForm::Section(keys) => mapping(keys, true),
     }
+}
+
+fn calm() -> Value {
+    let one = "([0-9]+(ms|s|m|h|d))+";
+    let range = pattern(&format!(r"^\s*{one}\s*\.\.\s*{one}\s*$"));
+    json!({ "anyOf": [range, choice(&["off"]), expression()] })
 }
 
 fn proxy(words: &[&str]) -> Value {
@@ -210,6 +214,22 @@ fn json_wishes() -> Value {
         "propertyNames": { "pattern": r"^(<<|\$.*|(/([^~]|~[01])*)?)$" },
         "additionalProperties": { "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }, regex()] },
     })
+}
+
+/// Records of one type: all of them, one of them, or a word; null for what nobody expects.
+fn records(most: usize) -> Value {
+    let one = json!({ "type": "string", "minLength": 1 });
+    json!({ "anyOf": [
+        one,
+        { "type": "null" },
+        { "type": "array", "items": one, "minItems": 1, "maxItems": most },
+        {
+            "type": "object",
+            "properties": { "contains": one },
+            "required": ["contains"],
+            "additionalProperties": false,
+        },
+    ] })
 }
 
 fn regex() -> Value {

@@ -7,6 +7,7 @@ pub(crate) mod expect;
 pub(crate) mod export;
 pub(crate) mod headers;
 mod maintenance;
+pub(crate) mod names;
 pub(crate) mod notes;
 mod notify;
 pub(crate) mod parents;

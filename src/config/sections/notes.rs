@@ -9,6 +9,7 @@ use crate::alert::SiteSelector;
 use crate::config::keys::mapping::Keys;
 use crate::config::keys::reader::{ConfigReader, Scalar};
 use crate::config::keys::suggest;
+use crate::model::RecordKind;
 
 /// Known names that an unknown one is compared with.
 const COMPARED_MAX: usize = 2_000;
@@ -34,6 +35,8 @@ pub(crate) struct Notes {
     outlets: Vec<Scalar>,
     /// Names of sites and, with [`GROUP`], of groups.
     sites: Vec<Scalar>,
+    /// Expected records that only a name server knows: the type, and its position.
+    pub(crate) records: Vec<(RecordKind, Range<usize>)>,
 }
 
 impl Notes {

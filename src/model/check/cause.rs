@@ -97,6 +97,8 @@ causes! {
     Proxy = 25, "proxy";
     /// No certificate of the server has a pinned public key.
     TlsPinned = 26, "tls_pinned";
+    /// The name servers have other records for the name than expected.
+    DnsAnswer = 27, "dns_answer";
 }
 
 const _: () = assert!(Cause::ALL[Cause::ALL.len() - 1].code() < Cause::LIMIT);
@@ -138,7 +140,7 @@ impl Cause {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",
-            Self::DnsNotFound | Self::DnsError | Self::DnsTimeout => "dns",
+            Self::DnsNotFound | Self::DnsError | Self::DnsTimeout | Self::DnsAnswer => "dns",
             Self::ConnectRefused => "refused",
             Self::ConnectUnreachable => "unreach",
             Self::ConnectTimeout | Self::TlsTimeout | Self::ResponseTimeout | Self::TransferTimeout => "timeout",
@@ -191,7 +193,7 @@ mod tests {
             assert_eq!(Cause::from_code(cause.code()), Some(cause));
             assert_eq!(Cause::from_name(cause.name()), Some(cause));
         }
-        for code in [27, Cause::LIMIT, u8::MAX] {
+        for code in [28, Cause::LIMIT, u8::MAX] {
             assert_eq!(Cause::from_code(code), None);
         }
     }

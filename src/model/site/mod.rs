@@ -10,6 +10,7 @@ pub mod http3;
 mod pin;
 pub mod protocol;
 mod proxy;
+mod records;
 pub mod repeat;
 
 use std::borrow::Cow;
@@ -28,6 +29,7 @@ pub use pin::Pin;
 pub use protocol::Protocol;
 use protocol::Scheme;
 pub use proxy::{EnvironmentProxies, Proxy, ProxyKind, ProxyRule};
+pub use records::{RecordExpectation, RecordKind, RecordWish};
 
 /// What to probe, how often, and which answers are successful.
 #[derive(Clone, Debug)]
@@ -56,6 +58,8 @@ pub struct Site {
     pub send: Option<Secret>,
     /// Which answers are successful.
     pub expect: Expect,
+    /// What the DNS must answer for the URL's host, in the order of the types.
+    pub records: Vec<RecordExpectation>,
     /// Redirects to follow at most; 0 does not follow.
     pub max_redirects: u8,
     /// Where redirects may lead.
@@ -219,6 +223,7 @@ impl Site {
             body: None,
             send: None,
             expect: Expect::default(),
+            records: Vec::new(),
             max_redirects: 10,
             redirects: Redirects::default(),
             redirect_body: RedirectBody::default(),
@@ -246,7 +251,7 @@ impl Site {
             && (&self.zone, &self.connect_to, &self.proxy) == (&other.zone, &other.connect_to, &other.proxy)
             && asked(self) == asked(other)
             && reached(self) == reached(other)
-            && self.expect == other.expect
+            && (&self.expect, &self.records) == (&other.expect, &other.records)
             && self.tls == other.tls
     }
 

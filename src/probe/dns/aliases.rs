@@ -8,7 +8,7 @@ use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
 use crate::model::Cause;
 
-use super::answer::{Addresses, NoAddress, Weight};
+use super::answer::{NoRecords, Records, Weight};
 
 const ALIASES_MAX: usize = 16;
 /// The longest TTL (RFC 2181 §8); one with the top bit set is 0.
@@ -33,31 +33,35 @@ impl AliasChain {
         &self.names[self.names.len() - 1]
     }
 
-    /// The addresses of type `kind` that `response` leads to. If none, ask for the last name.
-    pub(crate) fn follow(&mut self, response: &DnsResponse, kind: RecordType) -> Result<Option<Addresses>, NoAddress> {
+    /// The records of type `kind` that `response` leads to. If none, ask for the last name.
+    pub(crate) fn follow(&mut self, response: &DnsResponse, kind: RecordType) -> Result<Option<Records>, NoRecords> {
         loop {
             let name = self.last();
             let of_name = |record: &&Record| record.dns_class == DNSClass::IN && record.name == *name;
             let records: Vec<&Record> = response.answers.iter().filter(of_name).collect();
-            let (mut ips, mut ttl) = (Vec::new(), self.ttl);
+            let (mut data, mut ttl) = (Vec::new(), self.ttl);
             for record in records.iter().filter(|record| record.record_type() == kind) {
-                ips.extend(record.data.ip_addr());
+                data.push(record.data.clone());
                 ttl = ttl.min(good_for(record));
             }
-            if !ips.is_empty() {
-                return Ok(Some(Addresses { ips, ttl }));
+            if !data.is_empty() {
+                return Ok(Some(Records { data, ttl }));
             }
             let alias = records.into_iter().find_map(|record| match &record.data {
                 RData::CNAME(target) => Some((target.0.clone(), good_for(record))),
                 _ => None,
             });
             let Some((target, seconds)) = alias else { return Ok(None) };
+            // The alias of another name begins no zone (RFC 1034, section 3.6.2); that of the other name is not this one's.
+            if kind == RecordType::NS {
+                return Err(NoRecords::no_data().good_for(Some(seconds)));
+            }
             self.ttl = self.ttl.min(seconds);
             self.push(target)?;
         }
     }
 
-    fn push(&mut self, target: Name) -> Result<(), NoAddress> {
+    fn push(&mut self, target: Name) -> Result<(), NoRecords> {
         let is_loop = self.names.contains(&target);
         self.names.push(target);
         if !is_loop && self.names.len() <= ALIASES_MAX {
@@ -68,7 +72,7 @@ impl AliasChain {
         // Other scripts stay in their ASCII form, so that a server cannot send lookalikes.
         let text = |name: &Name| name.to_ascii().trim_end_matches('.').to_lowercase();
         let names: Vec<String> = self.names.iter().map(text).collect();
-        Err(NoAddress::new(Weight::NoName, Cause::DnsNotFound, format!("DNS: {what}: {}", names.join(" -> "))))
+        Err(NoRecords::new(Weight::NoName, Cause::DnsNotFound, format!("DNS: {what}: {}", names.join(" -> "))))
     }
 }
 

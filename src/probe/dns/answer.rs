@@ -1,16 +1,25 @@
-//! The answer to a question: addresses, or why there are none.
+//! The answer to a question: records, or why there are none.
 
 use std::net::IpAddr;
+
+use hickory_resolver::proto::rr::RData;
 
 use crate::model::Cause;
 use crate::probe::failure::Failure;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Addresses {
-    /// At least one.
-    pub(crate) ips: Vec<IpAddr>,
+pub(crate) struct Records {
+    /// At least one, all of the type that was asked for.
+    pub(crate) data: Vec<RData>,
     /// Seconds.
     pub(crate) ttl: u32,
+}
+
+impl Records {
+    /// The addresses among them.
+    pub(crate) fn ips(&self) -> impl Iterator<Item = IpAddr> {
+        self.data.iter().filter_map(RData::ip_addr)
+    }
 }
 
 /// How a server has answered lately; later is worse.
@@ -24,10 +33,10 @@ pub(crate) enum Silence {
     Known,
 }
 
-/// How much the lack of an address says; later is more.
+/// How much the lack of records says; later is more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Weight {
-    /// The name has no address of the family.
+    /// The name has no records of the type.
     NoData,
     /// The server did not answer.
     Silent,
@@ -39,16 +48,18 @@ pub(crate) enum Weight {
     NoName,
 }
 
-/// Why there is no address.
+/// Why there are no records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NoAddress {
+pub(crate) struct NoRecords {
     pub(crate) weight: Weight,
     pub(crate) failure: Failure,
+    /// How long that is so, seconds; 0 if unknown (RFC 2308, section 5).
+    pub(crate) ttl: u32,
 }
 
-impl NoAddress {
+impl NoRecords {
     pub(crate) fn new(weight: Weight, cause: Cause, detail: impl AsRef<str>) -> Self {
-        Self { weight, failure: Failure::new(cause, detail) }
+        Self { weight, failure: Failure::new(cause, detail), ttl: 0 }
     }
 
     /// The name exists and has no address.
@@ -62,6 +73,11 @@ impl NoAddress {
 
     pub(crate) fn failed(detail: impl AsRef<str>) -> Self {
         Self::new(Weight::Failed, Cause::DnsError, detail)
+    }
+
+    /// The same, good for `seconds`.
+    pub(crate) fn good_for(self, seconds: Option<u32>) -> Self {
+        Self { ttl: seconds.unwrap_or(0), ..self }
     }
 
     /// Whether it is the answer of a server that knows; otherwise another server may know more.

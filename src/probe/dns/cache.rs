@@ -1,6 +1,6 @@
 //! Remembers names between lookups.
 //!
-//! Addresses are valid for their TTL, so a known site needs no permit, and names that no server answers cannot delay it.
+//! What was found is valid for its TTL, so a known site needs no permit, and names that no server answers cannot delay it.
 //! Each name has a lock: probes that wait for its holder's lookup take its result, failures included, so no probe waits for
 //! more than one lookup. Failures are not kept for later probes. Names without an answer last time share a smaller queue.
 //!
@@ -12,16 +12,37 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use hickory_resolver::proto::rr::Name;
+
 use crate::model::lock::lock;
 use crate::probe::failure::Failure;
 
+use super::record_set::RecordSet;
+
 const NAMES_MAX: usize = 16_384;
-/// The longest that addresses are good, whatever their TTL.
+/// The longest that what was found is good, whatever its TTL.
 const GOOD_MAX: Duration = Duration::from_mins(5);
 /// The same for names that only a redirect led to.
 const GOOD_MAX_REDIRECT: Duration = Duration::from_secs(10);
 
-pub(crate) type LookupResult = Result<Arc<[IpAddr]>, Failure>;
+/// What a lookup found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// To be tried in this order; none of a lookup of records.
+    pub(crate) addresses: Arc<[IpAddr]>,
+    /// The whole of it, if a site expects some of it.
+    pub(crate) records: Option<Arc<KnownRecords>>,
+}
+
+/// Whole sets of records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KnownRecords {
+    /// The name that has them, which a search list may have led to; none if name servers were not asked for addresses.
+    pub(crate) name: Option<Name>,
+    pub(crate) sets: Vec<RecordSet>,
+}
+
+pub(crate) type LookupResult = Result<Found, Failure>;
 
 /// The holder may look up one name.
 pub(crate) type NameLock = Arc<tokio::sync::Mutex<()>>;
@@ -31,7 +52,7 @@ pub(crate) struct NameCache(Mutex<HashMap<Box<str>, CacheEntry>>);
 
 #[derive(Debug, Default)]
 struct CacheEntry {
-    addresses: Arc<[IpAddr]>,
+    found: Found,
     until: Option<Instant>,
     /// The last lookup had no answer.
     is_silent: bool,
@@ -43,11 +64,11 @@ struct CacheEntry {
 }
 
 impl NameCache {
-    /// The addresses of `name`, if they are still good at `now`.
-    pub(crate) fn get(&self, name: &str, now: Instant) -> Option<Arc<[IpAddr]>> {
+    /// What was found of `name`, if it is still good at `now`.
+    pub(crate) fn get(&self, name: &str, now: Instant) -> Option<Found> {
         let names = lock(&self.0);
         let entry = names.get(name)?;
-        entry.until.is_some_and(|until| now < until).then(|| Arc::clone(&entry.addresses))
+        entry.until.is_some_and(|until| now < until).then(|| entry.found.clone())
     }
 
     /// The lock of `name`, whether its last lookup had no answer, and its completed lookups.
@@ -79,18 +100,18 @@ impl NameCache {
         }
     }
 
-    /// Keeps the addresses of `name`, which are good for `ttl` after `now`. `is_own` for the name of a site.
-    pub(crate) fn insert(&self, name: &str, addresses: Arc<[IpAddr]>, now: Instant, ttl: Duration, is_own: bool) {
+    /// Keeps what was found of `name`, which is good for `ttl` after `now`. `is_own` for the name of a site.
+    pub(crate) fn insert(&self, name: &str, found: Found, now: Instant, ttl: Duration, is_own: bool) {
         if let Some(entry) = lock(&self.0).get_mut(name) {
             let most = if is_own { GOOD_MAX } else { GOOD_MAX_REDIRECT };
-            (entry.addresses, entry.until) = (addresses, Some(now + ttl.min(most)));
+            (entry.found, entry.until) = (found, Some(now + ttl.min(most)));
         }
     }
 
-    /// Discards all addresses, but not the locks.
+    /// Discards all that was found, but not the locks.
     pub(crate) fn clear(&self) {
         for entry in lock(&self.0).values_mut() {
-            (entry.addresses, entry.until) = (Arc::default(), None);
+            (entry.found, entry.until) = (Found::default(), None);
         }
     }
 
@@ -111,14 +132,18 @@ mod tests {
         Instant::now()
     }
 
+    fn here() -> Found {
+        Found { addresses: [IpAddr::from([127, 0, 0, 1])].into(), records: None }
+    }
+
     #[test]
     fn addresses_are_good_until_their_time_is_over() {
         let (cache, now) = (NameCache::default(), origin());
         let later = |seconds| now + Duration::from_secs(seconds);
         assert_eq!(cache.get("a", now), None);
         drop(cache.entry("a", now));
-        cache.insert("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);
-        assert_eq!(cache.get("a", later(59)).map(|found| found.len()), Some(1));
+        cache.insert("a", here(), now, Duration::from_mins(1), true);
+        assert_eq!(cache.get("a", later(59)).map(|found| found.addresses.len()), Some(1));
         assert_eq!(cache.get("a", later(60)), None);
         assert_eq!(cache.get("b", now), None);
     }
@@ -144,7 +169,7 @@ mod tests {
         let (cache, now) = (NameCache::default(), origin());
         for (is_own, seconds) in [(true, 300), (false, 10)] {
             drop(cache.entry("a", now));
-            cache.insert("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_secs(1 << 31), is_own);
+            cache.insert("a", here(), now, Duration::from_secs(1 << 31), is_own);
             assert!(cache.get("a", now + Duration::from_secs(seconds - 1)).is_some());
             assert_eq!(cache.get("a", now + Duration::from_secs(seconds)), None);
         }
@@ -154,7 +179,7 @@ mod tests {
     fn what_was_learnt_can_be_forgotten_and_locks_go_on() {
         let (cache, now) = (NameCache::default(), origin());
         let (lock, ..) = cache.entry("a", now);
-        cache.insert("a", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);
+        cache.insert("a", here(), now, Duration::from_mins(1), true);
         cache.clear();
         assert_eq!(cache.get("a", now), None);
         assert!(Arc::ptr_eq(&lock, &cache.entry("a", now).0));
@@ -175,7 +200,7 @@ mod tests {
         let (cache, now) = (NameCache::default(), origin());
         let held = cache.entry("held", now);
         drop(cache.entry("known", now));
-        cache.insert("known", [IpAddr::from([127, 0, 0, 1])].into(), now, Duration::from_mins(1), true);
+        cache.insert("known", here(), now, Duration::from_mins(1), true);
         for n in 0..NAMES_MAX {
             drop(cache.entry(&format!("n{n}"), now));
         }

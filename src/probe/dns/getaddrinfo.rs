@@ -56,7 +56,7 @@ fn ask(name: &str, family: Family) -> Result<Resolved, Failure> {
     if addresses.is_empty() {
         return Err(Failure::new(Cause::DnsNotFound, "DNS: the name has no address (no data)"));
     }
-    Ok(Resolved { addresses, ttl: GOOD_FOR })
+    Ok(Resolved { addresses, families: Resolved::asked(family), name: None, ttl: GOOD_FOR })
 }
 
 /// The failure of getaddrinfo, which tells less than a name server.

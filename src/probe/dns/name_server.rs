@@ -26,7 +26,7 @@ use crate::model::Cause;
 use crate::probe::failure::shortage;
 
 use super::aliases::AliasChain;
-use super::answer::{Addresses, NoAddress, Silence, Weight};
+use super::answer::{NoRecords, Records, Silence, Weight};
 use super::resolv_conf::{ResolverOptions, Server};
 
 /// How long a question with EDNS is alone before one without is asked as well.
@@ -90,8 +90,8 @@ impl NameServer {
         }
     }
 
-    /// The addresses of `name` of one family, through its aliases.
-    pub(crate) async fn ask(&self, name: Name, kind: RecordType) -> Result<Addresses, NoAddress> {
+    /// The records of `name` of one type, through its aliases.
+    pub(crate) async fn ask(&self, name: Name, kind: RecordType) -> Result<Records, NoRecords> {
         let mut aliases = AliasChain::new(name);
         loop {
             let name = aliases.last().clone();
@@ -100,22 +100,23 @@ impl NameServer {
                 return Ok(found);
             }
             let has_alias = *aliases.last() != name;
+            let negative = response.negative_ttl();
             match response.response_code {
-                ResponseCode::NoError if response.soa().is_some() => return Err(NoAddress::no_data()),
+                ResponseCode::NoError if negative.is_some() => return Err(NoRecords::no_data().good_for(negative)),
                 ResponseCode::NoError if has_alias => {}
                 ResponseCode::NoError if is_lame(&response) => {
-                    return Err(NoAddress::failed(
+                    return Err(NoRecords::failed(
                         "DNS: the name server does not resolve this name (it refers to other servers)",
                     ));
                 }
-                ResponseCode::NoError => return Err(NoAddress::no_data()),
-                code => return Err(explain_code(code)),
+                ResponseCode::NoError => return Err(NoRecords::no_data()),
+                code => return Err(explain_code(code).good_for(negative)),
             }
         }
     }
 
     /// One question, with EDNS as long as the server is believed to understand it.
-    async fn question(&self, query: &Query) -> Result<DnsResponse, NoAddress> {
+    async fn question(&self, query: &Query) -> Result<DnsResponse, NoRecords> {
         if !self.edns.load(Ordering::Relaxed) {
             return self.exchange(query, false).await;
         }
@@ -153,7 +154,7 @@ impl NameServer {
 
     /// Asks over UDP, then over TCP if UDP truncated or spoiled the answer: some servers send more than announced without saying
     /// so.
-    async fn exchange(&self, query: &Query, edns: bool) -> Result<DnsResponse, NoAddress> {
+    async fn exchange(&self, query: &Query, edns: bool) -> Result<DnsResponse, NoRecords> {
         let address = self.server.current_address()?;
         let mut options = DnsRequestOptions::default();
         options.use_edns = edns;
@@ -166,7 +167,7 @@ impl NameServer {
         let spoiled =
             match udp.with_max_retries(DATAGRAMS_MAX).build().send_message(request.clone()).first_answer().await {
                 Ok(answer) if answer.truncation => {
-                    NoAddress::failed("DNS: the name server truncated its answer and sent none over TCP")
+                    NoRecords::failed("DNS: the name server truncated its answer and sent none over TCP")
                 }
                 Ok(answer) => {
                     self.note_answer();
@@ -189,13 +190,13 @@ impl NameServer {
         address: SocketAddr,
         request: DnsRequest,
         query: &Query,
-    ) -> Result<DnsResponse, NoAddress> {
+    ) -> Result<DnsResponse, NoRecords> {
         let tcp = TcpClientStream::exchange(address, None, self.timeout, None, self.runtime.clone()).await;
         let answer = tcp.map_err(|error| explain(&error))?.send(request).first_answer().await;
         let answer = answer.map_err(|error| explain(&error))?;
         self.note_answer();
         if answer.queries != [query.clone()] {
-            return Err(NoAddress::failed("DNS: the name server answered another question"));
+            return Err(NoRecords::failed("DNS: the name server answered another question"));
         }
         Ok(answer)
     }
@@ -208,7 +209,7 @@ impl NameServer {
 }
 
 /// Whether a question without EDNS may have another answer.
-fn may_be_edns(answer: &Result<DnsResponse, NoAddress>) -> bool {
+fn may_be_edns(answer: &Result<DnsResponse, NoRecords>) -> bool {
     match answer {
         Ok(answer) => answer.response_code == ResponseCode::ServFail || is_about_edns(answer.response_code),
         Err(none) => none.weight == Weight::Silent,
@@ -229,24 +230,24 @@ fn is_lame(response: &DnsResponse) -> bool {
     response.soa().is_none() && !response.authoritative && (!response.recursion_available || refers())
 }
 
-fn explain_code(code: ResponseCode) -> NoAddress {
+fn explain_code(code: ResponseCode) -> NoRecords {
     match code {
-        ResponseCode::NXDomain => NoAddress::new(Weight::NoName, Cause::DnsNotFound, "DNS: no such name (NXDOMAIN)"),
-        ResponseCode::ServFail => NoAddress::failed("DNS: the name server failed (SERVFAIL)"),
-        ResponseCode::Refused => NoAddress::failed("DNS: the name server refused to answer (REFUSED)"),
-        code => NoAddress::failed(format!("DNS: the name server answered: {code}")),
+        ResponseCode::NXDomain => NoRecords::new(Weight::NoName, Cause::DnsNotFound, "DNS: no such name (NXDOMAIN)"),
+        ResponseCode::ServFail => NoRecords::failed("DNS: the name server failed (SERVFAIL)"),
+        ResponseCode::Refused => NoRecords::failed("DNS: the name server refused to answer (REFUSED)"),
+        code => NoRecords::failed(format!("DNS: the name server answered: {code}")),
     }
 }
 
-fn explain(error: &NetError) -> NoAddress {
+fn explain(error: &NetError) -> NoRecords {
     match error {
-        NetError::Timeout => NoAddress::silence(),
-        NetError::Io(io) if io.kind() == io::ErrorKind::TimedOut => NoAddress::silence(),
+        NetError::Timeout => NoRecords::silence(),
+        NetError::Io(io) if io.kind() == io::ErrorKind::TimedOut => NoRecords::silence(),
         NetError::Io(io) => match shortage(io) {
-            Some(failure) => NoAddress { weight: Weight::Local, failure },
-            None => NoAddress::failed(format!("DNS: cannot reach a name server: {io}")),
+            Some(failure) => NoRecords { weight: Weight::Local, failure, ttl: 0 },
+            None => NoRecords::failed(format!("DNS: cannot reach a name server: {io}")),
         },
-        other => NoAddress::failed(format!("DNS: {other}")),
+        other => NoRecords::failed(format!("DNS: {other}")),
     }
 }
 
@@ -361,7 +362,7 @@ mod tests {
         for spoil in [oversized as fn(&Message) -> Vec<u8>, half, cut_off] {
             let name = Name::from_ascii("a.test.").unwrap();
             let found = spoiling(spoil, true).await.ask(name.clone(), RecordType::A).await.unwrap();
-            assert_eq!(found.ips, [IpAddr::from([127, 0, 0, 1])]);
+            assert_eq!(found.ips().collect::<Vec<_>>(), [IpAddr::from([127, 0, 0, 1])]);
             let mut server = spoiling(spoil, false).await;
             server.timeout = Duration::from_secs(1);
             let lack = server.ask(name, RecordType::A).await.unwrap_err();

@@ -12,7 +12,7 @@ use hickory_resolver::proto::rr::Name;
 use crate::model::Cause;
 use crate::probe::tcp::zone;
 
-use super::answer::{NoAddress, Weight};
+use super::answer::{NoRecords, Weight};
 
 /// As in the C library.
 const SERVERS_MAX: usize = 3;
@@ -139,7 +139,7 @@ impl ResolverOptions {
 
 impl Server {
     /// The address to send to. Interfaces come and go and change their index, so the system is asked each time.
-    pub(crate) fn current_address(&self) -> Result<SocketAddr, NoAddress> {
+    pub(crate) fn current_address(&self) -> Result<SocketAddr, NoRecords> {
         let Some(zone) = &self.zone else { return Ok(self.address) };
         let mut address = self.address;
         if let (SocketAddr::V6(v6), Some(index)) = (&mut address, zone::index(zone)) {
@@ -147,7 +147,7 @@ impl Server {
             return Ok(address);
         }
         let missing = format!("DNS: this machine has no network interface {zone}, which the name server {self} needs");
-        Err(NoAddress::new(Weight::Local, Cause::Local, missing))
+        Err(NoRecords::new(Weight::Local, Cause::Local, missing))
     }
 }
 

@@ -11,20 +11,20 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hickory_resolver::proto::rr::Name;
 use tokio::sync::Semaphore;
 use url::Host;
 
-use crate::model::{Cause, Family, Phase, Resolver};
+use crate::model::{Cause, Family, Phase, RecordKind, Resolver, is_localhost};
 use crate::probe::failure::Failure;
 use crate::probe::stopwatch::{Stopwatch, Waiting};
 use crate::probe::tcp::connect::alternate;
 
-use super::cache::NameCache;
+use super::cache::{Found, KnownRecords, NameCache};
 use super::getaddrinfo;
-use super::servers::{NameServers, ServerConfig};
+use super::servers::{NameServers, Resolved, ServerConfig};
 
 const IN_FLIGHT_MAX: usize = 128;
 /// Of these, for names without an answer last time.
@@ -48,14 +48,44 @@ struct LookupSlots {
     answered: AtomicU64,
 }
 
+/// What to look up of a name.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    /// Its addresses; if `whole`, all of them are kept beside those to try.
+    Addresses { family: Family, whole: bool },
+    /// Its records of these types, at least one. The addresses were `found_as` those of this name.
+    Records { kinds: &'a [RecordKind], found_as: Option<&'a Name> },
+}
+
 /// A name to look up.
 struct Question<'a> {
     name: &'a str,
-    /// The name and the family: what is known of one family says nothing of the other.
+    wanted: Wanted<'a>,
+    /// The name and what is wanted: what is known of one family says nothing of the other.
     key: Cow<'a, str>,
-    family: Family,
     /// The name is the site's, not that of a redirect.
     is_own: bool,
+}
+
+impl<'a> Question<'a> {
+    fn new(name: &'a str, wanted: Wanted<'a>, is_own: bool) -> Self {
+        let suffix = |family| match family {
+            Family::Any => "",
+            Family::V4 => " 4",
+            Family::V6 => " 6",
+        };
+        let key = match wanted {
+            Wanted::Addresses { family: Family::Any, whole: false } => Cow::Borrowed(name),
+            Wanted::Addresses { family, whole } => {
+                Cow::Owned(format!("{name}{}{}", suffix(family), if whole { " whole" } else { "" }))
+            }
+            Wanted::Records { kinds, .. } => {
+                let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+                Cow::Owned(format!("{name} {}", kinds.join(" ")))
+            }
+        };
+        Self { name, wanted, key, is_own }
+    }
 }
 
 impl NameResolver {
@@ -99,38 +129,39 @@ impl NameResolver {
             }
             Host::Domain(name) => name,
         };
-        let key = match family {
-            Family::Any => Cow::Borrowed(name),
-            Family::V4 => Cow::Owned(format!("{name} 4")),
-            Family::V6 => Cow::Owned(format!("{name} 6")),
-        };
-        Box::pin(self.look_up(&Question { name, key, family, is_own }, watch)).await
+        let question = Question::new(name, Wanted::Addresses { family, whole: false }, is_own);
+        Box::pin(self.look_up(&question, watch)).await.map(|found| found.addresses)
     }
 
-    async fn look_up(&self, question: &Question<'_>, watch: &mut Stopwatch) -> Result<Arc<[IpAddr]>, Failure> {
-        let Question { name, ref key, family, is_own } = *question;
+    /// What is `wanted` of the name of a site.
+    pub(super) async fn known(&self, name: &str, wanted: Wanted<'_>, watch: &mut Stopwatch) -> Result<Found, Failure> {
+        Box::pin(self.look_up(&Question::new(name, wanted, true), watch)).await
+    }
+
+    async fn look_up(&self, question: &Question<'_>, watch: &mut Stopwatch) -> Result<Found, Failure> {
+        let Question { name, wanted, ref key, is_own } = *question;
         watch.enter(Phase::Resolve);
         let config = self.config();
-        if let Some(addresses) = self.cache.get(key, (self.clock)()) {
-            return Ok(addresses);
+        if let Some(found) = self.cache.get(key, (self.clock)()) {
+            return Ok(found);
         }
         let (lock, is_silent, before) = self.cache.entry(key, (self.clock)());
         let _lock = lock.lock().await;
         if let Some(result) = self.cache.result_since(key, before) {
             return result;
         }
-        if let Some(addresses) = self.cache.get(key, (self.clock)()) {
-            return Ok(addresses);
+        if let Some(found) = self.cache.get(key, (self.clock)()) {
+            return Ok(found);
         }
         let asked = match config {
             None => None,
             Some(config) => {
                 let name = Name::from_str_relaxed(name)
                     .map_err(|error| Failure::new(Cause::DnsNotFound, format!("DNS: invalid name: {error}")))?;
-                let mut in_hosts_file = config.in_hosts_file(&name);
-                in_hosts_file.retain(|ip| family.holds(*ip));
-                if !in_hosts_file.is_empty() {
-                    return Ok(in_hosts_file.into());
+                if let Wanted::Addresses { family, whole } = wanted
+                    && let Some(resolved) = config.in_hosts_file(&name, family)
+                {
+                    return Ok(found(resolved.addresses.clone().into(), &resolved, whole));
                 }
                 Some((config, name))
             }
@@ -148,28 +179,34 @@ impl NameResolver {
         }
         // Silent until there is an answer: the probe may be dropped at any moment.
         self.cache.set_silent(key, true);
-        let found = match &asked {
-            Some((config, name)) => {
+        let result = match (wanted, &asked) {
+            (Wanted::Records { kinds, found_as }, asked) => {
                 let _permit = permit;
-                config.look_up(name, family).await
+                ask_for_records(asked.as_ref(), kinds, found_as).await
             }
-            None => getaddrinfo::look_up(name, family, self.clock, permit, watch).await,
+            (Wanted::Addresses { family, whole }, Some((config, name))) => {
+                let _permit = permit;
+                config.look_up(name, family).await.map(|resolved| to_try(&resolved, whole))
+            }
+            (Wanted::Addresses { family, whole }, None) => {
+                let resolved = getaddrinfo::look_up(name, family, self.clock, permit, watch).await;
+                resolved.map(|resolved| to_try(&resolved, whole))
+            }
         };
-        let is_silent = found.as_ref().is_err_and(|failure| failure.cause == Cause::DnsTimeout);
+        let is_silent = result.as_ref().is_err_and(|failure| failure.cause == Cause::DnsTimeout);
         self.cache.set_silent(key, is_silent);
         self.slots.answered.fetch_add(u64::from(!is_silent), Ordering::Relaxed);
-        let found = found.map(|found| (Arc::<[IpAddr]>::from(alternate(&found.addresses)), found.ttl));
-        self.cache.complete(key, &found.as_ref().map(|(addresses, _)| Arc::clone(addresses)).map_err(Clone::clone));
-        let (addresses, ttl) = found?;
+        self.cache.complete(key, &result.as_ref().map(|(found, _)| found.clone()).map_err(Clone::clone));
+        let (found, ttl) = result?;
         // An answer to a question before a file changed counts only this once.
         let is_current = match (&asked, self.config()) {
             (Some((config, _)), Some(current)) => Arc::ptr_eq(config, &current),
             _ => true,
         };
         if is_current {
-            self.cache.insert(key, Arc::clone(&addresses), (self.clock)(), ttl, is_own);
+            self.cache.insert(key, found.clone(), (self.clock)(), ttl, is_own);
         }
-        Ok(addresses)
+        Ok(found)
     }
 
     /// How to ask name servers; none for getaddrinfo. Clears the cache when that has changed.
@@ -195,6 +232,31 @@ impl NameResolver {
     }
 }
 
+type Answer = Result<(Found, Duration), Failure>;
+
+/// The addresses of `resolved` that are ever tried, and if `whole` all of them.
+fn to_try(resolved: &Resolved, whole: bool) -> (Found, Duration) {
+    (found(alternate(&resolved.addresses).into(), resolved, whole), resolved.ttl)
+}
+
+fn found(addresses: Arc<[IpAddr]>, resolved: &Resolved, whole: bool) -> Found {
+    let records = || Arc::new(KnownRecords { name: resolved.name.clone(), sets: resolved.sets() });
+    Found { addresses, records: whole.then(records) }
+}
+
+async fn ask_for_records(
+    asked: Option<&(Arc<ServerConfig>, Name)>,
+    kinds: &[RecordKind],
+    found_as: Option<&Name>,
+) -> Answer {
+    let Some((config, name)) = asked else {
+        return Err(Failure::new(Cause::Local, "the system's lookup finds addresses only"));
+    };
+    let (sets, ttl) = config.records(found_as.unwrap_or(name), kinds).await?;
+    let records = Some(Arc::new(KnownRecords { name: None, sets }));
+    Ok((Found { addresses: Arc::default(), records }, ttl))
+}
+
 /// Those of `addresses` that `family` has; they need no lookup.
 fn literal(addresses: &[IpAddr], family: Family) -> Result<Arc<[IpAddr]>, Failure> {
     if addresses.iter().all(|ip| family.holds(*ip)) {
@@ -209,24 +271,4 @@ fn literal(addresses: &[IpAddr], family: Family) -> Result<Arc<[IpAddr]>, Failur
         ));
     }
     Ok(held)
-}
-
-/// Whether `name` is this machine without any lookup (RFC 6761 §6.3).
-fn is_localhost(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    name == "localhost" || name.ends_with(".localhost")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn localhost_is_this_machine_under_all_its_names() {
-        for (name, local) in
-            [("localhost", true), ("a.localhost", true), ("localhost.", true), ("notlocalhost", false), ("a", false)]
-        {
-            assert_eq!(is_localhost(name), local, "{name}");
-        }
-    }
 }

@@ -20,7 +20,7 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::answer::{Addresses, NoAddress, Silence, Weight};
+use super::answer::{NoRecords, Records, Silence, Weight};
 use super::name_server::NameServer;
 use super::resolv_conf::ResolvConf;
 
@@ -48,7 +48,7 @@ const AGES: [(Age, [Duration; 3]); 3] = [
 enum QuestionState {
     Unasked,
     Asked(Age),
-    Answered(Result<Addresses, NoAddress>),
+    Answered(Result<Records, NoRecords>),
 }
 
 pub(crate) struct ServerOrder {
@@ -69,13 +69,13 @@ impl ServerOrder {
         }
     }
 
-    /// The addresses of `name` of one family. Only silence leads to another round.
-    pub(crate) async fn ask(&self, name: &Name, kind: RecordType) -> Result<Addresses, NoAddress> {
+    /// The records of `name` of one type. Only silence leads to another round.
+    pub(crate) async fn ask(&self, name: &Name, kind: RecordType) -> Result<Records, NoRecords> {
         let mut servers = self.servers.clone();
         if self.rotate {
             servers.rotate_left(self.first.fetch_add(1, Ordering::Relaxed) % self.servers.len());
         }
-        let mut said = Err(NoAddress::silence());
+        let mut said = Err(NoRecords::silence());
         for _ in 0..self.rounds {
             said = round(&servers, name, kind).await;
             if said.as_ref().map_or_else(|none| none.weight != Weight::Silent, |_| true) {
@@ -86,7 +86,7 @@ impl ServerOrder {
     }
 }
 
-async fn round(servers: &[Arc<NameServer>], name: &Name, kind: RecordType) -> Result<Addresses, NoAddress> {
+async fn round(servers: &[Arc<NameServer>], name: &Name, kind: RecordType) -> Result<Records, NoRecords> {
     let mut states: Vec<QuestionState> = servers.iter().map(|_| QuestionState::Unasked).collect();
     let (sender, mut states_changed) = mpsc::channel(servers.len() * (AGES.len() + 1));
     loop {
@@ -118,7 +118,7 @@ async fn ask_and_report(
     let mut asking = pin!(server.ask(name, kind));
     let ages = AGES.map(|(age, at)| (QuestionState::Asked(age), at[silence as usize]));
     let ages = ages.into_iter().filter(|(_, at)| *at < server.timeout);
-    let end = (QuestionState::Answered(Err(NoAddress::silence())), server.timeout);
+    let end = (QuestionState::Answered(Err(NoRecords::silence())), server.timeout);
     let (mut gone, mut permit) = (Duration::ZERO, None);
     for (state, at) in ages.chain([end]) {
         if let Ok(said) = timeout(at.saturating_sub(gone), &mut asking).await {
@@ -147,7 +147,7 @@ fn next(states: &[QuestionState]) -> Option<usize> {
     let must_wait = states[..at].iter().any(|state| match state {
         QuestionState::Unasked => false,
         QuestionState::Asked(age) => *age < Age::Slow,
-        QuestionState::Answered(said) => said.as_ref().map_or_else(NoAddress::is_answer, |_| true),
+        QuestionState::Answered(said) => said.as_ref().map_or_else(NoRecords::is_answer, |_| true),
     });
     (!must_wait).then_some(at)
 }
@@ -180,15 +180,15 @@ mod tests {
     use super::QuestionState::{Answered, Asked, Unasked};
     use super::*;
     use crate::model::Cause;
-    use crate::probe::failure::Failure;
+    use hickory_resolver::proto::rr::RData;
     use proptest::prelude::*;
 
     fn found() -> QuestionState {
-        Answered(Ok(Addresses { ips: vec![[127, 0, 0, 1].into()], ttl: 1 }))
+        Answered(Ok(Records { data: vec![RData::A(std::net::Ipv4Addr::LOCALHOST.into())], ttl: 1 }))
     }
 
     fn without(weight: Weight) -> QuestionState {
-        Answered(Err(NoAddress { weight, failure: Failure::new(Cause::DnsError, "") }))
+        Answered(Err(NoRecords::new(weight, Cause::DnsError, "")))
     }
 
     #[test]

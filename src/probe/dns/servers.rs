@@ -21,10 +21,11 @@ use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::time::timeout;
 
 use crate::model::lock::lock;
-use crate::model::{Cause, Family};
+use crate::model::{Cause, Family, RecordKind};
 use crate::probe::failure::Failure;
 
-use super::answer::{Addresses, NoAddress, Weight};
+use super::answer::{NoRecords, Records, Weight};
+use super::record_set::{self, RECORDS_MAX, RecordSet};
 use super::resolv_conf::{ResolvConf, Server};
 use super::server_order::ServerOrder;
 use super::system_files::{NameFiles, Stamps};
@@ -51,7 +52,7 @@ pub(crate) struct ServerConfig {
     conf: ResolvConf,
 }
 
-type Answer = Result<Addresses, NoAddress>;
+type Answer = Result<Records, NoRecords>;
 /// The answers for IPv6 and IPv4; one of them may not have been asked for, or not awaited.
 type Answers = [Option<Answer>; 2];
 
@@ -59,7 +60,31 @@ type Answers = [Option<Answer>; 2];
 pub(crate) struct Resolved {
     /// IPv6 first; at least one.
     pub(crate) addresses: Vec<IpAddr>,
+    /// Whether all addresses of IPv6 and of IPv4 are among them.
+    pub(crate) families: [bool; 2],
+    /// The name that has them; none if name servers were not asked.
+    pub(crate) name: Option<Name>,
     pub(crate) ttl: Duration,
+}
+
+impl Resolved {
+    /// The families that a lookup for `family` asks for.
+    pub(crate) const fn asked(family: Family) -> [bool; 2] {
+        [!matches!(family, Family::V4), !matches!(family, Family::V6)]
+    }
+
+    /// The whole sets of addresses that are known.
+    pub(crate) fn sets(&self) -> Vec<RecordSet> {
+        let of = |kind, is_known: bool, of_kind: fn(&IpAddr) -> bool| {
+            let texts = self.addresses.iter().filter(|ip| of_kind(ip)).map(ToString::to_string);
+            is_known.then(|| RecordSet { kind, texts: texts.take(RECORDS_MAX).collect() })
+        };
+        let [v6, v4] = self.families;
+        [of(RecordKind::A, v4, IpAddr::is_ipv4), of(RecordKind::Aaaa, v6, IpAddr::is_ipv6)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
 }
 
 impl NameServers {
@@ -93,18 +118,34 @@ impl ServerConfig {
         Self { order: ServerOrder::new(&conf), hosts, conf }
     }
 
-    /// The addresses of `name` in the hosts file.
-    pub(crate) fn in_hosts_file(&self, name: &Name) -> Vec<IpAddr> {
-        [RecordType::AAAA, RecordType::A]
+    /// The addresses of `name` in the hosts file, if it has some of `family`.
+    pub(crate) fn in_hosts_file(&self, name: &Name, family: Family) -> Option<Resolved> {
+        let addresses: Vec<IpAddr> = [RecordType::AAAA, RecordType::A]
             .into_iter()
             .filter_map(|kind| self.hosts.lookup_static_host(&Query::query(name.clone(), kind)))
             .flat_map(|lookup| ips(&lookup))
-            .collect()
+            .filter(|ip| family.holds(*ip))
+            .collect();
+        let families = Resolved::asked(family);
+        (!addresses.is_empty()).then_some(Resolved { addresses, families, name: None, ttl: Duration::ZERO })
+    }
+
+    /// The sets of `kinds` of `name`, and how long all of them are good.
+    pub(crate) async fn records(
+        &self,
+        name: &Name,
+        kinds: &[RecordKind],
+    ) -> Result<(Vec<RecordSet>, Duration), Failure> {
+        let candidates = self.conf.candidates(name);
+        let first = candidates.first().expect("a name is its own candidate");
+        let found = record_set::ask(&self.order, first, kinds).await;
+        let (sets, seconds) = found.map_err(|none| self.explain_silence(none.failure))?;
+        Ok((sets, Duration::from_secs(seconds.into())))
     }
 
     /// The addresses of `family` of the first candidate for `name` that has one.
     pub(crate) async fn look_up(&self, name: &Name, family: Family) -> Result<Resolved, Failure> {
-        let mut worst: Option<NoAddress> = None;
+        let mut worst: Option<NoRecords> = None;
         for candidate in self.conf.candidates(name) {
             let none = match self.ask(&candidate, family).await {
                 Ok(found) => return Ok(found),
@@ -120,11 +161,11 @@ impl ServerConfig {
                 break;
             }
         }
-        let worst = worst.unwrap_or_else(NoAddress::no_data);
+        let worst = worst.unwrap_or_else(NoRecords::no_data);
         Err(self.explain_silence(worst.failure))
     }
 
-    async fn ask(&self, name: &Name, family: Family) -> Result<Resolved, NoAddress> {
+    async fn ask(&self, name: &Name, family: Family) -> Result<Resolved, NoRecords> {
         let options = &self.conf.options;
         let one = |kind| self.order.ask(name, kind);
         let answers = match family {
@@ -136,11 +177,14 @@ impl ServerConfig {
             Family::Any => both(one(RecordType::AAAA), one(RecordType::A)).await,
         };
         let found = || answers.iter().flatten().flatten();
-        let addresses: Vec<IpAddr> = found().flat_map(|found| &found.ips).copied().collect();
+        let addresses: Vec<IpAddr> = found().flat_map(Records::ips).collect();
         let Some(ttl) = found().map(|found| found.ttl).min() else {
             return Err(worst(answers));
         };
-        Ok(Resolved { addresses, ttl: Duration::from_secs(ttl.into()) })
+        let families = answers.each_ref().map(|answer| {
+            answer.as_ref().is_some_and(|answer| answer.as_ref().map_or_else(NoRecords::is_answer, |_| true))
+        });
+        Ok(Resolved { addresses, families, name: Some(name.clone()), ttl: Duration::from_secs(ttl.into()) })
     }
 
     /// `silence`, unless no name server listens on this machine.
@@ -191,10 +235,10 @@ async fn other(has_addresses: bool, delay: Duration, answer: impl Future<Output 
 }
 
 /// The site requires IPv6 but this machine forbids to look it up, which says nothing of the name.
-fn v6_is_forbidden() -> NoAddress {
-    let forbidden = "DNS: the site is for IPv6 only (`ip: 6`), but `options no-aaaa` in resolv.conf forbids looking up IPv6 \
-                     addresses; remove one of the two";
-    NoAddress::new(Weight::Local, Cause::Local, forbidden)
+fn v6_is_forbidden() -> NoRecords {
+    let forbidden = "DNS: the site needs IPv6 addresses (`ip: 6`, `dns: { aaaa: … }`), but `options no-aaaa` in resolv.conf \
+                     forbids looking them up; remove one of the two";
+    NoRecords::new(Weight::Local, Cause::Local, forbidden)
 }
 
 fn ips(lookup: &Lookup) -> Vec<IpAddr> {
@@ -202,9 +246,9 @@ fn ips(lookup: &Lookup) -> Vec<IpAddr> {
 }
 
 /// The most significant of the answers, none of which has an address.
-fn worst(answers: Answers) -> NoAddress {
+fn worst(answers: Answers) -> NoRecords {
     let all = answers.into_iter().flatten().filter_map(Result::err);
-    all.max_by_key(|none| none.weight).unwrap_or_else(NoAddress::no_data)
+    all.max_by_key(|none| none.weight).unwrap_or_else(NoRecords::no_data)
 }
 
 #[cfg(test)]
@@ -214,8 +258,8 @@ mod tests {
     use hickory_resolver::proto::rr::{RData, Record};
     use tokio::net::UdpSocket as Socket;
 
-    fn none(weight: Weight, cause: Cause) -> Result<Addresses, NoAddress> {
-        Err(NoAddress::new(weight, cause, ""))
+    fn none(weight: Weight, cause: Cause) -> Result<Records, NoRecords> {
+        Err(NoRecords::new(weight, cause, ""))
     }
 
     #[test]
@@ -235,16 +279,17 @@ mod tests {
     /// With `options single-request`: whatever comes in time for IPv6, unless IPv4 has addresses.
     #[tokio::test(start_paused = true)]
     async fn a_name_without_ipv4_addresses_has_all_the_time_for_ipv6() {
-        let address = |text: &str| Ok(Addresses { ips: vec![text.parse().unwrap()], ttl: 60 });
+        let address = |text: &str| Ok(Records { data: vec![RData::AAAA(text.parse().unwrap())], ttl: 60 });
         let slow = || async {
             tokio::time::sleep(Duration::from_millis(1_500)).await;
             address("2001:db8::1")
         };
-        let [v6, _] = one_by_one(async { Err(NoAddress::no_data()) }, slow()).await;
+        let [v6, _] = one_by_one(async { Err(NoRecords::no_data()) }, slow()).await;
         assert!(v6.is_some_and(|v6| v6.is_ok()));
         let [v6, _] = one_by_one(async { none(Weight::Silent, Cause::DnsTimeout) }, slow()).await;
         assert!(v6.is_some_and(|v6| v6.is_ok()));
-        let [v6, v4] = one_by_one(async { address("192.0.2.1") }, slow()).await;
+        let v4 = Records { data: vec![RData::A(std::net::Ipv4Addr::new(192, 0, 2, 1).into())], ttl: 60 };
+        let [v6, v4] = one_by_one(async { Ok(v4) }, slow()).await;
         assert!(v6.is_none() && v4.is_some_and(|v4| v4.is_ok()));
     }
 
@@ -263,7 +308,10 @@ mod tests {
         let mut hosts = Hosts::default();
         hosts.read_hosts_conf(&b"127.0.0.9 box.test box\n::9 box.test\n127.0.0.8 other\n"[..]).unwrap();
         let config = ServerConfig::new(ResolvConf::default(), hosts);
-        let found = |name| config.in_hosts_file(&Name::from_utf8(name).unwrap());
+        let found = |name| {
+            let found = config.in_hosts_file(&Name::from_utf8(name).unwrap(), Family::Any);
+            found.map_or_else(Vec::new, |found| found.addresses)
+        };
         let ips = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
         assert_eq!(found("box.test"), ips(&["::9", "127.0.0.9"]));
         assert_eq!(found("Box.test."), ips(&["::9", "127.0.0.9"]));
@@ -285,7 +333,7 @@ mod tests {
         assert_eq!((addresses(&third), has_changed), (vec!["127.0.0.9:53".to_owned()], true));
         std::fs::write(&files.hosts, "127.0.0.7 a.test\n").unwrap();
         let (fourth, has_changed) = servers.current();
-        assert!(has_changed && !fourth.in_hosts_file(&Name::from_ascii("a.test").unwrap()).is_empty());
+        assert!(has_changed && fourth.in_hosts_file(&Name::from_ascii("a.test").unwrap(), Family::Any).is_some());
         assert!(!servers.current().1);
         let given = NameServers::with_files(files, &[SocketAddr::from(([127, 0, 0, 1], 9))]);
         assert_eq!(addresses(&given.current().0), ["127.0.0.1:9"]);

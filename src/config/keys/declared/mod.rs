@@ -8,6 +8,7 @@
 mod alerting;
 mod arrangement;
 mod listen;
+mod names;
 mod outlet;
 mod page;
 mod site;
@@ -65,6 +66,8 @@ pub(crate) enum ValueForm {
     Headers,
     /// A mapping from header names to what is expected of them.
     HeaderWishes,
+    /// What the records of one type must be, at most this many.
+    Records(usize),
     /// A mapping from places of a JSON document to what is expected there.
     JsonWishes,
     /// A mapping from at most this many names to texts.

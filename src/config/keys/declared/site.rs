@@ -1,6 +1,6 @@
 //! The keys of a site, and of `defaults`.
 
-use super::{DAY, DeclaredKey, MINUTE, ValueForm, alerting, key, millis};
+use super::{DAY, DeclaredKey, MINUTE, ValueForm, alerting, key, millis, names};
 
 /// A site.
 pub(crate) static SITE: &[DeclaredKey] = &[
@@ -25,6 +25,7 @@ pub(crate) static SITE: &[DeclaredKey] = &[
     key("send", ValueForm::Text, "what ws, wss, tcp and tls send, as one message; the answer is the body")
         .such_as("'{\"op\":\"ping\"}'"),
     key("expect", ValueForm::Section(EXPECT), "what makes a check successful"),
+    key("dns", ValueForm::Section(names::RECORDS_OF_NAME), "what the DNS must answer for the URL's host"),
     key("max_redirects", ValueForm::Whole(0..=31), "0: do not follow").or("10"),
     key(
         "redirects",
