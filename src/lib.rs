@@ -23,7 +23,8 @@
 //! | 1 | [`stats`] arithmetic · [`alert`] rules, incidents, the outbox | model · + stats |
 //! | 2 | [`engine`] windows, states, snapshots | model, ring, stats, alert |
 //! | 3 | [`probe`] the network · [`store`] the disk | model · model, stats, ring, alert |
-//! | 4 | [`http`] a client for exports and notifications | model, probe |
+//! | 4 | [`http`] a client for exports, notifications and registries | model, probe |
+//! | 5 | [`rdap`] registrations of domains | model, http |
 //! | 5 | `export` (feature `influx`) InfluxDB, from the store | model, alert, probe, http, store |
 //! | 2 | [`backtest`] rules on stored samples | model, stats, alert |
 //! | 4 | [`report`] lines and tables · [`tui`] the dashboard | model, stats, alert, `engine::snapshot` · + backtest for report |
@@ -48,6 +49,7 @@ pub mod model;
 pub mod notify;
 pub mod panic_hook;
 pub mod probe;
+pub mod rdap;
 pub mod report;
 pub mod ring;
 pub mod serve;

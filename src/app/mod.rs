@@ -24,6 +24,7 @@ mod cli;
 pub mod clock;
 mod commands;
 pub mod dashboard;
+pub mod domains;
 mod exit;
 #[cfg(feature = "influx")]
 mod export;

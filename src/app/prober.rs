@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::config::Config;
-use crate::model::{Cause, Observation, Outcome, Phases};
+use crate::model::{Cause, DomainBook, Observation, Outcome, Phases};
 use crate::probe::{HttpProber, ProbeError, ProberOptions};
 
 use super::clock::{self, Clock};
@@ -17,16 +17,16 @@ use super::exit::CommandError;
 /// # Errors
 /// [`CommandError::Usage`] for unusable certificate files of a site; else the system's.
 pub fn prober(config: &Config) -> Result<HttpProber, CommandError> {
-    prober_with(config, false)
+    prober_with(config, false, DomainBook::default())
 }
 
-/// [`prober`], which keeps the response headers of successful checks, too, if `all_evidence`.
+/// [`prober`] with these `domains`, which keeps the response headers of successful checks, too, if `all_evidence`.
 ///
 /// # Errors
 /// As [`prober`].
-pub fn prober_with(config: &Config, all_evidence: bool) -> Result<HttpProber, CommandError> {
-    let resolver = config.resolver.clone();
-    let options = ProberOptions { resolver, all_evidence, thread_time: clock::THREAD_TIME, ..ProberOptions::default() };
+pub fn prober_with(config: &Config, all_evidence: bool, domains: DomainBook) -> Result<HttpProber, CommandError> {
+    let (resolver, thread_time) = (config.resolver.clone(), clock::THREAD_TIME);
+    let options = ProberOptions { resolver, all_evidence, domains, thread_time, ..ProberOptions::default() };
     let prober = HttpProber::with(&options, clock::stopwatch).context("cannot set up probing")?;
     learn(&prober, config)?;
     Ok(prober)
@@ -38,7 +38,7 @@ pub fn prober_with(config: &Config, all_evidence: bool) -> Result<HttpProber, Co
 /// As [`prober`].
 pub fn renew(running: &Config, config: &Config, known: &Arc<HttpProber>) -> Result<Arc<HttpProber>, CommandError> {
     if running.resolver != config.resolver {
-        return prober(config).map(Arc::new);
+        return prober_with(config, false, known.domains().clone()).map(Arc::new);
     }
     learn(known, config)?;
     Ok(Arc::clone(known))

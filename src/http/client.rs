@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
 };
 use hyper::{Method, Request, Uri};
 use percent_encoding::percent_decode_str;
@@ -31,7 +31,7 @@ use super::reply::Reply;
 /// Time for one request, connecting included.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
 
-/// Bytes of an answer's body that are read; error messages are shorter.
+/// Bytes of an answer's body that are read, unless a caller wants more; error messages are shorter.
 const BODY_MAX: usize = 64 << 10;
 
 /// A request. Nothing prints it.
@@ -91,6 +91,8 @@ pub struct Client {
     endpoint: Endpoint,
     host_header: HeaderValue,
     connection: Option<Channel>,
+    /// Bytes of an answer's body that are read.
+    body_max: usize,
     /// The address of the server that was reached last.
     peer: Option<IpAddr>,
 }
@@ -105,7 +107,13 @@ impl Client {
         let endpoint = Endpoint::new(host, port, url.scheme() == "https", terms)?;
         let host_header = &url[Position::BeforeHost..Position::AfterPort];
         let host_header = HeaderValue::from_str(host_header).expect("a host is plain ASCII");
-        Ok(Self { endpoint, host_header, connection: None, peer: None })
+        Ok(Self { endpoint, host_header, connection: None, body_max: BODY_MAX, peer: None })
+    }
+
+    /// Reads so many bytes of the body of each answer from now on.
+    pub fn reading(&mut self, body_max: usize) -> &mut Self {
+        self.body_max = body_max;
+        self
     }
 
     /// The address of the server that was reached last; none before, and through a proxy.
@@ -158,7 +166,7 @@ impl Client {
         *request.uri_mut() = outgoing.target.clone();
         *request.headers_mut() = outgoing.headers.clone();
         request.headers_mut().insert(HOST, self.host_header.clone());
-        let answer = connection.ask(request, BODY_MAX).await.map_err(|unanswered| Unanswered {
+        let answer = connection.ask(request, self.body_max).await.map_err(|unanswered| Unanswered {
             reason: clean_line(&unanswered.reason, DETAIL_MAX),
             is_unsent: unanswered.is_unsent,
         })?;
@@ -167,6 +175,7 @@ impl Client {
         Ok(Reply {
             status: answer.status,
             retry_after: text(RETRY_AFTER),
+            location: text(LOCATION),
             content_type: text(CONTENT_TYPE),
             body: answer.body,
             cut: answer.cut,

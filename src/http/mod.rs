@@ -1,4 +1,4 @@
-//! HTTP and TLS for exports and notifications.
+//! HTTP and TLS for exports, notifications and registries.
 //!
 //! ```text
 //! Outgoing ─▶ Client ─▶ Endpoint (TCP, or CONNECT through a proxy; TLS) ─▶ probe::bounded ─▶ Reply

@@ -11,6 +11,8 @@ pub struct Reply {
     pub status: u16,
     /// The header `Retry-After`.
     pub retry_after: Option<String>,
+    /// The header `Location`.
+    pub location: Option<String>,
     /// The header `Content-Type`.
     pub content_type: Option<String>,
     /// The beginning of the body.

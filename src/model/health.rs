@@ -184,6 +184,12 @@ impl Notice {
         Self { about: "notify", text }
     }
 
+    /// One about the registration of a domain.
+    #[must_use]
+    pub const fn of_domain(text: String) -> Self {
+        Self { about: "domain", text }
+    }
+
     /// One about the report of the status page.
     #[must_use]
     pub const fn of_report(text: String) -> Self {

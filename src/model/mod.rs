@@ -21,6 +21,7 @@ pub mod zone;
 
 pub use check::cause::{Cause, Outcome};
 pub use check::certificate::{Certificate, CertificateFault};
+pub use check::domain::{DomainBook, DomainExpiry};
 pub use check::evidence::{Evidence, FailedAnswer};
 pub use check::observation::{Hop, Observation, TlsVersion};
 pub use check::phases::{Phase, Phases};
@@ -33,8 +34,9 @@ pub use health::{
 };
 pub use resolver::{Resolver, is_localhost};
 pub use site::{
-    BODY_KEPT_MAX, ClientIdentity, ConnectTo, EnvironmentProxies, Family, HttpOffer, Pin, Protocol, Proxy, ProxyKind,
-    ProxyRule, RecordExpectation, RecordKind, RecordWish, RedirectBody, Redirects, Site, TlsFiles, TlsRules, shown_url,
+    BODY_KEPT_MAX, ClientIdentity, ConnectTo, DomainTerms, EnvironmentProxies, Family, HttpOffer, Pin, Protocol, Proxy,
+    ProxyKind, ProxyRule, RecordExpectation, RecordKind, RecordWish, RedirectBody, Redirects, Site, TlsFiles, TlsRules,
+    shown_url,
 };
 pub use site::{curl, http3, protocol, repeat};
 pub use site_numbers::{OWN_NAME, SiteId, SiteIndex, SiteSlot};

@@ -34,7 +34,7 @@ pub mod websocket;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::model::{Observation, Site};
+use crate::model::{DomainBook, Observation, Site};
 
 pub use options::{ProbeError, ProberOptions};
 pub use pulse::{Spent, is_stop};
@@ -92,6 +92,12 @@ impl HttpProber {
             tls::seed::begin(tls::crypto::provider);
         }
         self.transport.tls.prepare(&site.tls)
+    }
+
+    /// What is known of the sites' domains, which the caller may add to.
+    #[must_use]
+    pub fn domains(&self) -> &DomainBook {
+        &self.transport.domains
     }
 
     /// Notices for the user about how the prober was built.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::model::Resolver;
+use crate::model::{DomainBook, Resolver};
 
 use super::tcp::route::has_route;
 
@@ -18,13 +18,22 @@ pub struct ProberOptions {
     pub has_route: fn(IpAddr) -> bool,
     /// Keep [`Observation::evidence`](crate::model::Observation::evidence) of successful checks, too.
     pub all_evidence: bool,
+    /// What is known of the sites' domains.
+    pub domains: DomainBook,
     /// The processor time of the calling thread, where the system tells.
     pub thread_time: Option<fn() -> Duration>,
 }
 
 impl Default for ProberOptions {
     fn default() -> Self {
-        Self { resolver: Resolver::Auto, extra_roots: Vec::new(), has_route, all_evidence: false, thread_time: None }
+        Self {
+            resolver: Resolver::Auto,
+            extra_roots: Vec::new(),
+            has_route,
+            all_evidence: false,
+            domains: DomainBook::default(),
+            thread_time: None,
+        }
     }
 }
 

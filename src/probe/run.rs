@@ -72,7 +72,8 @@ pub(super) async fn run(transport: &Transport, site: &Site) -> Observation {
             })
         }
     };
-    let seen = listener.run_with(Box::pin(run.finish(outcome, deadline))).await;
+    let mut seen = listener.run_with(Box::pin(run.finish(outcome, deadline))).await;
+    seen.domain = site.domain.as_ref().and_then(|_| transport.domains.of(&site.name));
     // Time lost while judging the body is not part of the exchange, but a stop has cut it short.
     exclude_own_time(seen, Absence { stopped: listener.absence().stopped, ..absence }, site)
 }

@@ -5,6 +5,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::model::DomainBook;
+
 use super::body::matcher::Patterns;
 use super::body::worker::{JobMeter, Workers};
 use super::dns::resolve::NameResolver;
@@ -31,6 +33,7 @@ pub(super) struct SharedTransport {
     pub(super) http1_only: Http1OnlyOrigins,
     pub(super) workers: Workers,
     pub(super) patterns: Arc<Patterns>,
+    pub(super) domains: DomainBook,
 }
 
 impl Deref for Transport {
@@ -55,6 +58,7 @@ impl Transport {
                 options.thread_time.map_or_else(|| JobMeter::Elapsed(clock, clock()), JobMeter::Processor),
             ),
             patterns: Arc::default(),
+            domains: options.domains.clone(),
         };
         Ok(Self {
             resolver: NameResolver::new(&options.resolver, clock),

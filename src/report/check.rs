@@ -22,7 +22,9 @@ use std::io;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{Cause, Certificate, Evidence, Flags, Micros, Observation, Outcome, Phase, Sample, figures};
+use crate::model::{
+    Cause, Certificate, DomainExpiry, Evidence, Flags, Micros, Observation, Outcome, Phase, Sample, Timestamp, figures,
+};
 
 use super::lines::wrap::{Wrapping, cut};
 use super::time;
@@ -100,9 +102,9 @@ impl CheckReport {
         self.counts[outcome as usize] += 1;
         let mut out = Wrapping::new(out, self.manner.width);
         let (head, rest) = self.head_line(one);
-        let warning = warning(one);
+        let warnings = warnings(one);
         if self.manner.color {
-            let color = if outcome == Outcome::Up && warning.is_some() { YELLOW } else { color(outcome) };
+            let color = if outcome == Outcome::Up && !warnings.is_empty() { YELLOW } else { color(outcome) };
             out.colored_line(color, &head, &rest)?;
         } else {
             out.line(&(head + &rest))?;
@@ -111,7 +113,7 @@ impl CheckReport {
             waterfall(&mut out, one)?;
             surroundings(&mut out, zone, one)?;
         }
-        if let Some(warning) = warning {
+        for warning in warnings {
             self.warnings += 1;
             let line = format!("  warning: {warning}");
             if self.manner.color { out.colored_line(YELLOW, &line, "")? } else { out.line(&line)? }
@@ -174,9 +176,14 @@ fn is_named_by(site: &str, url: &str) -> bool {
     [url, bare].iter().any(|url| site.trim_end_matches('/') == url.trim_end_matches('/'))
 }
 
-/// A warning that does not change the state of the site.
+/// Warnings that do not change the state of the site.
 #[must_use]
-pub fn warning(one: &Checked<'_>) -> Option<String> {
+pub fn warnings(one: &Checked<'_>) -> Vec<String> {
+    let domain = one.observation.domain.as_ref().and_then(|domain| domain.warning(one.sample.at));
+    certificate_warning(one).into_iter().chain(domain).collect()
+}
+
+fn certificate_warning(one: &Checked<'_>) -> Option<String> {
     let shown = one.observation.certificate.as_ref()?;
     // The cause of a failure was reported already.
     let is_said = one.sample.outcome() == Outcome::Down && !shown.faults.is_empty();
@@ -343,18 +350,17 @@ fn surroundings<W: io::Write>(out: &mut Wrapping<'_, W>, zone: &TimeZone, one: &
     if !facts.is_empty() {
         out.line(&format!("  {}", facts.join(" · ")))?;
     }
-    match &observation.certificate {
-        Some(shown) => out.line(&certificate(shown, one.sample, zone)),
+    if let Some(shown) = &observation.certificate {
+        out.line(&certificate(shown, one.sample, zone))?;
+    }
+    match &observation.domain {
+        Some(domain) => out.line(&registration(domain, one.sample, zone)),
         None => Ok(()),
     }
 }
 
 fn certificate(shown: &Certificate, sample: Sample, zone: &TimeZone) -> String {
-    let until = time::date(shown.not_after, zone);
-    let validity = match shown.days_left(sample.at) {
-        days @ 0.. => format!("{}, until {until}", wording::plural(days.unsigned_abs(), "day")),
-        _ => format!("expired on {until}"),
-    };
+    let validity = validity(shown.not_after, shown.days_left(sample.at), zone);
     let mut line = format!("  certificate {} · issued by {} · {validity}", shown.subject, shown.issuer);
     if !shown.faults.is_empty() {
         let faults: Vec<&str> = shown.faults.iter().map(|fault| fault.name()).collect();
@@ -362,6 +368,20 @@ fn certificate(shown: &Certificate, sample: Sample, zone: &TimeZone) -> String {
         line.push_str(&faults.join(", "));
     }
     line
+}
+
+fn registration(domain: &DomainExpiry, sample: Sample, zone: &TimeZone) -> String {
+    let ends = domain.expires.zip(domain.days_left(sample.at));
+    let validity = ends.map_or_else(|| "expiry not known".to_owned(), |(ends, left)| validity(ends, left, zone));
+    format!("  domain {} · {validity}", domain.name)
+}
+
+fn validity(ends: Timestamp, days_left: i64, zone: &TimeZone) -> String {
+    let until = time::date(ends, zone);
+    match days_left {
+        days @ 0.. => format!("{}, until {until}", wording::plural(days.unsigned_abs(), "day")),
+        _ => format!("expired on {until}"),
+    }
 }
 
 /// The number of sites that are not up, if any; `counts` in the order of the outcomes.
@@ -386,6 +406,7 @@ fn closing([up, down, unknown]: [u64; 3]) -> String {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use proptest::prelude::*;
 
@@ -640,6 +661,36 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_stands_below_the_certificate_and_warns_beside_it() {
+        let domain = |expires: Option<&str>| {
+            let warn = Duration::from_hours(30 * 24);
+            let domain = DomainExpiry { name: "example.com".into(), expires: expires.map(at), warn };
+            Observation { domain: Some(Arc::new(domain)), ..api() }
+        };
+        for (expires, line, warning) in [
+            (None, "  domain example.com · expiry not known", None),
+            (Some("2027-02-22T10:00:00Z"), "  domain example.com · 92 days, until 2027-02-22", None),
+            (
+                Some("2026-12-01T10:00:00Z"),
+                "  domain example.com · 9 days, until 2026-12-01",
+                Some("the domain example.com expires in 9 days"),
+            ),
+            (
+                Some("2026-11-01T10:00:00Z"),
+                "  domain example.com · expired on 2026-11-01",
+                Some("the domain example.com has expired"),
+            ),
+        ] {
+            let observation = domain(expires);
+            let one = checked("a", "u", &observation);
+            assert_eq!(warnings(&one), Vec::from_iter(warning), "{expires:?}");
+            let text = printed(|out| check(out, &zone(), &[one], CheckStyle::default()));
+            let below = text.lines().skip_while(|line| !line.contains("certificate api")).nth(1);
+            assert_eq!(below, Some(line), "{text}");
+        }
+    }
+
+    #[test]
     fn a_certificate_to_be_renewed_is_a_warning_also_of_one_of_many_sites() {
         let expiring = |until: &str, faults: Vec<CertificateFault>, cause| {
             let mut observation = Observation { cause, detail: String::new(), ..api() };
@@ -662,10 +713,10 @@ mod tests {
             ("2026-11-01T10:00:00Z", vec![CertificateFault::Expired], Cause::TlsExpired, None),
         ] {
             let said = said.map(|said| format!("the certificate of api.example.com {said}"));
-            assert_eq!(warning(&checked("a", "u", &expiring(until, faults, cause))), said);
+            assert_eq!(warnings(&checked("a", "u", &expiring(until, faults, cause))), Vec::from_iter(said));
         }
         let (soon, other) = (expiring("2026-12-01T10:00:00Z", vec![], Cause::Ok), docs());
-        assert_eq!(warning(&checked("b", "u", &other)), None);
+        assert_eq!(warnings(&checked("b", "u", &other)), [""; 0]);
         let sites =
             [checked("a", "u", &soon), checked("b", "u", &other), checked("c", "u", &soon), checked("d", "u", &other)];
         let text = printed(|out| check(out, &zone(), &sites, CheckStyle::default()));

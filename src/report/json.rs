@@ -20,8 +20,8 @@ use super::check::Checked;
 use super::network::NetworkObject;
 use super::objects::alert::{AlertObject, NewsObject, PastAlertObject, ToldObject};
 use super::objects::{
-    CertificateObject, CheckObject, ExportObject, HopObject, ListenObject, LostObject, SampleObject, SiteObject,
-    StatsObject, WarningObject,
+    CertificateObject, CheckObject, DomainObject, ExportObject, HopObject, ListenObject, LostObject, SampleObject,
+    SiteObject, StatsObject, WarningObject,
 };
 use super::{SampleRecord, StatsRecord, time};
 
@@ -125,7 +125,7 @@ pub fn network(out: &mut impl io::Write, change: &NetworkChange) -> io::Result<(
     line(out, &NetworkObject::of(change))
 }
 
-/// One `sample` object of `webmon check`, with `certificate` and `hops`.
+/// One `sample` object of `webmon check`, with `certificate`, `domain` and `hops`.
 ///
 /// # Errors
 /// The writer's.
@@ -145,6 +145,7 @@ pub fn check(out: &mut impl io::Write, checked: &Checked<'_>) -> io::Result<()> 
         &CheckObject {
             sample: SampleObject::of(&record),
             certificate: certificate.map(|shown| CertificateObject::of(shown, &checked.sample)),
+            domain: observation.domain.as_deref().map(|domain| DomainObject::of(domain, checked.sample.at)),
             hops: observation.hops.iter().map(HopObject::of).collect(),
         },
     )
@@ -186,7 +187,7 @@ mod tests {
 
     use super::*;
     use crate::engine::snapshot::SiteState;
-    use crate::model::{Cause, Certificate, CertificateFault, ExportState, Hop, Micros, Phases};
+    use crate::model::{Cause, Certificate, CertificateFault, DomainExpiry, ExportState, Hop, Micros, Phases};
     use crate::report::tests::fixtures;
     use crate::report::tests::fixtures::{at, empty_summary, hostile, printed, status, summary};
     use crate::report::{Period, Stored};
@@ -339,6 +340,11 @@ mod tests {
             not_after: at("2026-11-20T12:00:00Z"),
             faults: vec![CertificateFault::Expired, CertificateFault::WrongHost],
         }));
+        observation.domain = Some(Arc::new(DomainExpiry {
+            name: "example.com".into(),
+            expires: Some(at("2027-01-22T09:00:00Z")),
+            warn: Duration::ZERO,
+        }));
         let [url, location] = ["http://api.example.com/", "https://api.example.com/"].map(str::to_owned);
         observation.hops = vec![Hop { url, location, status: status(301), total: Micros::new(900) }];
         let sample = observation.sample(at("2026-11-22T09:00:00Z"), Micros::ZERO, 0);
@@ -352,6 +358,7 @@ mod tests {
                 r#""ttfb_us":null,"total_us":0,"late_us":null,"skipped":0,"bytes":0,"redirects":1,"http":null,"#,
                 r#""address":null,"certificate":{"subject":"api.example.com","issuer":"R11","#,
                 r#""not_after":"2026-11-20T12:00:00.000000Z","days_left":-2,"faults":["expired","wrong_host"]},"#,
+                r#""domain":{"name":"example.com","expires":"2027-01-22T09:00:00.000000Z","days_left":61},"#,
                 r#""hops":[{"url":"http://api.example.com/","location":"https://api.example.com/","status":301,"#,
                 r#""total_us":900}]}"#,
                 "\n"

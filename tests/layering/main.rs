@@ -17,7 +17,7 @@ use graph::Graph;
 use source::{Source, module_of};
 
 /// What each room may import besides itself; `app` and `demo` may import everything.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("ring", &["model"]),
     ("stats", &["model"]),
@@ -28,6 +28,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("store", &["model", "stats", "ring", "alert"]),
     ("http", &["model", "probe"]),
     ("export", &["model", "alert", "probe", "http", "store"]),
+    ("rdap", &["model", "http"]),
     ("backtest", &["model", "stats", "alert"]),
     ("report", &["model", "stats", "alert", "backtest", "engine::snapshot"]),
     ("tui", &["model", "stats", "alert", "engine::snapshot"]),
@@ -39,7 +40,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
 
 const ALL: &[&str] = &[
     "model", "ring", "stats", "alert", "config", "engine", "probe", "store", "http", "export", "report", "tui",
-    "notify", "app", "backtest", "demo", "serve",
+    "notify", "app", "backtest", "demo", "serve", "rdap",
 ];
 
 /// What `engine` re-exports from `engine::snapshot`: the same nouns under a shorter path.
@@ -85,10 +86,10 @@ const ONLY_IN: [(&str, &[&str]); 45] = [
     ("rustls_native_certs", &["probe"]),
     ("rustls_pki_types", &["config", "serve"]),
     ("serde", &["config", "report", "app"]),
-    ("serde_json", &["model", "config", "probe", "report", "export", "notify", "serve", "app"]),
+    ("serde_json", &["model", "config", "probe", "report", "export", "notify", "serve", "app", "rdap"]),
     ("serde_json_path", &["model", "config", "probe"]),
     ("serde_saphyr", &["config"]),
-    ("tokio", &["probe", "http", "notify", "serve", "app", "demo"]),
+    ("tokio", &["probe", "http", "notify", "rdap", "serve", "app", "demo"]),
     ("tokio_rustls", &["probe", "serve", "demo"]),
     ("tracing", &["app", "demo"]),
     ("tracing_subscriber", &["app"]),
@@ -125,7 +126,7 @@ impl fmt::Display for Fault {
 
 /// The entries of each room, its files and its folders, in layers from top to bottom: an entry may import what stands in a
 /// lower layer.
-const LAYERS: [(&str, &[&[&str]]); 13] = [
+const LAYERS: [(&str, &[&[&str]]); 14] = [
     (
         "model",
         &[
@@ -188,6 +189,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
     ),
     ("http", &[&["client"], &["endpoint"], &["tunnel"], &["error", "reply"]]),
     ("export", &[&["exporter"], &["client", "delivery", "points"], &["answer", "line"]]),
+    ("rdap", &[&["directory"], &["bootstrap", "registration"]]),
     (
         "report",
         &[
@@ -246,7 +248,7 @@ const LAYERS: [(&str, &[&[&str]]); 13] = [
             &["dashboard", "follow"],
             &["monitor"],
             &["export", "orders", "reload"],
-            &["headless", "network", "publish", "storage", "web"],
+            &["domains", "headless", "network", "publish", "storage", "web"],
             &["alerts", "scheduler"],
             &["log"],
             &["cli", "postmortem", "prober", "system"],

@@ -5,6 +5,7 @@
 mod alerting;
 #[cfg(target_os = "linux")]
 mod alive;
+mod domains;
 #[cfg(all(unix, feature = "influx"))]
 mod export;
 #[cfg(unix)]

@@ -16,6 +16,7 @@ mod ports;
 mod proxies;
 mod real;
 mod records;
+mod registries;
 mod site;
 #[path = "../support/mod.rs"]
 mod support;

@@ -18,13 +18,14 @@ use crate::app::cli::args::{CheckArgs, ColorChoice, CommonArgs, LineFormat};
 use crate::app::cli::selection::select;
 use crate::app::cli::stdout::print;
 use crate::app::cli::{terminal, zone};
-use crate::app::clock::Clock;
+use crate::app::clock::{Clock, stopwatch};
+use crate::app::domains::once::DomainsOnce;
 use crate::app::exit::{CommandError, Ending, NO_THREAD, complain};
 use crate::app::prober::{self, unless_suspended};
 use crate::app::system::{limits, threads};
-use crate::model::{Micros, Observation, Outcome, Sample, Site};
+use crate::model::{DomainBook, Micros, Observation, Outcome, Sample, Site};
 use crate::probe::{HttpProber, Prober};
-use crate::report::check::{CheckReport, CheckStyle, Checked, warning};
+use crate::report::check::{CheckReport, CheckStyle, Checked, warnings};
 use crate::report::json;
 
 /// The result of one site.
@@ -47,8 +48,11 @@ pub fn check(args: &CheckArgs, common: &CommonArgs) -> Result<Ending, CommandErr
     let zone = zone::local_or_complain();
     let sites: Vec<Arc<Site>> = selection.config.sites.iter().map(|watched| Arc::clone(&watched.site)).collect();
     let verbose = common.verbose > 0;
-    let prober = prober::prober_with(&selection.config, verbose && args.format == LineFormat::Text)?;
-    let landed = start(prober, sites.clone())?;
+    let is_text = args.format == LineFormat::Text;
+    let prober = prober::prober_with(&selection.config, verbose && is_text, DomainBook::default())?;
+    // Registries are asked only if what they say is shown.
+    let domains = (verbose || !is_text).then(|| DomainsOnce::new(stopwatch()));
+    let landed = start(prober, sites.clone(), domains)?;
 
     let seen = common.color == ColorChoice::Always || io::stdout().is_terminal();
     let manner =
@@ -110,7 +114,7 @@ impl CheckResult {
             Outcome::Down => self.down = true,
             Outcome::Unknown => self.unknown = true,
         }
-        self.warned |= warning(one).is_some();
+        self.warned |= !warnings(one).is_empty();
     }
 
     /// Down beats unknown, and so does a warning that counts: scripts need the certain result. `sites` is the number of
@@ -129,19 +133,24 @@ impl CheckResult {
 }
 
 /// Starts the probes; the results come in any order.
-fn start(prober: HttpProber, sites: Vec<Arc<Site>>) -> Result<mpsc::Receiver<Landed>, CommandError> {
+fn start(
+    prober: HttpProber,
+    sites: Vec<Arc<Site>>,
+    domains: Option<DomainsOnce>,
+) -> Result<mpsc::Receiver<Landed>, CommandError> {
     let in_flight = limits::raise().in_flight;
     let runtime = threads::runtime(&mut Builder::new_current_thread()).context("cannot start a runtime")?;
     // Bounded by the number of sites.
     let (done, landed) = mpsc::channel();
-    let network = move || probe_all(runtime, &Arc::new(prober), sites, in_flight, &done);
+    let probers = (Arc::new(prober), domains.map(Arc::new));
+    let network = move || probe_all(runtime, &probers, sites, in_flight, &done);
     thread::Builder::new().name("webmon-net".to_owned()).spawn(network).context(NO_THREAD)?;
     Ok(landed)
 }
 
 fn probe_all(
     runtime: Runtime,
-    prober: &Arc<HttpProber>,
+    (prober, domains): &(Arc<HttpProber>, Option<Arc<DomainsOnce>>),
     sites: Vec<Arc<Site>>,
     in_flight: usize,
     done: &mpsc::Sender<Landed>,
@@ -151,16 +160,27 @@ fn probe_all(
         let permits = Arc::new(Semaphore::new(in_flight));
         let mut flights = JoinSet::new();
         for (number, site) in sites.into_iter().enumerate() {
-            let (prober, clock) = (Arc::clone(prober), clock.clone());
+            let (prober, domains, clock) = (Arc::clone(prober), domains.clone(), clock.clone());
             let (permits, done) = (Arc::clone(&permits), done.clone());
             flights.spawn(async move {
-                let _permit = permits.acquire().await.expect("the semaphore is never closed");
-                let _before = clock.absorb_suspend();
-                let asleep = clock.asleep();
-                let observation = prober.probe(&site).await;
-                let _meanwhile = clock.absorb_suspend();
-                let observation = unless_suspended(observation, &clock, asleep);
-                let sample = observation.sample(clock.now(), Micros::ZERO, 0);
+                // The wait for a registry holds up no other site.
+                let probing = async {
+                    let _permit = permits.acquire().await.expect("the semaphore is never closed");
+                    let _before = clock.absorb_suspend();
+                    let asleep = clock.asleep();
+                    let observation = prober.probe(&site).await;
+                    let _meanwhile = clock.absorb_suspend();
+                    (unless_suspended(observation, &clock, asleep), clock.now())
+                };
+                let asking = async {
+                    match &domains {
+                        Some(domains) => domains.of(&site, clock.now()).await,
+                        None => None,
+                    }
+                };
+                let ((mut observation, at), domain) = tokio::join!(probing, asking);
+                observation.domain = domain;
+                let sample = observation.sample(at, Micros::ZERO, 0);
                 // The receiver is gone only during shutdown.
                 let _unheard = done.send(Landed { number, sample, observation });
             });

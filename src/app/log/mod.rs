@@ -44,6 +44,8 @@ pub mod about {
     pub const EXEC: &str = "webmon/exec";
     /// Messages to outlets.
     pub const NOTIFY: &str = "webmon/notify";
+    /// The registrations of domains.
+    pub const DOMAIN: &str = "webmon/domain";
     /// Alerts.
     pub const ALERT: &str = "webmon/alert";
     /// The export.
@@ -68,8 +70,8 @@ pub mod about {
     pub const WEBMON: &str = "webmon/webmon";
 
     /// All topics.
-    pub const ALL: [&str; 13] =
-        [EXEC, ALERT, EXPORT, LISTEN, LOG, NETWORK, NOTIFY, PROBE, RELOAD, REPORT, SITE, STORE, WEBMON];
+    pub const ALL: [&str; 14] =
+        [EXEC, ALERT, DOMAIN, EXPORT, LISTEN, LOG, NETWORK, NOTIFY, PROBE, RELOAD, REPORT, SITE, STORE, WEBMON];
 
     /// The `about` of records with this target; none for another crate's.
     pub fn of(target: &str) -> Option<&str> {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::alerts::delivery::Deliveries;
 use crate::app::alerts::heartbeat::HeartbeatTask;
 use crate::app::clock::Clock;
+use crate::app::domains::DomainTask;
 use crate::app::orders::inbox::Inbox;
 use crate::app::publish::{Publisher, ReportTask};
 use crate::app::status::health_meter::StoreStatus;
@@ -24,6 +25,7 @@ pub struct Controls {
     pub(super) orders: Option<(Inbox, Clock, watch::Sender<StoreStatus>)>,
     pub(super) heartbeat: HeartbeatTask,
     pub(super) report: Option<(ReportTask, Publisher)>,
+    pub(super) domains: Option<DomainTask>,
     pub(super) store_task: Option<StoreTask>,
 }
 
@@ -58,6 +60,11 @@ impl Controls {
                 task.run(publisher, stop_control.clone()).await;
             }
         };
+        let domains = async {
+            if let Some(task) = self.domains {
+                task.run(stop_control.clone()).await;
+            }
+        };
         let stop_deliveries = CancellationToken::new();
         let control = async {
             control.await;
@@ -70,7 +77,7 @@ impl Controls {
             unsent
         };
         let heartbeat = Box::pin(self.heartbeat.run(stop_deliveries.clone()));
-        let files = async { tokio::join!(orders, Box::pin(report)) };
+        let files = async { tokio::join!(orders, Box::pin(report), Box::pin(domains)) };
         let ((), (), _, commit, unsent, ()) = tokio::join!(probing, control, files, store, deliveries, heartbeat);
         Last { commit, unsent }
     }

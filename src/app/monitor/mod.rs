@@ -23,7 +23,7 @@ use crate::alert::incident::list::IncidentList;
 use crate::alert::incident::terms::LedgerTerms;
 use crate::config::Config;
 use crate::engine::{Board, Engine, SiteInput};
-use crate::model::{Health, SiteId, SiteIndex, SiteSlot, Timestamp};
+use crate::model::{DomainBook, Health, SiteId, SiteIndex, SiteSlot, Timestamp};
 use crate::probe::Prober;
 use crate::store::Writer;
 use crate::tui::{Arrangement, SiteCommand};
@@ -36,6 +36,7 @@ use super::alerts::outlets::{ledger_terms, outlets};
 use super::alerts::publisher::Publisher;
 use super::alerts::stored_report::ReportSender;
 use super::clock::Clock;
+use super::domains::{DomainTask, watched};
 use super::exit::CommandError;
 use super::headless::{Feed, Headless};
 use super::network::Schedulers;
@@ -281,7 +282,7 @@ impl<P: Prober, N> Monitor<P, N> {
         let (board, alerts, health) = control.results();
         let (rechecks, incidents) = (links.rechecks, IncidentSource::Book(book));
         let handle = MonitorHandle { board, alerts, health, rechecks, incidents, commands: wishes, seen, arrangement };
-        let controls = Controls { control, deliveries, orders, heartbeat, report: None, store_task };
+        let controls = Controls { control, deliveries, orders, heartbeat, report: None, domains: None, store_task };
         let (scheduler, feed, event_texts) = (links.scheduler, links.feed, links.event_texts);
         Ok(Self { scheduler, feed, controls, reconciler, store_status, counters, event_texts, handle })
     }
@@ -317,6 +318,14 @@ impl<P: Prober, N> Monitor<P, N> {
             publish::Publisher { board: Arc::clone(&self.handle.board), store, zone, clock, memory: Arc::default() };
         self.controls.report = Some((task, publisher));
         Self { reconciler: self.reconciler.publishing(plans), ..self }
+    }
+
+    /// Watches the domains of its configuration, and notes in `book` what is known of them.
+    #[must_use]
+    pub fn watching_domains(mut self, clock: Clock, book: DomainBook) -> Self {
+        let (to_task, sites) = watch::channel(watched(self.reconciler.running()));
+        self.controls.domains = Some(DomainTask { sites, book, status: self.store_status.clone(), clock });
+        Self { reconciler: self.reconciler.watching_domains(to_task), ..self }
     }
 
     /// Prints lines while it runs. `make` gets a feed of every check if these are printed.

@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 use crate::alert::SloRule;
 use crate::alert::maintenance::Maintenance;
 use crate::engine::{SiteSnapshot, SiteState};
-use crate::model::{Certificate, PageTerms, Timestamp};
+use crate::model::{Certificate, DomainExpiry, PageTerms, Timestamp};
 use crate::serve::page::model::Frame;
 use crate::stats::{Answer, Cadence};
 use crate::store::{Archive, Moment, StoreError};
@@ -51,12 +51,15 @@ pub struct PageSite {
     pub last: Option<Answer>,
     /// The certificate that it showed last.
     pub certificate: Option<Certificate>,
+    /// The registration of its domain, where a running monitor knows it.
+    pub domain: Option<Arc<DomainExpiry>>,
 }
 
 impl From<&SiteSnapshot> for PageSite {
     fn from(site: &SiteSnapshot) -> Self {
         let last = site.last.as_ref().map(|last| Answer::of(last.sample.cause, last.sample.status));
-        let shown = site.last.as_ref().and_then(|last| last.observation.as_ref()?.certificate.as_deref());
+        let observation = site.last.as_ref().and_then(|last| last.observation.as_ref());
+        let shown = observation.and_then(|observation| observation.certificate.as_deref());
         Self {
             name: Arc::clone(&site.name),
             group: site.group.clone(),
@@ -68,6 +71,7 @@ impl From<&SiteSnapshot> for PageSite {
             since: Some(site.since).filter(|_| !site.is_older),
             last,
             certificate: shown.cloned(),
+            domain: observation.and_then(|observation| observation.domain.clone()),
         }
     }
 }

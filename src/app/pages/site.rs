@@ -51,6 +51,7 @@ pub fn site(past: &Past<'_>, setting: &Setting<'_>, site: &PageSite, span: Durat
         incidents: Vec::new(),
         more_incidents: 0,
         certificate: site.certificate.clone(),
+        domain: site.domain.clone(),
         objective: None,
     };
     let Some(id) = id else { return Ok(page) };

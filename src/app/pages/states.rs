@@ -62,6 +62,7 @@ pub fn judged(
             since: opened,
             last: last.map(|sample| Answer::of(sample.cause, sample.status)),
             certificate: id.and_then(|id| certificates.get(&id).cloned()),
+            domain: None,
         }
     };
     Ok(sites.iter().map(one).collect())

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::alert::incident::terms::LedgerTerms;
 use crate::app::alerts::outlets::{OutletSpec, ledger_terms, outlets};
+use crate::app::domains::{WatchedDomain, watched};
 use crate::app::publish::{self, ReportPlan};
 use crate::app::scheduler::due_time::{first_due, offset};
 use crate::app::scheduler::{RemovedSite, RingResize, SiteUpdate};
@@ -96,6 +97,7 @@ pub struct Reconciler<P> {
     terms: Option<watch::Sender<ExportUpdate>>,
     web: Option<WebTerms>,
     report: Option<watch::Sender<ReportPlan>>,
+    domains: Option<watch::Sender<Vec<WatchedDomain>>>,
     arrangement: Option<watch::Sender<Arc<Arrangement>>>,
 }
 
@@ -121,6 +123,7 @@ impl<P> Reconciler<P> {
             terms: None,
             web: None,
             report: None,
+            domains: None,
             arrangement: None,
         }
     }
@@ -141,6 +144,12 @@ impl<P> Reconciler<P> {
     #[must_use]
     pub fn publishing(self, report: watch::Sender<ReportPlan>) -> Self {
         Self { report: Some(report), ..self }
+    }
+
+    /// Adds the watch of the domains of the configuration.
+    #[must_use]
+    pub fn watching_domains(self, domains: watch::Sender<Vec<WatchedDomain>>) -> Self {
+        Self { domains: Some(domains), ..self }
     }
 
     /// Adds a dashboard whose keys and columns follow the configuration.
@@ -186,6 +195,9 @@ impl<P> Reconciler<P> {
         }
         if let Some(report) = &self.report {
             report.send_replace(ReportPlan::of(&config));
+        }
+        if let Some(domains) = &self.domains {
+            domains.send_replace(watched(&config));
         }
         if let Some(arrangement) = &self.arrangement
             && config.dashboard.arrangement != self.running.dashboard.arrangement

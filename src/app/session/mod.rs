@@ -173,7 +173,8 @@ impl<'a> Session<'a> {
             narrator: self.options.narrator,
             outlet,
         };
-        let mut monitor = Monitor::new(parts, NetworkThreads::start)?;
+        let monitor = Monitor::new(parts, NetworkThreads::start)?;
+        let mut monitor = monitor.watching_domains(self.clock.clone(), self.prober.domains().clone());
         if let Some(store) = &store {
             monitor = monitor.publishing((self.clock.clone(), zone.clone()), store.clone());
         }

@@ -144,7 +144,9 @@ impl MonitorSource {
 
     fn reading(site: &SiteSnapshot, sums: &Sums, quantiles: Option<[u32; 3]>) -> SiteReading {
         let last = site.last.as_ref();
-        let certificate = last.and_then(|last| last.observation.as_ref()?.certificate.as_ref());
+        let observation = last.and_then(|last| last.observation.as_ref());
+        let certificate = observation.and_then(|observation| observation.certificate.as_ref());
+        let domain = observation.and_then(|observation| observation.domain.as_ref());
         SiteReading {
             name: Arc::clone(&site.name),
             group: site.group.clone(),
@@ -159,6 +161,7 @@ impl MonitorSource {
             }),
             last_check: last.map(|last| last.sample.at),
             expires: certificate.map(|shown| shown.not_after).or_else(|| sums.stored.expires(&site.name)),
+            domain_expires: domain.and_then(|domain| domain.expires),
             quantiles,
         }
     }

@@ -9,7 +9,7 @@ use crate::model::{BodyExpectations, Protocol, Redirects, Site, StatusSet};
 /// Passes the warnings about `site` to `add`.
 pub(crate) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {
     address(site, add);
-    records(site, add);
+    names(site, add);
     handshake(site, add);
     statuses(site, add);
     body(site, add);
@@ -31,9 +31,13 @@ fn address(site: &Site, add: &mut dyn FnMut(String)) {
     }
 }
 
-fn records(site: &Site, add: &mut dyn FnMut(String)) {
+fn names(site: &Site, add: &mut dyn FnMut(String)) {
     if !site.records.is_empty() && site.proxy.for_url(site.url.expose()).is_some() {
         add("dns is judged by what this machine's name servers say, but the proxy looks the name up itself".to_owned());
+    }
+    if site.domain.is_some() && site.registrable_host().is_none() {
+        add("domain has no effect: the host of the URL is no part of a registered domain; `domain: off` says so"
+            .to_owned());
     }
 }
 
@@ -158,6 +162,7 @@ mod tests {
             "redirects: none, max_redirects: 0",
             "max_redirects: 3",
             "connect_to: 203.0.113.7, dns: { a: present }",
+            "domain: { warn_days: 7 }",
         ] {
             assert_eq!(warnings(keys), "", "{keys}");
         }

@@ -26,7 +26,7 @@ use crate::model::{
     Site, http3,
 };
 
-use super::names::records;
+use super::names::{domain, records};
 use super::notes::Notes;
 use super::policies::AlertSettings;
 use super::ports::{self, WrittenKeys};
@@ -121,6 +121,7 @@ impl SiteSettings {
         set(&mut site.keep_alive, keys.boolean("keep_alive"));
         keys.section("expect", |keys| expect::read(keys, &mut site.expect));
         keys.section("dns", |keys| records::read(keys, &mut site.records, notes));
+        domain::read(keys, &mut site.domain);
         let secrets = &mut self.secrets;
         keys.section("tls", |keys| self.tls.read(keys, &mut site.tls, secrets));
         set(&mut site.connect_to, keys.secret_value("connect_to", secrets, value::connect_to).map(Some));

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::model::{Cause, Certificate, Evidence, Flags, Http, Micros, Phases, Sample, Status, Timestamp};
+use crate::model::{
+    Cause, Certificate, DomainExpiry, Evidence, Flags, Http, Micros, Phases, Sample, Status, Timestamp,
+};
 
 /// A redirected request of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +69,8 @@ pub struct Observation {
     pub address: Option<SocketAddr>,
     /// The certificate of the TLS server; over redirects one with faults, or the first to expire.
     pub certificate: Option<Arc<Certificate>>,
+    /// The registration of the site's domain, if it is watched. The check has not asked for it; the store does not keep it.
+    pub domain: Option<Arc<DomainExpiry>>,
     /// The version of TLS of the last connection; `None` without TLS, or without a finished handshake. The store does not keep it.
     pub tls: Option<TlsVersion>,
     /// Whether the check failed for its proxy, which cannot be reached or refuses webmon. The store does not keep it.
@@ -91,6 +95,7 @@ impl Observation {
             detail: detail.into(),
             address: None,
             certificate: None,
+            domain: None,
             tls: None,
             is_proxy_closed: false,
             hops: Vec::new(),

@@ -6,6 +6,7 @@
 
 mod connect_to;
 pub mod curl;
+mod domain;
 pub mod http3;
 mod pin;
 pub mod protocol;
@@ -25,6 +26,7 @@ use super::expect::Expect;
 use super::{KnownSecrets, Secret, SecretUrl};
 
 pub use connect_to::ConnectTo;
+pub use domain::DomainTerms;
 pub use pin::Pin;
 pub use protocol::Protocol;
 use protocol::Scheme;
@@ -60,6 +62,8 @@ pub struct Site {
     pub expect: Expect,
     /// What the DNS must answer for the URL's host, in the order of the types.
     pub records: Vec<RecordExpectation>,
+    /// How the registration of its domain is watched, if it is.
+    pub domain: Option<DomainTerms>,
     /// Redirects to follow at most; 0 does not follow.
     pub max_redirects: u8,
     /// Where redirects may lead.
@@ -224,6 +228,7 @@ impl Site {
             send: None,
             expect: Expect::default(),
             records: Vec::new(),
+            domain: None,
             max_redirects: 10,
             redirects: Redirects::default(),
             redirect_body: RedirectBody::default(),
@@ -251,7 +256,7 @@ impl Site {
             && (&self.zone, &self.connect_to, &self.proxy) == (&other.zone, &other.connect_to, &other.proxy)
             && asked(self) == asked(other)
             && reached(self) == reached(other)
-            && (&self.expect, &self.records) == (&other.expect, &other.records)
+            && (&self.expect, &self.records, &self.domain) == (&other.expect, &other.records, &other.domain)
             && self.tls == other.tls
     }
 

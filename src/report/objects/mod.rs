@@ -12,7 +12,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::engine::snapshot::SiteSnapshot;
 use crate::model::{
-    Cause, Certificate, ExportHealth, Flags, Hop, Micros, Outcome, Phase, Phases, Sample, Status, Timestamp, figures,
+    Cause, Certificate, DomainExpiry, ExportHealth, Flags, Hop, Micros, Outcome, Phase, Phases, Sample, Status,
+    Timestamp, figures,
 };
 use crate::stats::{Latency, Summary};
 
@@ -83,12 +84,13 @@ impl<'a> SampleObject<'a> {
     }
 }
 
-/// A sample of `check`, with its certificate and redirects.
+/// A sample of `check`, with its certificate, its domain and redirects.
 #[derive(serde::Serialize)]
 pub(in crate::report) struct CheckObject<'a> {
     #[serde(flatten)]
     pub(in crate::report) sample: SampleObject<'a>,
     pub(in crate::report) certificate: Option<CertificateObject<'a>>,
+    pub(in crate::report) domain: Option<DomainObject<'a>>,
     pub(in crate::report) hops: Vec<HopObject<'a>>,
 }
 
@@ -114,6 +116,20 @@ impl<'a> CertificateObject<'a> {
             days_left: certificate.days_left(now),
             faults: faults.chain(ends_soon.then_some("expires_soon")).collect(),
         }
+    }
+}
+
+#[derive(serde::Serialize)]
+pub(in crate::report) struct DomainObject<'a> {
+    name: &'a str,
+    expires: Option<String>,
+    days_left: Option<i64>,
+}
+
+impl<'a> DomainObject<'a> {
+    /// `domain` as of `now`.
+    pub(in crate::report) fn of(domain: &'a DomainExpiry, now: Timestamp) -> Self {
+        Self { name: &domain.name, expires: domain.expires.map(time::utc), days_left: domain.days_left(now) }
     }
 }
 

@@ -18,7 +18,7 @@ use encoder::{bounds, histogram_names};
 use sums::BOUNDS;
 
 /// Most series of a site.
-pub const SERIES_MAX: usize = 28;
+pub const SERIES_MAX: usize = 29;
 
 /// Bytes of a site's series, about.
 const BYTES_A_SITE: usize = 3 << 10;
@@ -44,6 +44,8 @@ pub struct SiteReading {
     pub last_check: Option<Timestamp>,
     /// The end of its certificate.
     pub expires: Option<Timestamp>,
+    /// The end of the registration of its domain, where it is known.
+    pub domain_expires: Option<Timestamp>,
     /// p50, p95 and p99 of its response times in `QUANTILE_WINDOW`, µs; empty unless they are wanted.
     pub quantiles: Option<[u32; 3]>,
 }
@@ -190,6 +192,9 @@ fn states(out: &mut Encoder, series: &Series<'_>) {
             (|site| site.last_check) as fn(&SiteReading) -> Option<Timestamp>,
         ),
         ("webmon_certificate_expiry_timestamp_seconds", "When the certificate expires.", |site| site.expires),
+        ("webmon_domain_expiry_timestamp_seconds", "When the registration of the domain ends.", |site| {
+            site.domain_expires
+        }),
     ] {
         out.family(name, Kind::Gauge, help);
         for (site, labels) in series {

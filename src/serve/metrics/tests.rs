@@ -111,6 +111,7 @@ fn reading(name: &str, group: Option<&str>) -> SiteReading {
         is_up: Some(true),
         last_check: Some(Timestamp::from_micros(1_795_340_000_250_000)),
         expires: Some(Timestamp::from_secs(1_800_000_000)),
+        domain_expires: Some(Timestamp::from_secs(1_900_000_000)),
         quantiles: None,
     }
 }

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use crate::alert::RuleKind;
 use crate::alert::objective::ObjectiveFigures;
 use crate::engine::SiteState;
-use crate::model::{Certificate, Phase, Timestamp};
+use crate::model::{Certificate, DomainExpiry, Phase, Timestamp};
 use crate::stats::{Answer, Availability, Latency};
 
 /// Bands of the heat map.
@@ -152,6 +152,8 @@ pub struct SitePage {
     pub more_incidents: usize,
     /// The certificate that it showed last.
     pub certificate: Option<Certificate>,
+    /// The registration of its domain, where a running monitor knows it.
+    pub domain: Option<Arc<DomainExpiry>>,
     /// Where its objective stands, if it has one.
     pub objective: Option<Result<ObjectiveFigures, Arc<str>>>,
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::model::figures;
+use crate::model::{DomainExpiry, figures};
 
 use super::document::{Glance, document, footer};
 use super::links::{Links, slug};
@@ -87,6 +87,18 @@ fn body(page: &SitePage) -> Markup {
                 "Valid until " (words::at(&page.frame, certificate.not_after)) ": "
                 (days(certificate.days_left(page.frame.as_of)))
             }
+        }
+        @if let Some(domain) = &page.domain { (registration(page, domain)) }
+    }
+}
+
+/// When the registration of `domain` ends, if that is known.
+fn registration(page: &SitePage, domain: &DomainExpiry) -> Markup {
+    let ends = domain.expires.zip(domain.days_left(page.frame.as_of));
+    html! {
+        @if let Some((expires, left)) = ends {
+            h2 { "Domain" }
+            p { (domain.name) " is registered until " (words::at(&page.frame, expires)) ": " (days(left)) }
         }
     }
 }

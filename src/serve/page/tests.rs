@@ -1,5 +1,6 @@
 //! The HTML of the pages: what it never contains, what it says, and the geometry of its bars.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -9,7 +10,7 @@ use super::model::{BANDS, Column, Day, Figures, Frame, Group, Incident, SiteLine
 use super::{FOLDED, Links, bar, document, site, slug, status, style_hash, summary, whole, words};
 use crate::alert::RuleKind;
 use crate::engine::SiteState;
-use crate::model::{Phase, Status, Timestamp};
+use crate::model::{DomainExpiry, Phase, Status, Timestamp};
 use crate::stats::{Answer, Availability, Latency};
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_255_200);
@@ -108,6 +109,7 @@ fn site_page(name: &str) -> SitePage {
         incidents: vec![incident(name)],
         more_incidents: 0,
         certificate: None,
+        domain: None,
         objective: Some(Err("maintenance begins where no single checks are kept".into())),
     }
 }
@@ -185,6 +187,22 @@ fn notes_stand_by_their_site_and_by_their_group() {
         (&summary["sites"][0]["note"], &summary["sites"][1]["note"]),
         (&"not at night".into(), &serde_json::Value::Null)
     );
+}
+
+#[test]
+fn a_domain_has_the_date_on_which_its_registration_ends() {
+    let mut page = site_page("api");
+    let day = Duration::from_hours(24);
+    for (expires, said) in [
+        (Some(NOW.after(61 * day)), Some("</time>: 61 days left.</p>")),
+        (Some(NOW.before(day)), Some("</time>: it has ended.</p>")),
+        (None, None),
+    ] {
+        page.domain = Some(Arc::new(DomainExpiry { name: "example.org".into(), expires, warn: 30 * day }));
+        let text = site(&page, Links::Served);
+        assert_eq!(text.contains("<h2>Domain</h2><p>example.org is registered until "), said.is_some(), "{text}");
+        assert!(said.is_none_or(|said| text.contains(said)), "{text}");
+    }
 }
 
 #[test]

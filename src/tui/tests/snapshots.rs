@@ -199,7 +199,7 @@ mod behaviour {
 
     use super::*;
     use crate::engine::snapshot::SiteState;
-    use crate::model::{Cause, ClosedProxy, Health, OutletHealth, Sample, StoreHealth};
+    use crate::model::{Cause, ClosedProxy, DomainExpiry, Health, OutletHealth, Sample, StoreHealth};
     use crate::tui::page::ExitRequest;
     use crate::tui::{DesktopProtocol, Settings};
 
@@ -474,6 +474,29 @@ mod behaviour {
         let size = Size { width: 200, height: 60 };
         let wide = view(&world.inputs(), &state, size).text();
         assert!(wide.contains("exp ") && wide.contains("certificate expired") && !wide.contains("-2d"), "{wide}");
+    }
+
+    #[test]
+    fn a_domain_stands_below_the_certificate() {
+        let day = Duration::from_hours(24);
+        for (expires, line) in [
+            (Some(fixtures::now().after(61 * day)), "domain example.org · 61 days ("),
+            (Some(fixtures::now().before(2 * day)), "domain example.org · expired ("),
+            (None, "domain example.org · expiry not known"),
+        ] {
+            let mut world = fixtures::five_sites();
+            let domain = Arc::new(DomainExpiry { name: "example.org".into(), expires, warn: 30 * day });
+            for site in &mut world.snapshot.sites {
+                if let Some(observation) = Arc::make_mut(site).last.as_mut().and_then(|last| last.observation.as_mut())
+                {
+                    Arc::make_mut(observation).domain = Some(Arc::clone(&domain));
+                }
+            }
+            for (width, height) in [(80, 60), (120, 40)] {
+                let page = picture(&world, "\n", width, height).to_string();
+                assert!(page.contains(line), "{line}: {page}");
+            }
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The keys under `dns` of a site.
+//! The keys under `dns` and `domain` of a site.
 
 use super::{DeclaredKey, ValueForm, key};
 
@@ -18,3 +18,10 @@ pub(super) static RECORDS_OF_NAME: &[DeclaredKey] = &[
     key("caa", RECORDS, "who may issue certificates for it; by its own records, or those of the nearest parent")
         .such_as("{ contains: letsencrypt.org }"),
 ];
+
+/// How the domain of a site is watched.
+pub(super) static DOMAIN_FORM: ValueForm = ValueForm::Section(&[
+    key("warn_days", ValueForm::Whole(0..=3_650), "warn this many days before the registration ends").or("30"),
+    key("bootstrap", ValueForm::Url, "the list of registries to use instead of IANA's, for closed networks")
+        .such_as("https://rdap.example.com/dns.json"),
+]);

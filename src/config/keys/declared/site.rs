@@ -26,6 +26,12 @@ pub(crate) static SITE: &[DeclaredKey] = &[
         .such_as("'{\"op\":\"ping\"}'"),
     key("expect", ValueForm::Section(EXPECT), "what makes a check successful"),
     key("dns", ValueForm::Section(names::RECORDS_OF_NAME), "what the DNS must answer for the URL's host"),
+    key(
+        "domain",
+        ValueForm::Or("off", &names::DOMAIN_FORM),
+        "warn before the registration of its domain ends, which is asked of the registry (RDAP) once a day",
+    )
+    .such_as("{ warn_days: 30 }"),
     key("max_redirects", ValueForm::Whole(0..=31), "0: do not follow").or("10"),
     key(
         "redirects",

@@ -61,6 +61,7 @@ pub fn last_check(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Vec<Line>
         lines.extend(wrapped(Role::Plain, &second.join(" · "), cells));
     }
     lines.extend(certificate(frame, site, cells));
+    lines.extend(domain(frame, site, cells));
     lines
 }
 
@@ -105,6 +106,23 @@ fn certificate(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Vec<Line> {
     }
     let warned = warned_days(site, frame.inputs.now).is_some() || !faults.is_empty();
     wrapped(if warned { Role::Warning } else { Role::Plain }, &text, cells)
+}
+
+/// `domain example.org · 61 days (2027-01-22)`
+fn domain(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Vec<Line> {
+    let observation = site.last.as_ref().and_then(|last| last.observation.as_ref());
+    let Some(domain) = observation.and_then(|observation| observation.domain.as_ref()) else { return Vec::new() };
+    let now = frame.inputs.now;
+    let left = match domain.expires.zip(domain.days_left(now)) {
+        Some((expires, days)) => {
+            let until = time_text::date(expires, frame.inputs.zone);
+            let left = if days < 0 { "expired".to_owned() } else { time_text::counted(days.unsigned_abs(), "day") };
+            format!("{left} ({until})")
+        }
+        None => "expiry not known".to_owned(),
+    };
+    let role = if domain.ends_soon(now) { Role::Warning } else { Role::Plain };
+    wrapped(role, &format!("domain {} · {left}", safe(&domain.name)), cells)
 }
 
 /// The alerts of the site, newest first; beside a period in the past those of that period.
