@@ -19,6 +19,8 @@ pub fn url_secrets(text: &str) -> Vec<Range<usize>> {
     let url = &text[start..end];
     let scheme = scheme_end(url);
     let authority = start + scheme.unwrap_or(0);
+    // After a slip at its beginning it is still meant as one.
+    let is_url = scheme.is_some() || url.contains("://");
     let rest = &text[authority..end];
     let authority_end = authority + rest.find(['/', '\\', '?', '#', ' ', '"', '\'']).unwrap_or(rest.len());
     let parsed = Url::parse(url).ok().filter(|url| scheme.is_some() && url.host_str().is_some());
@@ -32,7 +34,7 @@ pub fn url_secrets(text: &str) -> Vec<Range<usize>> {
         None if scheme.is_some() && parsed.is_none() => secrets.extend(odd_port(text, authority..authority_end)),
         _ => {}
     }
-    let Some(query) = text[from..end].find(['?', '#']).filter(|_| scheme.is_some()) else { return secrets };
+    let Some(query) = text[from..end].find(['?', '#']).filter(|_| is_url) else { return secrets };
     let mut from = from + query;
     while let Some(equals) = text[from..end].find('=') {
         let value = from + equals + 1;
@@ -158,6 +160,7 @@ mod tests {
             ("https://h/cb#access_token=S3CRET&state=S3CRET", "https://h/cb#access_token=***&state=***"),
             ("https://h/?token=S3CRET", "https://h/?token=***"),
             ("https://h:x/?token=S3CRET#t=S3CRET", "https://h:***/?token=***#t=***"),
+            (":http://h/?token=S3CRET&a=b", ":http://h/?token=***&a=***"),
         ] {
             assert_eq!(redacted(text), shown, "{text}");
         }
