@@ -54,13 +54,15 @@ pub struct BodyExpectations {
     pub not_regex: Option<Expected<Regex>>,
     /// What must be where in it, read as JSON.
     pub json: Vec<JsonExpectation>,
+    /// Whether values are taken from it for later steps of a journey.
+    pub is_taken_from: bool,
 }
 
 impl BodyExpectations {
     /// Whether only a body that has ended can meet them: what follows may be what must not be there.
     #[must_use]
     pub fn needs_end(&self) -> bool {
-        !self.not_contains.is_empty() || self.not_regex.is_some() || !self.json.is_empty()
+        self.is_taken_from || !self.not_contains.is_empty() || self.not_regex.is_some() || !self.json.is_empty()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Judges whether a whole answer meets the expectations of its site.
 //!
 //! The answer has arrived in time, whole or as far as it was needed. Expectations are judged in the order of status, headers,
-//! body ([`super::body::matcher`]), slow. Judging a body is webmon's own time and belongs to no phase.
+//! what a step takes, body ([`super::body::matcher`]), slow. Judging a body is webmon's own time and belongs to no phase.
 
 use hyper::header::HeaderMap;
 
@@ -20,6 +20,8 @@ pub(super) struct WholeResponse<'a> {
     /// The reason phrase.
     pub(super) reason: &'a str,
     pub(super) headers: &'a HeaderMap,
+    /// Whether it has what a step takes from it.
+    pub(super) taken: Result<(), Failure>,
     pub(super) body: BodyRead,
     /// The response time.
     pub(super) total: Micros,
@@ -34,6 +36,7 @@ pub(super) async fn judge(transport: &Transport, site: &Site, response: WholeRes
     if let Some(failure) = unexpected_header::unexpected(site, response.headers) {
         return Err(failure);
     }
+    response.taken?;
     judge_content(transport, site, response.body, response.total).await
 }
 
@@ -93,7 +96,7 @@ mod tests {
         let reason = if status == 503 { "Service Unavailable" } else { "" };
         let status = Status::new(status).unwrap();
         let (headers, total) = (&HeaderMap::new(), Micros::new(millis * 1_000));
-        let answer = WholeResponse { status, reason, headers, body, total };
+        let answer = WholeResponse { status, reason, headers, taken: Ok(()), body, total };
         let transport = Transport::new(&ProberOptions::default(), clock, &mut Vec::new()).unwrap();
         judge(&transport, site, answer).await.map_err(|failure| (failure.cause, failure.detail))
     }

@@ -177,7 +177,7 @@ impl<'a> ProbeRun<'a> {
         let named = url.host().expect("a site and a followed redirect have a host");
         let elsewhere = self.site.connect_to.as_ref().filter(|_| is_own_origin);
         let (host, port, is_own, scope) = if let Some(elsewhere) = elsewhere {
-            (borrowed(&elsewhere.host), elsewhere.port_for(self.site.url.expose(), url), true, 0)
+            (borrowed(&elsewhere.host), elsewhere.port_for(self.site.home(), url), true, 0)
         } else {
             // A site's own name is resolved again and again, that of a redirect may change each time.
             let is_own = self.site.url.expose().host().as_ref() == Some(&named);

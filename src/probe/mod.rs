@@ -18,7 +18,9 @@ mod failure;
 mod hop;
 mod http;
 mod io;
+mod journey;
 mod options;
+mod own_time;
 mod ports;
 pub(crate) mod proxy;
 mod pulse;
@@ -33,6 +35,8 @@ pub mod websocket;
 
 use std::sync::Arc;
 use std::time::Instant;
+
+use tokio_util::either::Either;
 
 use crate::model::{DomainBook, Observation, Site};
 
@@ -109,7 +113,11 @@ impl HttpProber {
 
 impl Prober for HttpProber {
     fn probe(&self, site: &Site) -> impl Future<Output = Observation> + Send {
-        run::run(&self.transport, site)
+        if site.steps.is_empty() {
+            Either::Left(run::run(&self.transport, site))
+        } else {
+            Either::Right(Box::pin(journey::run(&self.transport, site)))
+        }
     }
 
     fn sibling(self: &Arc<Self>) -> Arc<Self> {

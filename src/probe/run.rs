@@ -16,7 +16,7 @@ use tokio::time::timeout_at;
 use url::Url;
 
 use crate::model::{
-    Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Phases, Protocol, Proxy, Site, Timestamp, figures,
+    Cause, Certificate, Flags, Hop, Http, Micros, Observation, Phase, Protocol, Proxy, Site, Timestamp, figures,
 };
 
 use super::body::received::BodyRead;
@@ -25,21 +25,20 @@ use super::body::{charset, excerpt};
 use super::evidence;
 use super::expectations::{WholeResponse, judge, judge_content};
 use super::failure::Failure;
+use super::http::cookies::Jar;
 use super::http::exchange::ResponseHead;
 use super::http::pool::{Peer, Purpose};
 use super::http::redirect::RedirectChain;
 use super::http::request::Request;
 use super::http::unexpected_header;
+use super::own_time::{OVER_MAX, exclude_own_time};
 use super::proxy::unreached;
-use super::pulse::Absence;
+use super::pulse::{Absence, PulseListener};
 use super::stopwatch::{Stopwatch, Waiting};
 use super::tcp::connect::offline;
 use super::tls::crypto::provider;
 use super::tls::seed;
 use super::transport::Transport;
-
-/// How far a total may exceed the timeout: a timer that fires a little late.
-const OVER_MAX: Duration = Duration::from_millis(100);
 
 /// How long a server has to end a connection that is not needed any more.
 const FAREWELL_MAX: Duration = Duration::from_millis(500);
@@ -47,68 +46,38 @@ const FAREWELL_MAX: Duration = Duration::from_millis(500);
 /// Longest excerpt of a body in the evidence, bytes.
 const EXCERPT_MAX: usize = 2 << 10;
 
-/// Probes `site` once.
+/// Probes `site`, which has one request, once.
 pub(super) async fn run(transport: &Transport, site: &Site) -> Observation {
+    ready(site).await;
+    let mut run = ProbeRun::new(transport, site, (transport.clock)() + site.timeout);
+    let listener = transport.pulse.listen();
+    let outcome = run.exchange(&listener).await;
+    let absence = listener.absence();
+    let mut seen = listener.run_with(Box::pin(run.finish(outcome))).await;
+    seen.domain = transport.domain_of(site);
+    // Time lost while judging the body is not part of the exchange, but a stop has cut it short.
+    let absence = Absence { stopped: listener.absence().stopped, ..absence };
+    exclude_own_time(seen, absence, site.timeout, site.expect.max_response_time)
+}
+
+/// Waits until a probe of `site` can begin.
+pub(super) async fn ready(site: &Site) {
     if needs_random(site) {
         seed::ready(provider).await;
     }
-    let deadline = (transport.clock)() + site.timeout;
-    let mut run = ProbeRun::new(transport, site);
-    let listener = transport.pulse.listen();
-    let outcome = {
-        // Pinned here, because a future that is passed on is stored twice.
-        let probe = std::pin::pin!(timeout_at(deadline.into(), run.probe()));
-        listener.run_with(probe).await
-    };
-    let absence = listener.absence();
-    let outcome = match outcome {
-        _ if !absence.stopped.is_zero() => Err(Failure::new(Cause::Local, "")),
-        Ok(outcome) => outcome,
-        Err(_) => {
-            let failure = run.out_of_time();
-            Err(match run.unreached {
-                Some(proxy) => unreached(proxy, &failure),
-                None => failure,
-            })
-        }
-    };
-    let mut seen = listener.run_with(Box::pin(run.finish(outcome, deadline))).await;
-    seen.domain = site.domain.as_ref().and_then(|_| transport.domains.of(&site.name));
-    // Time lost while judging the body is not part of the exchange, but a stop has cut it short.
-    exclude_own_time(seen, Absence { stopped: listener.absence().stopped, ..absence }, site)
 }
 
 /// Whether a probe of `site` needs random numbers from its beginning: for TLS, or the key of a WebSocket.
 pub(super) fn needs_random(site: &Site) -> bool {
-    site.url.expose().scheme() == "https" || site.protocol == Protocol::WebSocket
+    site.is_https() || site.protocol == Protocol::WebSocket
 }
 
-/// Makes `seen` local if it is about webmon: the process was stopped meanwhile, or lost so much time that a late answer says
-/// nothing about `site`, or the probe outlasted its timeout.
-fn exclude_own_time(mut seen: Observation, absence: Absence, site: &Site) -> Observation {
-    let total = seen.phases.total().as_duration();
-    let over = total.saturating_sub(site.timeout);
-    let is_in_doubt = match seen.cause {
-        // The site had less than half of its time.
-        cause if cause.is_timeout() => absence.lost > site.timeout / 2,
-        Cause::Slow => {
-            let limit = site.expect.max_response_time.unwrap_or(Duration::MAX);
-            total.saturating_sub(absence.lost) <= limit
-        }
-        _ => false,
-    };
-    let detail = if !absence.stopped.is_zero() {
-        format!("webmon did not run for {} during the check", figures::duration(absence.stopped))
-    } else if is_in_doubt {
-        format!("this machine was too busy for {} of the check", figures::duration(absence.lost))
-    } else if over > OVER_MAX {
-        format!("webmon noticed the end of the check {} too late", figures::duration(over))
-    } else {
-        return seen;
-    };
-    (seen.cause, seen.detail) = (Cause::Local, detail);
-    (seen.phases, seen.status, seen.bytes, seen.evidence) = (Phases::NONE, None, 0, None);
-    seen
+/// Replaces `kept` by `shown` unless that is the better one: without faults, or with more time left.
+pub(super) fn keep_worse(kept: &mut Option<Arc<Certificate>>, shown: Arc<Certificate>) {
+    let urgency = |shown: &Certificate| (shown.faults.is_empty(), shown.not_after);
+    if kept.as_ref().is_none_or(|before| urgency(&shown) <= urgency(before)) {
+        *kept = Some(shown);
+    }
 }
 
 /// The status of the final answer if the protocol has one, or why there is none.
@@ -121,6 +90,7 @@ pub(super) type Farewell = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(super) struct ProbeRun<'a> {
     pub(super) transport: &'a Transport,
     pub(super) site: &'a Site,
+    deadline: Instant,
     pub(super) watch: Stopwatch,
     pub(super) seen: Observation,
     /// The other end of the present connection.
@@ -143,16 +113,30 @@ pub(super) struct ProbeRun<'a> {
     /// Whether a server over QUIC has sent anything.
     #[cfg(feature = "http3")]
     pub(super) reached: Option<Arc<std::sync::atomic::AtomicBool>>,
+    /// The cookies of the steps before, and then also of this one; none for the only request of a site, unless it is redirected.
+    pub(super) jar: Option<Box<Jar>>,
+    /// What a step took from the answer.
+    pub(super) took: Option<Box<Took>>,
+}
+
+/// How a step found what it takes in its answer.
+pub(super) struct Took {
+    /// Why not all was there.
+    pub(super) failure: Option<Failure>,
+    /// Whether the body may be shown: it is an error page, or the secret in it is known.
+    pub(super) is_quotable: bool,
 }
 
 impl<'a> ProbeRun<'a> {
-    fn new(transport: &'a Transport, site: &'a Site) -> Self {
+    /// A probe of `site` until `deadline`.
+    pub(super) fn new(transport: &'a Transport, site: &'a Site, deadline: Instant) -> Self {
         let (watch, seen) = (Stopwatch::new(transport.clock), Observation::failed(Cause::Ok, ""));
         let (peer, addresses, unreached, answered, redirected) = (None, None, None, None, None);
-        let (body, heard, farewell, live) = (BodyRead::default(), None, None, None);
+        let (body, heard, farewell, live, jar, took) = (BodyRead::default(), None, None, None, None, None);
         Self {
             transport,
             site,
+            deadline,
             watch,
             seen,
             peer,
@@ -166,11 +150,33 @@ impl<'a> ProbeRun<'a> {
             live,
             #[cfg(feature = "http3")]
             reached: None,
+            jar,
+            took,
         }
     }
 }
 
 impl ProbeRun<'_> {
+    /// Sends the request and follows its redirects until the deadline.
+    pub(super) async fn exchange(&mut self, listener: &PulseListener<'_>) -> Outcome {
+        let outcome = {
+            // Pinned here, because a future that is passed on is stored twice.
+            let probe = std::pin::pin!(timeout_at(self.deadline.into(), self.probe()));
+            listener.run_with(probe).await
+        };
+        match outcome {
+            _ if !listener.absence().stopped.is_zero() => Err(Failure::new(Cause::Local, "")),
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let failure = self.out_of_time();
+                Err(match self.unreached {
+                    Some(proxy) => unreached(proxy, &failure),
+                    None => failure,
+                })
+            }
+        }
+    }
+
     async fn probe(&mut self) -> Outcome {
         self.expect_records().await?;
         match self.site.protocol {
@@ -181,8 +187,8 @@ impl ProbeRun<'_> {
     }
 
     async fn request(&mut self) -> Result<StatusLine, Failure> {
-        let mut request = Request::first(self.site)?;
-        let mut redirects = RedirectChain::default();
+        let mut redirects = RedirectChain::with_cookies(self.jar.take());
+        let mut request = redirects.begin(Request::first(self.site)?);
         loop {
             let before = self.watch.phases().total();
             let mut response = self.ask(&request).await?;
@@ -191,6 +197,7 @@ impl ProbeRun<'_> {
             let keep = if let Ok(None) = next { self.expect_body(&response)? } else { 0 };
             self.answered = Some(Box::new(std::mem::take(&mut response.headers)));
             let Some(next) = next? else {
+                self.jar = redirects.end(&request, self.answered.as_deref());
                 self.watch.enter(Phase::Transfer);
                 let (status, reason) = (response.status, std::mem::take(&mut response.reason));
                 let read = response.read_body(self.site.body_max(), keep, &mut self.body, self.live.as_deref_mut());
@@ -259,10 +266,7 @@ impl ProbeRun<'_> {
         if !certificate.faults.is_empty() || certificate.not_after < now.after(self.site.tls.warn) {
             self.seen.flags = self.seen.flags.with(Flags::CERTIFICATE);
         }
-        let urgency = |shown: &Certificate| (shown.faults.is_empty(), shown.not_after);
-        if self.seen.certificate.as_ref().is_none_or(|before| urgency(&certificate) <= urgency(before)) {
-            self.seen.certificate = Some(certificate);
-        }
+        keep_worse(&mut self.seen.certificate, certificate);
     }
 
     /// The failure of a probe whose deadline has passed.
@@ -301,9 +305,15 @@ impl ProbeRun<'_> {
         offline(&[], self.transport.has_route).unwrap_or_else(|| self.transport.resolver.explain_silence(timeout))
     }
 
-    async fn finish(mut self, outcome: Outcome, deadline: Instant) -> Observation {
+    async fn finish(mut self, outcome: Outcome) -> Observation {
+        let outcome = self.settle(outcome).await;
+        self.judge(outcome).await
+    }
+
+    /// The outcome of an exchange that began with `outcome`, and its figures.
+    pub(super) async fn settle(&mut self, outcome: Outcome) -> Outcome {
         if let Some(farewell) = self.farewell.take() {
-            let end = deadline.min((self.transport.clock)() + FAREWELL_MAX);
+            let end = self.deadline.min((self.transport.clock)() + FAREWELL_MAX);
             // The server may be in no hurry.
             let _said = timeout_at(end.into(), farewell).await.is_ok();
         }
@@ -311,18 +321,25 @@ impl ProbeRun<'_> {
             Err(failure) if failure.cause == Cause::TransferTimeout => self.decide(failure).await,
             outcome => outcome,
         };
-        self.watch.stop_by(deadline + OVER_MAX);
+        self.watch.stop_by(self.deadline + OVER_MAX);
         self.seen.phases = self.watch.phases();
         self.seen.bytes = self.body.bytes;
         if self.body.is_capped {
             self.seen.flags = self.seen.flags.with(Flags::BODY_CAPPED);
         }
+        outcome
+    }
+
+    /// Judges the answer, and keeps evidence of a failure.
+    pub(super) async fn judge(mut self, outcome: Outcome) -> Observation {
         let beginning = excerpt::beginning(&self.body);
         let outcome = match outcome {
             Ok(Some((status, reason))) => {
                 let (body, total) = (std::mem::take(&mut self.body), self.seen.phases.total());
                 let headers = self.answered.as_deref().expect("a status comes with headers");
-                let response = WholeResponse { status, reason: &reason, headers, body, total };
+                let untaken = self.took.as_mut().and_then(|took| took.failure.take());
+                let taken = untaken.map_or(Ok(()), Err);
+                let response = WholeResponse { status, reason: &reason, headers, taken, body, total };
                 judge(self.transport, self.site, response).await
             }
             Ok(None) => {
@@ -352,8 +369,9 @@ impl ProbeRun<'_> {
         };
         let url = self.redirected.as_deref().unwrap_or_else(|| self.site.url.expose());
         let mut evidence = evidence::of(self.site, url, &headers);
+        let is_quotable = self.took.as_ref().is_none_or(|took| took.is_quotable);
         // What another protocol says is short, and nothing else tells what to expect of it.
-        if failure.map_or(!is_http, |cause| cause != Cause::Slow) {
+        if failure.map_or(!is_http, |cause| cause != Cause::Slow) && is_quotable {
             evidence.body = excerpt::of_body(beginning, &self.site.secrets, EXCERPT_MAX);
         }
         self.seen.evidence = Some(Box::new(evidence));
@@ -374,54 +392,6 @@ mod tests {
 
     fn transport(has_route: fn(IpAddr) -> bool, clock: fn() -> Instant) -> Transport {
         Transport::new(&ProberOptions { has_route, ..ProberOptions::default() }, clock, &mut Vec::new()).unwrap()
-    }
-
-    fn site(timeout: Duration) -> Site {
-        let mut site = Site::new("a", "http://a.test/".parse().unwrap());
-        (site.timeout, site.expect.max_response_time) = (timeout, Some(Duration::from_millis(500)));
-        site
-    }
-
-    fn seen(cause: Cause, total: u32) -> Observation {
-        let mut seen = Observation::failed(cause, "");
-        seen.phases.add(Phase::Processing, Micros::new(total * 1_000));
-        seen
-    }
-
-    /// For every cause and every reason for the time.
-    #[test]
-    fn no_total_is_above_the_timeout_and_what_is_ours_is_not_the_sites() {
-        let site = site(Duration::from_secs(1));
-        for cause in Cause::ALL.iter().copied() {
-            for (total, stopped, is_own) in
-                [(900, 0, false), (1_099, 0, false), (1_101, 0, true), (20_300, 0, true), (10, 2_500, true)]
-            {
-                let stopped = Duration::from_millis(stopped);
-                let seen = exclude_own_time(seen(cause, total), Absence { stopped, lost: stopped }, &site);
-                assert!(seen.phases.total().as_duration() <= site.timeout + OVER_MAX, "{cause:?}");
-                assert_eq!(seen.cause, if is_own { Cause::Local } else { cause });
-            }
-        }
-    }
-
-    /// On a busy machine a check counts, unless the lost time may have made it fail.
-    #[test]
-    fn a_busy_machine_takes_no_answer_for_its_own_and_no_time_of_its_own_for_the_sites() {
-        let site = site(Duration::from_secs(1));
-        for (cause, total, lost, is_own) in [
-            (Cause::Ok, 950, 940, false),
-            (Cause::Status, 950, 940, false),
-            (Cause::ConnectRefused, 950, 940, false),
-            (Cause::ResponseTimeout, 1_000, 300, false),
-            (Cause::ResponseTimeout, 1_000, 600, true),
-            (Cause::DnsTimeout, 900, 600, true),
-            (Cause::Slow, 800, 200, false),
-            (Cause::Slow, 800, 310, true),
-        ] {
-            let absence = Absence { stopped: Duration::ZERO, lost: Duration::from_millis(lost) };
-            let seen = exclude_own_time(seen(cause, total), absence, &site);
-            assert_eq!(seen.cause, if is_own { Cause::Local } else { cause }, "{cause:?}, {lost} ms lost");
-        }
     }
 
     thread_local! {
@@ -457,7 +427,7 @@ mod tests {
         ] {
             let transport = transport(has_route, clock);
             let site = Site::new("a", "http://a.test/".parse().unwrap());
-            let mut run = ProbeRun::new(&transport, &site);
+            let mut run = ProbeRun::new(&transport, &site, clock());
             run.seen.address = Some((address, 80).into());
             run.watch.enter(phase);
             assert_eq!(run.out_of_time().cause, cause, "{address:?} {phase:?}");

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::model::DomainBook;
+use crate::model::{DomainBook, DomainExpiry, Site};
 
 use super::body::matcher::Patterns;
 use super::body::worker::{JobMeter, Workers};
@@ -69,6 +69,11 @@ impl Transport {
             clock,
             shared: Arc::new(shared),
         })
+    }
+
+    /// When the domain of `site` ends, if that is watched and known.
+    pub(super) fn domain_of(&self, site: &Site) -> Option<Arc<DomainExpiry>> {
+        site.domain.as_ref().and_then(|_| self.domains.of(&site.name))
     }
 
     /// That of the probes of another runtime.

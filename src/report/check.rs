@@ -23,7 +23,8 @@ use std::io;
 use jiff::tz::TimeZone;
 
 use crate::model::{
-    Cause, Certificate, DomainExpiry, Evidence, Flags, Micros, Observation, Outcome, Phase, Sample, Timestamp, figures,
+    Cause, Certificate, DomainExpiry, Evidence, Flags, Hop, Micros, Observation, Outcome, Phase, Sample, StepResult,
+    Timestamp, figures,
 };
 
 use super::lines::wrap::{Wrapping, cut};
@@ -323,14 +324,17 @@ const fn ending(cause: Cause) -> &'static str {
     }
 }
 
-/// Redirects, address, protocol, size and certificate, if any.
+/// Steps, redirects, address, protocol, size and certificate, if any.
 fn surroundings<W: io::Write>(out: &mut Wrapping<'_, W>, zone: &TimeZone, one: &Checked<'_>) -> io::Result<()> {
     let observation = one.observation;
-    for hop in &observation.hops {
-        let time = figures::time(f64::from(hop.total.get()));
-        let plain = if hop.leaves_encryption() { " · no longer encrypted" } else { "" };
-        out.line(&format!("  redirect {} {} → {} · {time}{plain}", hop.status.get(), hop.url, hop.location))?;
+    let mut hops = observation.hops.iter();
+    for step in &*observation.steps {
+        let time = figures::time(f64::from(step.phases.total().get()));
+        let status = step.status.map_or_else(|| NONE.to_owned(), |status| status.get().to_string());
+        out.line(&format!("  {} {status} {} · {time}", StepResult::title(&step.step), step.url))?;
+        hops.by_ref().take(step.redirects).try_for_each(|hop| redirect(out, "    ", hop))?;
     }
+    hops.try_for_each(|hop| redirect(out, "  ", hop))?;
     let mut facts = Vec::new();
     facts.extend(observation.address.map(|address| address.to_string()));
     if let Some(http) = observation.http.name() {
@@ -357,6 +361,12 @@ fn surroundings<W: io::Write>(out: &mut Wrapping<'_, W>, zone: &TimeZone, one: &
         Some(domain) => out.line(&registration(domain, one.sample, zone)),
         None => Ok(()),
     }
+}
+
+fn redirect<W: io::Write>(out: &mut Wrapping<'_, W>, indent: &str, hop: &Hop) -> io::Result<()> {
+    let time = figures::time(f64::from(hop.total.get()));
+    let plain = if hop.leaves_encryption() { " · no longer encrypted" } else { "" };
+    out.line(&format!("{indent}redirect {} {} → {} · {time}{plain}", hop.status.get(), hop.url, hop.location))
 }
 
 fn certificate(shown: &Certificate, sample: Sample, zone: &TimeZone) -> String {
@@ -412,7 +422,7 @@ mod tests {
 
     use super::*;
     use crate::model::text::is_harmful;
-    use crate::model::{CertificateFault, Hop, Http, Phases};
+    use crate::model::{CertificateFault, Http, Phases};
     use crate::report::tests::fixtures::{at, hostile, printed, status, zone};
 
     fn check(out: &mut impl io::Write, zone: &TimeZone, checked: &[Checked<'_>], manner: CheckStyle) -> io::Result<()> {
@@ -497,6 +507,38 @@ mod tests {
   HTTP/2 · 1.5 kB · 2 redirects
 1 of 2 sites is down
 "
+        );
+    }
+
+    #[test]
+    fn each_step_of_a_journey_has_a_line_with_its_redirects_below() {
+        let step = |step: &str, url: &str, code, millis: u32, redirects| StepResult {
+            step: step.to_owned(),
+            url: url.to_owned(),
+            status: code,
+            phases: phases([None, None, None, Some(millis * 1_000), None]),
+            redirects,
+        };
+        let mut login = docs();
+        login.steps = vec![
+            step("form", "https://docs.example.com/in", Some(status(200)), 8, 1),
+            step("step 2", "https://docs.example.com/***", None, 9, 1),
+        ]
+        .into();
+        let text = printed(|out| {
+            let sites = [checked("docs", "https://docs.example.com/in", &login)];
+            check(out, &zone(), &sites, CheckStyle::default())
+        });
+        assert_eq!(
+            text.lines().skip(6).collect::<Vec<_>>(),
+            [
+                "  step form 200 https://docs.example.com/in · 8.00 ms",
+                "    redirect 301 http://docs/ → https://docs.example.com/ · 2.00 ms",
+                "  step 2 – https://docs.example.com/*** · 9.00 ms",
+                "    redirect 301 https://docs.example.com/ → http://docs/en · 2.00 ms · no longer encrypted",
+                "  HTTP/2 · 1.5 kB · 2 redirects",
+                "1 site is up",
+            ]
         );
     }
 

@@ -21,7 +21,7 @@ use super::network::NetworkObject;
 use super::objects::alert::{AlertObject, NewsObject, PastAlertObject, ToldObject};
 use super::objects::{
     CertificateObject, CheckObject, DomainObject, ExportObject, HopObject, ListenObject, LostObject, SampleObject,
-    SiteObject, StatsObject, WarningObject,
+    SiteObject, StatsObject, StepObject, WarningObject,
 };
 use super::{SampleRecord, StatsRecord, time};
 
@@ -125,7 +125,7 @@ pub fn network(out: &mut impl io::Write, change: &NetworkChange) -> io::Result<(
     line(out, &NetworkObject::of(change))
 }
 
-/// One `sample` object of `webmon check`, with `certificate`, `domain` and `hops`.
+/// One `sample` object of `webmon check`, with `certificate`, `domain`, `hops` and `steps`.
 ///
 /// # Errors
 /// The writer's.
@@ -147,6 +147,7 @@ pub fn check(out: &mut impl io::Write, checked: &Checked<'_>) -> io::Result<()> 
             certificate: certificate.map(|shown| CertificateObject::of(shown, &checked.sample)),
             domain: observation.domain.as_deref().map(|domain| DomainObject::of(domain, checked.sample.at)),
             hops: observation.hops.iter().map(HopObject::of).collect(),
+            steps: observation.steps.iter().map(StepObject::of).collect(),
         },
     )
 }
@@ -187,7 +188,9 @@ mod tests {
 
     use super::*;
     use crate::engine::snapshot::SiteState;
-    use crate::model::{Cause, Certificate, CertificateFault, DomainExpiry, ExportState, Hop, Micros, Phases};
+    use crate::model::{
+        Cause, Certificate, CertificateFault, DomainExpiry, ExportState, Hop, Micros, Phases, StepResult,
+    };
     use crate::report::tests::fixtures;
     use crate::report::tests::fixtures::{at, empty_summary, hostile, printed, status, summary};
     use crate::report::{Period, Stored};
@@ -331,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_adds_certificate_and_hops_and_has_no_number() {
+    fn a_check_adds_certificate_hops_and_steps_and_has_no_number() {
         let mut observation = Observation::failed(Cause::TlsExpired, "certificate expired 2 days ago");
         observation.certificate = Some(Arc::new(Certificate {
             subject: "api.example.com".to_owned(),
@@ -347,6 +350,15 @@ mod tests {
         }));
         let [url, location] = ["http://api.example.com/", "https://api.example.com/"].map(str::to_owned);
         observation.hops = vec![Hop { url, location, status: status(301), total: Micros::new(900) }];
+        let phases = Phases::NONE.with(crate::model::Phase::Processing, Micros::new(1_200));
+        let [made, failed] = [(Some(status(200)), phases), (None, Phases::NONE)].map(|(status, phases)| StepResult {
+            step: "sign in".to_owned(),
+            url: "https://api.example.com/***".to_owned(),
+            status,
+            phases,
+            redirects: 1,
+        });
+        observation.steps = [made, failed].into();
         let sample = observation.sample(at("2026-11-22T09:00:00Z"), Micros::ZERO, 0);
         let checked = Checked { site: "api", url: "https://api.example.com/", sample, observation: &observation };
         assert_eq!(
@@ -360,7 +372,8 @@ mod tests {
                 r#""not_after":"2026-11-20T12:00:00.000000Z","days_left":-2,"faults":["expired","wrong_host"]},"#,
                 r#""domain":{"name":"example.com","expires":"2027-01-22T09:00:00.000000Z","days_left":61},"#,
                 r#""hops":[{"url":"http://api.example.com/","location":"https://api.example.com/","status":301,"#,
-                r#""total_us":900}]}"#,
+                r#""total_us":900}],"steps":[{"step":"sign in","url":"https://api.example.com/***","status":200,"#,
+                r#""total_us":1200},{"step":"sign in","url":"https://api.example.com/***","status":null,"total_us":0}]}"#,
                 "\n"
             )
         );

@@ -37,7 +37,8 @@ fn no_command_tells_a_secret_and_the_store_keeps_none() {
     runs(&folder, "validate").with(0);
     runs(&folder, "validate --no-env").with(0);
     // `nowhere` is unknown, not down, where there is no network.
-    let down = ["headers", "circle", "part", "pattern", "refused"].map(|site| format!("Website {site} is down."));
+    let down = ["headers", "circle", "part", "pattern", "refused", "journey", "untaken"]
+        .map(|site| format!("Website {site} is down."));
     let mut running = folder.start("--headless");
     running.until(|lines| down.iter().all(|message| lines.iter().any(|line| line.starts_with(message))));
     running.until(|_| std::fs::read_to_string(folder.path("told")).is_ok_and(|told| told.contains("\nWebsite ")));
@@ -47,7 +48,8 @@ fn no_command_tells_a_secret_and_the_store_keeps_none() {
     silent("stderr", &ended.stderr);
     // The server received them, and webmon judged the expectations.
     let sent: Vec<String> = server.requests().iter().map(|request| format!("{request:?}")).collect();
-    for secret in ["password", "query", "bearer", "cookie", "env", "short-form", "default-header"] {
+    for secret in ["password", "query", "bearer", "cookie", "env", "short-form", "default-header", "inherited", "trace"]
+    {
         let secret = match secret {
             "password" => marks().remove(2),
             secret => format!("{MARK}-{secret}"),
@@ -66,6 +68,10 @@ fn no_command_tells_a_secret_and_the_store_keeps_none() {
     }
     for arguments in ["check", "check -v", "check --format json", "check headers"] {
         runs(&folder, arguments).with(1);
+    }
+    let told = runs(&folder, "check -v journey untaken").with(1).stdout;
+    for part in ["status: step repeat: 503", "  | ***", "< x-echo: ", "nothing to take as csrf", "step repeat 503 "] {
+        assert!(told.contains(part), "{part}: {told}");
     }
     for command in ["stats", "samples", "alerts"] {
         for format in ["table", "json", "csv"] {

@@ -163,10 +163,10 @@ const LAYERS: [(&str, &[&[&str]]); 14] = [
     (
         "probe",
         &[
-            &["ports"],
+            &["journey", "ports"],
             &["hop", "quic"],
             &["run"],
-            &["bounded", "expectations", "websocket"],
+            &["bounded", "expectations", "own_time", "websocket"],
             &["transport"],
             &["dns", "http"],
             &["body", "tls"],

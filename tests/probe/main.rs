@@ -9,6 +9,7 @@ mod hops;
 mod http2;
 #[cfg(feature = "http3")]
 mod http3;
+mod journeys;
 mod limits;
 mod names;
 mod path;

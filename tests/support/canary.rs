@@ -18,6 +18,23 @@ pub fn server() -> Server {
                 let said = format!("{} {}", said.join(" "), request.target);
                 vec![Step::send(format!("HTTP/1.1 503 no: {said}\r\nContent-Length: 0\r\n\r\n"))]
             }
+            // A form whose token comes back with whatever else was sent, in the headers and in the body.
+            "form" => {
+                let body = format!("csrf={MARK}/csrf+1;");
+                let length = body.len();
+                vec![Step::send(format!(
+                    "HTTP/1.1 200 OK\r\nX-Trace: {MARK}-trace\r\nContent-Length: {length}\r\n\r\n{body}"
+                ))]
+            }
+            // A token where nobody looks for it.
+            "page" => vec![Step::send(response(200, &format!("csrf={MARK}-csrf;")))],
+            "repeat" => {
+                let said: Vec<String> = request.headers.iter().map(|(_, value)| value.clone()).collect();
+                let said = format!("{} {}", said.join(" "), request.target);
+                let body = format!("{said}\n{}", String::from_utf8_lossy(&request.body));
+                let length = body.len();
+                vec![Step::send(format!("HTTP/1.1 503 no\r\nX-Echo: {said}\r\nContent-Length: {length}\r\n\r\n{body}"))]
+            }
             "lead" => vec![Step::send(redirect(302, &format!("/{MARK}-bearer/{MARK}-query")))],
             "onward" => vec![Step::send(redirect(302, &format!("/{MARK}-env/elsewhere?token={MARK}")))],
             "circle" => vec![Step::send(redirect(302, &request.target))],
@@ -58,6 +75,24 @@ sites:
   - {{ name: pattern, url: '{root}', expect: {{ body_regex: '{variable}$' }} }}
   - {{ name: refused, url: 'http://ada:{MARK}-password@{closed}/{variable}?q={MARK}-query' }}
   - {{ name: nowhere, url: 'http://{variable}.invalid/' }}
+  - name: journey
+    headers: {{ X-Inherited: {MARK}-inherited }}
+    steps:
+      - name: form
+        url: {root}form
+        take:
+          csrf: {{ body_regex: 'csrf=([^;]+)' }}
+          trace: {{ header: X-Trace }}
+      - name: repeat
+        url: {userinfo}{{csrf}}/repeat?trace={{trace}}&key={MARK}-query
+        headers: {{ X-Trace: 'Trace {{trace}}', X-Own: '{variable}' }}
+        form:
+          user: ada
+          password: '{MARK}-form {{csrf}}'
+          pin: {MARK}-pin
+          csrf: '{{csrf}}'
+          again: '{variable}'
+  - {{ name: untaken, steps: [{{ url: {root}page, take: {{ csrf: {{ body_regex: 'token=(.*)' }} }} }}, {{ url: '{root}{{csrf}}' }}] }}
 dns: {{ resolver: ['{closed}'] }}
 export: {{ influx: {{ url: 'http://{closed}', api: v1, database: d, username: ada, password: {MARK}-password }} }}
 alerting:

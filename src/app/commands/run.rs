@@ -63,7 +63,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let clock = Clock::start(newest);
     let mut notices = Vec::new();
     // They are about missing roots of this machine, which only https needs.
-    if config.sites.iter().any(|watched| watched.site.url.expose().scheme() == "https") {
+    if config.sites.iter().any(|watched| watched.site.is_https()) {
         notices.extend(prober.notices().iter().cloned());
     }
     notices.extend(store.iter().flat_map(|kept| kept.memory.notices.clone()));

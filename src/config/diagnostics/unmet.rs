@@ -8,18 +8,33 @@ use crate::model::{BodyExpectations, Protocol, Redirects, Site, StatusSet};
 
 /// Passes the warnings about `site` to `add`.
 pub(crate) fn expectations(site: &Site, add: &mut dyn FnMut(String)) {
-    address(site, add);
     names(site, add);
     handshake(site, add);
+    if site.steps.is_empty() {
+        return request(site, add);
+    }
+    for step in &*site.steps {
+        let Some(outline) = step.outline(site) else { continue };
+        request(&outline, &mut |text| add(format!("{}: {text}", step.title())));
+    }
+    response_time(site, add);
+}
+
+/// Of a site's only request, or of a step.
+fn request(site: &Site, add: &mut dyn FnMut(String)) {
+    address(site, add);
     statuses(site, add);
     body(site, add);
-    let expect = &site.expect;
-    if let Some(limit) = expect.max_response_time.filter(|limit| *limit >= site.timeout) {
-        let (limit, timeout) = (duration::format(limit), duration::format(site.timeout));
-        add(format!("max_response_time {limit} has no effect: the timeout {timeout} ends the check first"));
-    }
+    response_time(site, add);
     if site.redirects == Redirects::None && site.max_redirects != 0 && site.max_redirects != 10 {
         add("max_redirects has no effect with `redirects: none`".to_owned());
+    }
+}
+
+fn response_time(site: &Site, add: &mut dyn FnMut(String)) {
+    if let Some(limit) = site.expect.max_response_time.filter(|limit| *limit >= site.timeout) {
+        let (limit, timeout) = (duration::format(limit), duration::format(site.timeout));
+        add(format!("max_response_time {limit} has no effect: the timeout {timeout} ends the check first"));
     }
 }
 
@@ -43,7 +58,13 @@ fn names(site: &Site, add: &mut dyn FnMut(String)) {
 
 fn handshake(site: &Site, add: &mut dyn FnMut(String)) {
     // A redirect may lead to https on the same host.
-    if site.url.expose().scheme() == "https" || site.follows_redirects() {
+    let steps = site.steps.iter().filter_map(|step| step.outline(site));
+    let is_redirected = if site.steps.is_empty() {
+        site.follows_redirects()
+    } else {
+        steps.into_iter().any(|step| step.follows_redirects())
+    };
+    if site.is_https() || is_redirected {
         return;
     }
     for (key, is_set) in [("pin", !site.tls.pins.is_empty()), ("server_name", site.tls.server_name.is_some())] {
@@ -74,12 +95,17 @@ fn statuses(site: &Site, add: &mut dyn FnMut(String)) {
 }
 
 fn body(site: &Site, add: &mut dyn FnMut(String)) {
+    if site.body_max() < site.max_body {
+        let read = format_size(site.body_max());
+        add(format!("max_body is above {read}, but a body that is searched is read no further"));
+    }
     let expect = &site.expect;
-    let BodyExpectations { contains, regex, json, .. } = &*expect.body;
+    let BodyExpectations { contains, regex, json, is_taken_from, .. } = &*expect.body;
     let is_meant = [
         ("body_contains", !contains.is_empty()),
         ("body_regex", regex.as_ref().is_some_and(|pattern| !pattern.what.is_match(b""))),
         ("json", !json.is_empty()),
+        ("take", *is_taken_from),
     ];
     let Some((key, _)) = is_meant.into_iter().find(|(_, is_meant)| *is_meant) else { return };
     let bodiless = |&(low, high): &(u16, u16)| (low..=high).all(|code| matches!(code, 100..=199 | 204 | 304));

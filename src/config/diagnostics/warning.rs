@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::config::excerpt::source::SourceText;
-use crate::config::keys::value;
 use crate::config::syntax::variables::Env;
 use crate::config::{ConfiguredSite, Storage};
 use crate::model::time::duration;
@@ -70,10 +69,6 @@ impl Warnings {
         }
         unmet::expectations(site, &mut add);
         policy::rules(site, &configured.policies, &mut add);
-        if site.body_max() < site.max_body {
-            let read = value::format_size(site.body_max());
-            add(format!("max_body is above {read}, but a body that is searched is read no further"));
-        }
         if rule.threshold.ppm() == 1_000_000 {
             add("availability never exceeds an alert threshold of 100%: it is always down".to_owned());
         }

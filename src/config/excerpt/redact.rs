@@ -32,7 +32,7 @@ impl Redactor {
         let (mut secrets, mut seen) = (Self::default(), HashSet::new());
         for (key, value) in tree.pairs() {
             let key = tree.text(key).unwrap_or_default().to_ascii_lowercase();
-            if key.starts_with("header") || key == "body" || is_secret(&key) {
+            if key.starts_with("header") || ["body", "form"].contains(&key.as_str()) || is_secret(&key) {
                 secrets.add_values(tree, value, text, 0, &mut seen);
             }
         }
@@ -63,7 +63,7 @@ impl Redactor {
             }
         }
         let key = line.trim_start_matches([' ', '-', '\t', '{']).split(':').next().unwrap_or_default().trim_end();
-        for name in declared::secret_keys().chain(["heartbeat"]) {
+        for name in declared::secret_keys().chain(["heartbeat", "form"]) {
             // As a key, also in braces.
             let mut keys = line.match_indices(name).map(|(at, _)| at + name.len());
             if let Some(value) = keys.find(|&end| line[end..].trim_start_matches(['"', '\'', ' ']).starts_with(':')) {
@@ -196,7 +196,7 @@ fn below_a_secret_key(above: &str, mut depth: usize) -> Option<bool> {
         if key.starts_with("header") {
             return Some(true);
         }
-        if key == "heartbeat" {
+        if key == "heartbeat" || key == "form" {
             return Some(true);
         }
         if key == "body" || is_secret(&key) {

@@ -66,6 +66,7 @@ fn property(key: &DeclaredKey) -> Value {
             | ValueForm::Texts(_)
             | ValueForm::Words(_)
             | ValueForm::Outlets(_)
+            | ValueForm::Takes(_)
             | ValueForm::Or(_, ValueForm::Section(_))
     ) {
         if !key.default.is_empty() {
@@ -97,12 +98,7 @@ fn form(written: &ValueForm) -> Value {
         ValueForm::Url | ValueForm::SiteUrl => or_expression(&schemes::url(matches!(written, ValueForm::SiteUrl))),
         ValueForm::Path => json!({ "type": "string", "minLength": 1 }),
         ValueForm::Status => status(),
-        ValueForm::Headers => json!({
-            "type": ["object", "null"],
-            "patternProperties": { "^<<$": true },
-            "propertyNames": { "pattern": r"^[!#$%&'*+\-.^_`|~0-9A-Za-z<]+$" },
-            "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
-        }),
+        ValueForm::Headers => headers(),
         ValueForm::HeaderWishes => header_wishes(),
         ValueForm::JsonWishes => json_wishes(),
         ValueForm::Records(most) => records(*most),
@@ -132,11 +128,12 @@ fn form(written: &ValueForm) -> Value {
         ValueForm::Or(word, other) => json!({ "anyOf": [form(other), choice(&[word])] }),
         ValueForm::Shorthand(keys) => shorthand(keys),
         ValueForm::Outlets(keys) => outlets(keys),
+        ValueForm::Takes(keys) => takes(keys),
         ValueForm::Any => json!({}),
         ValueForm::Sites(keys) => json!({
             "type": "array",
             "minItems": 1,
-            "items": { "anyOf": [schemes::url(true), expression(), schemes::judged(mapping(keys, false))] },
+            "items": { "anyOf": [schemes::url(true), expression(), schemes::judged(site(keys))] },
         }),
         ValueForm::List(keys, number) => json!({
             "type": "array",
@@ -186,6 +183,27 @@ fn outlets(keys: &[DeclaredKey]) -> Value {
     })
 }
 
+/// A site has a URL or steps.
+fn site(keys: &[DeclaredKey]) -> Value {
+    let mut site = mapping(keys, false);
+    site["anyOf"] = json!([{ "required": ["url"] }, { "required": ["steps"] }, { "required": ["<<"] }]);
+    site["not"] = json!({ "required": ["url", "steps"] });
+    site
+}
+
+/// Each value is taken from one place.
+fn takes(keys: &[DeclaredKey]) -> Value {
+    let mut take = mapping(keys, false);
+    take["anyOf"] =
+        keys.iter().map(|key| json!({ "required": [key.name] })).chain([json!({ "required": ["<<"] })]).collect();
+    json!({
+        "type": ["object", "null"],
+        "patternProperties": { "^<<$": true },
+        "propertyNames": { "pattern": "^(<<|[A-Za-z_][0-9A-Za-z_-]{0,39})$" },
+        "additionalProperties": take,
+    })
+}
+
 fn status() -> Value {
     let one = json!({ "anyOf": [
         { "type": "integer", "minimum": 100, "maximum": 999 },
@@ -193,6 +211,16 @@ fn status() -> Value {
         expression(),
     ] });
     json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+}
+
+/// A mapping from names of headers to their values.
+fn headers() -> Value {
+    json!({
+        "type": ["object", "null"],
+        "patternProperties": { "^<<$": true },
+        "propertyNames": { "pattern": r"^[!#$%&'*+\-.^_`|~0-9A-Za-z<]+$" },
+        "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
+    })
 }
 
 /// A mapping from names of headers to what they must be.

@@ -49,6 +49,8 @@ pub(crate) struct Scalar {
     pub(crate) masked: Option<String>,
     /// The contents of its expressions.
     pub(crate) secrets: Vec<String>,
+    /// Where these are in the value, in order.
+    pub(crate) places: Vec<Range<usize>>,
 }
 
 impl<'a> ConfigReader<'a> {
@@ -125,14 +127,15 @@ impl<'a> ConfigReader<'a> {
         let spans: Vec<Range<usize>> = variables::expressions(text).collect();
         if spans.is_empty() {
             let value = self.scope.expand(text).map_or_else(|_| text.clone(), |expanded| expanded.text);
-            return Some(Scalar { value, span, masked: None, secrets: Vec::new() });
+            return Some(Scalar { value, span, masked: None, secrets: Vec::new(), places: Vec::new() });
         }
         match self.scope.expand(text) {
-            Ok(Expanded { text: value, contents }) => {
+            Ok(Expanded { text: value, places }) => {
                 self.scope.env?;
                 let masked = with_stars(text, spans);
-                self.secrets.borrow_mut().extend(contents.iter().cloned());
-                Some(Scalar { value, span, masked: Some(masked), secrets: contents })
+                let secrets: Vec<String> = places.iter().map(|place| value[place.clone()].to_owned()).collect();
+                self.secrets.borrow_mut().extend(secrets.iter().cloned());
+                Some(Scalar { value, span, masked: Some(masked), secrets, places })
             }
             Err(failed) => {
                 let places: Vec<Range<usize>> = variables::expressions(&self.text[span.clone()]).collect();
@@ -155,7 +158,8 @@ impl<'a> ConfigReader<'a> {
             return None;
         }
         let value = with_stars(text, variables::expressions(text));
-        Some(Scalar { masked: Some(value.clone()), value, span: self.span(id), secrets: Vec::new() })
+        let (secrets, places) = (Vec::new(), Vec::new());
+        Some(Scalar { masked: Some(value.clone()), value, span: self.span(id), secrets, places })
     }
 
     /// Parses the text of `id`. The message of `parse` is not shown for a text from an expression.

@@ -104,11 +104,29 @@ impl Page {
         let is_useless = |key: &&DeclaredKey| {
             UNUSED.iter().any(|unused| unused.path == [key.name] && unused.schemes.contains(&"https"))
         };
-        for (index, key) in keys.iter().filter(|key| !is_useless(key)).enumerate() {
+        let (several, one): (Vec<&DeclaredKey>, _) = keys.iter().partition(|key| key.name == "steps");
+        for (index, key) in one.into_iter().filter(|key| !is_useless(key)).enumerate() {
             self.example(if index == 0 { "  # - " } else { "  #   " }, key);
         }
         for (site, what) in OTHER_SITES {
             self.commented(&format!("  # - {site}"), EXAMPLE_COMMENTS_AT, what);
+        }
+        // A site has either a URL or these.
+        for key in several {
+            self.key("  # - ", key, "", EXAMPLE_COMMENTS_AT);
+            self.steps(key.form.keys());
+        }
+    }
+
+    /// Writes two steps as comments: one that takes values, and one that sends them.
+    fn steps(&mut self, keys: &[DeclaredKey]) {
+        let takes = |key: &&DeclaredKey| ["name", "url", "method", "body", "take"].contains(&key.name);
+        let sends = |key: &&DeclaredKey| key.name == "url" || !takes(key);
+        let (taking, sending) = (keys.iter().filter(takes), keys.iter().filter(sends));
+        for keys in [taking.collect::<Vec<_>>(), sending.collect()] {
+            for (index, key) in keys.into_iter().enumerate() {
+                self.example(if index == 0 { "  #     - " } else { "  #       " }, key);
+            }
         }
     }
 
@@ -154,6 +172,9 @@ impl Page {
         let ValueForm::Section(keys) = &key.form else {
             return self.key(indent, key, key.shown(), EXAMPLE_COMMENTS_AT);
         };
+        if !key.example.is_empty() {
+            return self.key(indent, key, key.example, EXAMPLE_COMMENTS_AT);
+        }
         self.commented(&format!("{indent}{}:", key.name), EXAMPLE_COMMENTS_AT, key.doc);
         for inner in *keys {
             self.example(&format!("{indent}  "), inner);
@@ -209,7 +230,7 @@ mod tests {
             scope,
             false,
         );
-        assert_eq!(config.unwrap_or_else(|error| panic!("{error}")).sites.len(), 2 + OTHER_SITES.len());
+        assert_eq!(config.unwrap_or_else(|error| panic!("{error}")).sites.len(), 3 + OTHER_SITES.len());
         assert!(site.lines().count() > 20, "{site}");
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn read(keys: &mut Keys<'_, '_>, expect: &mut Expect) {
 }
 
 /// Parses `text`, and keeps it as it may be shown.
-fn of<T>(
+pub(super) fn of<T>(
     reader: &ConfigReader<'_>,
     text: Scalar,
     parse: impl FnOnce(&str) -> Result<T, String>,
@@ -128,7 +128,7 @@ fn json_wishes(reader: &ConfigReader<'_>, id: NodeId) -> Vec<JsonExpectation> {
 }
 
 /// The query that `path` is, if it is no JSON Pointer.
-fn query(path: &str) -> Result<Option<JsonPath>, String> {
+pub(super) fn query(path: &str) -> Result<Option<JsonPath>, String> {
     if path.len() > PLACE_MAX {
         return Err(format!("this place is longer than {PLACE_MAX} bytes"));
     }
@@ -218,7 +218,7 @@ fn part(text: &str) -> Result<String, String> {
 }
 
 /// The pattern `text`, compiled once for all sites.
-fn cached(reader: &ConfigReader<'_>, text: &str) -> Result<Regex, String> {
+pub(super) fn cached(reader: &ConfigReader<'_>, text: &str) -> Result<Regex, String> {
     if let Some(known) = reader.cache.patterns.borrow().get(text) {
         return Ok(known.clone());
     }

@@ -14,6 +14,7 @@ pub(crate) mod parents;
 pub(crate) mod policies;
 mod ports;
 pub(crate) mod site;
+mod steps;
 pub(crate) mod tls;
 pub(crate) mod url;
 pub(crate) mod web;

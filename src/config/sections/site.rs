@@ -22,26 +22,21 @@ use crate::config::syntax::quote;
 use crate::config::syntax::tree::{Kind, NodeId};
 use crate::model::curl::BENIGN;
 use crate::model::{
-    EnvironmentProxies, Family, HttpOffer, KnownSecrets, Proxy, ProxyRule, RedirectBody, Redirects, Secret, SecretUrl,
-    Site, http3,
+    EnvironmentProxies, Family, HttpOffer, KnownSecrets, Proxy, ProxyRule, Secret, SecretUrl, Site, http3,
 };
 
 use super::names::{domain, records};
 use super::notes::Notes;
 use super::policies::AlertSettings;
 use super::ports::{self, WrittenKeys};
+use super::steps::Journey;
+use super::steps::request::read_request;
 use super::tls::TlsSources;
-use super::url::Address;
-use super::{expect, headers};
+use super::url::{Address, TWO_CREDENTIALS, UNKNOWN};
+use super::{headers, steps};
 
 /// The meanings of the words of `http`, in their declared order.
 pub(crate) const HTTP_OFFERS: [HttpOffer; 4] = [HttpOffer::Auto, HttpOffer::V11, HttpOffer::V2, HttpOffer::V3];
-
-/// In place of a URL that makes none without its variables.
-const UNKNOWN: &str = "http://unknown.invalid/";
-
-const TWO_CREDENTIALS: &str =
-    "the URL contains credentials, and the site has an Authorization header; keep one of them";
 
 /// A site, the rules by which it is judged, and who is notified.
 #[derive(Clone, Debug)]
@@ -106,12 +101,7 @@ impl SiteSettings {
         let site = &mut self.site;
         set(&mut site.interval, keys.duration("interval"));
         set(&mut site.timeout, keys.duration("timeout"));
-        set(&mut site.method, keys.value("method", value::method));
-        let max_redirects = keys.whole("max_redirects").map(|number| u8::try_from(number).expect("at most 31"));
-        set(&mut site.max_redirects, max_redirects);
-        set(&mut site.redirects, keys.choice("redirects", [Redirects::Any, Redirects::SameHost, Redirects::None]));
-        set(&mut site.redirect_body, keys.choice("redirect_body", [RedirectBody::SameHost, RedirectBody::Any]));
-        set(&mut site.max_body, keys.size("max_body"));
+        read_request(keys, site);
         let version = keys.place("http");
         set(&mut site.http, keys.choice("http", HTTP_OFFERS));
         if let (HttpOffer::V3, Some(id), Some(missing)) = (site.http, version, http3::MISSING) {
@@ -119,7 +109,6 @@ impl SiteSettings {
         }
         set(&mut site.family, keys.choice("ip", [Family::Any, Family::V4, Family::V6]));
         set(&mut site.keep_alive, keys.boolean("keep_alive"));
-        keys.section("expect", |keys| expect::read(keys, &mut site.expect));
         keys.section("dns", |keys| records::read(keys, &mut site.records, notes));
         domain::read(keys, &mut site.domain);
         let secrets = &mut self.secrets;
@@ -196,6 +185,50 @@ impl SiteSettings {
         self.site.body = Some(Secret::new(body));
     }
 
+    /// The URL at `id`.
+    fn read_url(
+        &mut self,
+        reader: &ConfigReader<'_>,
+        id: NodeId,
+        is_authorized: bool,
+        notes: &mut Notes,
+    ) -> Option<SitePlace> {
+        let (text, address) = if let Some(text) = reader.text(id) {
+            let address = Address::of_site(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
+            (text, address)
+        } else {
+            // Whoever reads the file without its variables still knows the site: its name, its group, its interval.
+            let text = reader.unexpanded(id)?;
+            let address = Address::of_site(&text.value).or_else(|_| Address::parse(UNKNOWN)).ok()?;
+            (text, address)
+        };
+        if address.authorization.is_some() && is_authorized {
+            reader.fault(Fault::new(text.span.clone(), TWO_CREDENTIALS));
+        }
+        if address.authorization.is_some() {
+            notes.credential(&text, "the password in the URL");
+        }
+        self.secrets.extend(text.secrets);
+        // A variable may hold a secret, so the name has stars in its place.
+        let named = match &text.masked {
+            Some(masked) => Address::of_site(masked).map(|address| address.shown),
+            None => Ok(address.shown.clone()),
+        };
+        let shown = address.shown_as(text.masked.as_deref());
+        let urls = vec![(address.url.clone(), text.span.clone())];
+        Some(SitePlace { span: text.span, urls, address, named, shown })
+    }
+
+    /// The steps at `id`.
+    fn read_steps(&mut self, reader: &ConfigReader<'_>, id: NodeId, notes: &mut Notes) -> Option<SitePlace> {
+        let Journey { steps, first, urls, secrets } = steps::read(reader, id, &self.site, notes)?;
+        self.secrets.extend(secrets);
+        self.site.steps = steps.into();
+        let shown = self.site.steps[0].shown.to_string();
+        let span = urls[0].1.clone();
+        Some(SitePlace { span, urls, address: first, named: Ok(shown.clone()), shown })
+    }
+
     /// The site of this name at `address`, which is printed as `shown`.
     fn named(mut self, name: String, span: Range<usize>, address: Address, shown: String) -> SiteEntryDraft {
         if let Some(authorization) = address.authorization {
@@ -242,6 +275,19 @@ fn proxy_rule(reader: &ConfigReader<'_>, text: &Scalar) -> Result<ProxyRule, Str
             Ok(ProxyRule::One(Arc::new(if is_shown { proxy } else { proxy.hidden() })))
         }
     }
+}
+
+/// Where a site is.
+struct SitePlace {
+    /// Of its URL.
+    span: Range<usize>,
+    /// All URLs, and where they stand.
+    urls: Vec<(Url, Range<usize>)>,
+    address: Address,
+    /// Its name, if it has no other.
+    named: Result<String, String>,
+    /// How the URL is printed.
+    shown: String,
 }
 
 fn is_authorization(name: &str) -> bool {
@@ -295,19 +341,23 @@ impl SiteEntryDraft {
             return None;
         }
         let mut settings = defaults.clone();
-        let (mut name, mut url, mut parent, mut is_authorized, mut written) = (None, Some(id), None, false, None);
-        let mut places = Vec::new();
+        let (mut name, mut url, mut steps, mut parent, mut is_authorized) = (None, Some(id), None, None, false);
+        let (mut written, mut places) = (None, Vec::new());
         if matches!(reader.kind(id), Kind::Map(_)) {
             let mut keys = Keys::of(reader, id, declared::SITE)?;
-            (name, url) = (keys.take("name"), keys.take("url"));
+            let steps_at = keys.key("steps");
+            (name, url, steps) = (keys.take("name"), keys.take("url"), keys.take("steps"));
             parent = keys.take("parent").and_then(|id| reader.text(id));
             written = Some(WrittenKeys::of(&keys));
             let with_http3 = ["proxy", "keep_alive", "http"].into_iter();
             places.extend(with_http3.filter_map(|name| keys.key(name).map(|id| (name, reader.span(id)))));
             is_authorized = settings.read(&mut keys, notes);
             // An unknown key that is nearly `url` says it all.
-            if url.is_none() && !keys.is_misspelt("url") {
+            if url.is_none() && steps.is_none() && !keys.is_misspelt("url") && !keys.is_misspelt("steps") {
                 reader.fault_at(id, "this site has no `url`");
+            }
+            if let (Some(_), Some(at)) = (url, steps_at) {
+                reader.fault_at(at, "a site has either `url` or `steps`, whose URLs are their own; keep one of them");
             }
             keys.finish();
         }
@@ -316,48 +366,31 @@ impl SiteEntryDraft {
         if let Some((Some(name), span)) = &named {
             seen.claim(reader, name, span);
         }
-        let url = url?;
-        let (text, address) = if let Some(text) = reader.text(url) {
-            let address = Address::of_site(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
-            if let Some(written) = written {
-                written.judge(reader, address.scheme);
-            }
-            for (key, message) in http3::conflicts(&settings.site, address.scheme.protocol, &address.url) {
+        let place = match steps {
+            Some(steps) => settings.read_steps(reader, steps, notes)?,
+            None => settings.read_url(reader, url?, is_authorized, notes)?,
+        };
+        if let Some(written) = written {
+            written.judge(reader, place.address.scheme);
+        }
+        for (url, span) in &place.urls {
+            for (key, message) in http3::conflicts(&settings.site, place.address.scheme.protocol, url) {
                 // What is inherited is said where the site asks for HTTP/3, or at its URL.
                 let place = places.iter().find(|(name, _)| *name == key || key != "url" && *name == "http");
-                reader.fault(Fault::new(place.map_or(text.span.clone(), |(_, span)| span.clone()), message));
+                reader.fault(Fault::new(place.map_or(span.clone(), |(_, span)| span.clone()), message));
             }
-            (text, address)
-        } else {
-            // Whoever reads the file without its variables still knows the site: its name, its group, its interval.
-            let text = reader.unexpanded(url)?;
-            let address = Address::of_site(&text.value).or_else(|_| Address::parse(UNKNOWN)).ok()?;
-            (text, address)
-        };
-        if address.authorization.is_some() && is_authorized {
-            reader.fault(Fault::new(text.span.clone(), TWO_CREDENTIALS));
         }
-        if address.authorization.is_some() {
-            notes.credential(&text, "the password in the URL");
-        }
-        settings.secrets.extend(text.secrets);
         let (name, span) = if let Some((name, span)) = named {
             (name?, span)
         } else {
-            // A variable may hold a secret, so the name has stars in its place.
-            let named = match &text.masked {
-                Some(masked) => Address::of_site(masked).map(|address| address.shown),
-                None => Ok(address.shown.clone()),
-            };
-            let Ok(name) = named.and_then(|named| value::name(&named)) else {
-                reader.fault(Fault::new(text.span, "this site needs a `name`: its URL cannot serve as one"));
+            let Ok(name) = place.named.and_then(|named| value::name(&named)) else {
+                reader.fault(Fault::new(place.span, "this site needs a `name`: its URL cannot serve as one"));
                 return None;
             };
-            seen.claim(reader, &name, &text.span);
-            (name, text.span)
+            seen.claim(reader, &name, &place.span);
+            (name, place.span)
         };
-        let shown = shown(&address, text.masked.as_deref());
-        let mut entry = settings.named(name, span, address, shown);
+        let mut entry = settings.named(name, span, place.address, place.shown);
         entry.configured.parent = parent.as_ref().map(|parent| parent.value.trim().into());
         entry.parent = parent;
         Some(entry)
@@ -380,15 +413,5 @@ impl SiteEntryDraft {
         let name = value::name(if as_shown { &address.shown } else { text })?;
         let shown = address.printed();
         Ok(settings.named(name, 0..0, address, shown))
-    }
-}
-
-/// `address` as it may be printed; `masked` is its text with stars for what came out of variables.
-fn shown(address: &Address, masked: Option<&str>) -> String {
-    match masked.map(Address::of_site) {
-        None => address.printed(),
-        Some(Ok(masked)) => masked.printed(),
-        // Stars are not a port, for instance.
-        Some(Err(_)) => format!("{}://***", address.scheme.name),
     }
 }

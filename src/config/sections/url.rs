@@ -17,6 +17,10 @@ use crate::model::{Secret, SecretUrl, shown_url, text, zone};
 
 /// Longest URL, bytes.
 const URL_MAX: usize = 8 << 10;
+/// In place of a URL that makes none without its variables.
+pub(crate) const UNKNOWN: &str = "http://unknown.invalid/";
+pub(crate) const TWO_CREDENTIALS: &str =
+    "the URL contains credentials, and the site has an Authorization header; keep one of them";
 const NO_URL: &str = "this is not a URL; it must start with http:// or https://";
 
 /// A URL to request, without userinfo and fragment.
@@ -94,6 +98,16 @@ impl Address {
     /// The URL as it may be printed.
     pub(crate) fn printed(&self) -> String {
         self.scheme.protocol.shown(&self.url, shown_url(&self.url))
+    }
+
+    /// The URL as it may be printed; `masked` is its text with stars for what came out of variables.
+    pub(crate) fn shown_as(&self, masked: Option<&str>) -> String {
+        match masked.map(Self::of_site) {
+            None => self.printed(),
+            Some(Ok(masked)) => masked.printed(),
+            // Stars are not a port, for instance.
+            Some(Err(_)) => format!("{}://***", self.scheme.name),
+        }
     }
 
     /// Parses an argument of the command line, which may omit the scheme: http for this machine and for IP addresses, else https.
@@ -177,18 +191,20 @@ fn secrets(url: &Url, authorization: Option<&Secret>) -> Vec<String> {
         let encoded = authorization.and_then(|value| value.expose().split_once(' '));
         secrets.extend(encoded.map(|(_, encoded)| encoded.to_owned()));
     }
-    let is_secret = |key: &str| {
-        let key = key.to_ascii_lowercase();
-        is_sensitive(&key) || ["key", "sig", "auth", "pass", "pwd", "pw", "code"].iter().any(|word| key.contains(word))
-    };
     let parts = url.query().unwrap_or_default().split('&').filter(|part| !part.is_empty());
     for (raw, (key, value)) in parts.zip(url.query_pairs()) {
-        if is_secret(&key) {
+        if is_secret_field(&key) {
             secrets.extend(raw.split_once('=').map(|(_, raw)| raw.to_owned()));
             secrets.push(value.into_owned());
         }
     }
     secrets
+}
+
+/// Whether the value of this key of a query or a form is about credentials.
+pub(crate) fn is_secret_field(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    is_sensitive(&key) || ["key", "sig", "auth", "pass", "pwd", "pw", "code"].iter().any(|word| key.contains(word))
 }
 
 /// The value of an Authorization header with these credentials (RFC 7617).

@@ -38,11 +38,12 @@ impl<'a> Substitutions<'a> {
     }
 }
 
-/// A text with its expressions replaced, and their contents.
+/// A text with its expressions replaced by their contents.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Expanded {
     pub(crate) text: String,
-    pub(crate) contents: Vec<String>,
+    /// Where the contents are in the text, in order.
+    pub(crate) places: Vec<Range<usize>>,
 }
 
 /// An expression without content.
@@ -69,15 +70,15 @@ impl Substitutions<'_> {
     /// Every expression without content.
     pub(crate) fn expand(&self, text: &str) -> Result<Expanded, Vec<Failed>> {
         let (mut expanded, mut failed, mut index) = (String::with_capacity(text.len()), Vec::new(), 0);
-        let mut contents = Vec::new();
+        let mut places = Vec::new();
         for piece in (Pieces { text, at: 0 }) {
             match piece {
                 Piece::Literal(literal) => expanded.push_str(literal),
                 Piece::Expression { inner, .. } => {
                     match self.content(inner) {
                         Ok(content) => {
+                            places.push(expanded.len()..expanded.len() + content.len());
                             expanded.push_str(&content);
-                            contents.push(content);
                         }
                         Err((message, hint)) => failed.push(Failed { index, message, hint }),
                     }
@@ -85,7 +86,7 @@ impl Substitutions<'_> {
                 }
             }
         }
-        if failed.is_empty() { Ok(Expanded { text: expanded, contents }) } else { Err(failed) }
+        if failed.is_empty() { Ok(Expanded { text: expanded, places }) } else { Err(failed) }
     }
 
     /// The content of the expression with this text in its braces, or without a closing brace.

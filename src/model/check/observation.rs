@@ -1,5 +1,6 @@
 //! The observation of a probe: the future sample, and the texts that do not fit one.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -25,6 +26,29 @@ impl Hop {
     #[must_use]
     pub fn leaves_encryption(&self) -> bool {
         self.url.starts_with("https:") && self.location.starts_with("http:")
+    }
+}
+
+/// One made step of a journey.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepResult {
+    /// Its name.
+    pub step: String,
+    /// The requested URL, clean, secrets as `***`.
+    pub url: String,
+    /// The status of its final answer, if a head came.
+    pub status: Option<Status>,
+    /// The time spent in each phase.
+    pub phases: Phases,
+    /// How many of the hops are its own.
+    pub redirects: usize,
+}
+
+impl StepResult {
+    /// The name of a step at the start of a sentence: `step sign in`.
+    #[must_use]
+    pub fn title(step: &str) -> Cow<'_, str> {
+        if step.starts_with("step ") { Cow::Borrowed(step) } else { format!("step {step}").into() }
     }
 }
 
@@ -77,6 +101,8 @@ pub struct Observation {
     pub is_proxy_closed: bool,
     /// The redirected requests, in order.
     pub hops: Vec<Hop>,
+    /// The steps of a journey that were made, in order; none for a site with one request.
+    pub steps: Box<[StepResult]>,
     /// The content of the last answer of a failed check, or of any if the user asked for it.
     pub evidence: Option<Box<Evidence>>,
 }
@@ -99,6 +125,7 @@ impl Observation {
             tls: None,
             is_proxy_closed: false,
             hops: Vec::new(),
+            steps: Box::default(),
             evidence: None,
         }
     }

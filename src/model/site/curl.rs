@@ -36,9 +36,17 @@ const HANDSHAKE: [&str; 4] = [
 /// What is there in place of a secret.
 const STARS: &str = "***";
 
-/// The line for `site`, without an end of line.
+/// The line for `site`, or for the first step of its journey, without an end of line.
 #[must_use]
 pub fn line(site: &Site) -> String {
+    match site.steps.first().and_then(|first| first.outline(site)) {
+        Some(first) => request(&first),
+        None => request(site),
+    }
+}
+
+/// The line for the one request of `site`.
+fn request(site: &Site) -> String {
     let mut words = vec!["curl".to_owned(), "-sSi".to_owned()];
     let mut add = |option: &str, value: Option<&str>| {
         words.push(option.to_owned());

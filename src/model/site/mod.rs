@@ -13,6 +13,7 @@ pub mod protocol;
 mod proxy;
 mod records;
 pub mod repeat;
+pub mod steps;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -32,6 +33,7 @@ pub use protocol::Protocol;
 use protocol::Scheme;
 pub use proxy::{EnvironmentProxies, Proxy, ProxyKind, ProxyRule};
 pub use records::{RecordExpectation, RecordKind, RecordWish};
+use steps::Step;
 
 /// What to probe, how often, and which answers are successful.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct Site {
     pub protocol: Protocol,
     /// The URL of the first request, http or https for any protocol. Its path may hold a secret: print [`Site::shown`] instead.
     pub url: SecretUrl,
+    /// The URL whose origin is the site's own, if that is not [`Site::url`]: for a step of a journey, that of the first step.
+    pub home: Option<SecretUrl>,
     /// The network interface of a link-local address; see [`crate::model::zone`].
     pub zone: Option<Arc<str>>,
     /// The printable URL: values of variables, userinfo and the values of the query are `***`.
@@ -84,6 +88,8 @@ pub struct Site {
     pub keep_alive: bool,
     /// How to verify a TLS server.
     pub tls: TlsRules,
+    /// The requests of a journey, of which the first is to [`Site::url`]; none for a site with one request.
+    pub steps: Arc<[Step]>,
     /// Secrets that may be sent to the server and must not appear in any text from it.
     pub secrets: KnownSecrets,
 }
@@ -219,6 +225,7 @@ impl Site {
             protocol,
             shown: protocol.shown(&url, shown_url(&url)).into(),
             url: SecretUrl::new(url),
+            home: None,
             zone: None,
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(10),
@@ -239,10 +246,23 @@ impl Site {
             proxy: ProxyRule::None,
             keep_alive: false,
             tls: TlsRules::default(),
+            steps: Arc::default(),
             secrets: KnownSecrets::default(),
         };
         site.keep_to_protocol();
         site
+    }
+
+    /// The URL whose origin is the site's own: what `tls` and `connect_to` say is for it alone.
+    #[must_use]
+    pub fn home(&self) -> &Url {
+        self.home.as_ref().unwrap_or(&self.url).expose()
+    }
+
+    /// Whether a request of a probe goes over TLS, before any redirect.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.url.expose().scheme() == "https" || self.steps.iter().any(Step::is_https)
     }
 
     /// Whether `other` has the same name and is probed and judged in the same way.
@@ -258,6 +278,7 @@ impl Site {
             && reached(self) == reached(other)
             && (&self.expect, &self.records, &self.domain) == (&other.expect, &other.records, &other.domain)
             && self.tls == other.tls
+            && self.steps == other.steps
     }
 
     /// Whether a redirecting answer leads to another request; otherwise it is judged itself.

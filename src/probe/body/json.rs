@@ -5,7 +5,7 @@
 //! Bounds: documents of 4 MiB, which take some 30 times as much memory while they are read, one at a time; 128 levels (of `serde_json`);
 //! 10,000 values of a query.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use serde_json::{Number, Value};
 use serde_json_path::JsonPath;
@@ -31,19 +31,49 @@ pub(crate) fn judge(
     expectations: &[JsonExpectation],
     secrets: &KnownSecrets,
 ) -> Result<(), Unexpected> {
-    // Documents of several hostile sites are not in memory together.
-    let _one_at_a_time = (document.len() > LARGE).then(|| lock(&LARGE_DOCUMENT));
-    let document: Value = serde_json::from_str(document).map_err(|error| Unexpected::NotJson(error.to_string()))?;
+    let document = parsed(document).map_err(|error| Unexpected::NotJson(error.to_string()))?;
+    let document = &document.value;
     let told = |text: &str| clean_line(&secrets.hidden_in(text), QUOTED_MAX);
     for JsonExpectation { path, query, wanted } in expectations {
         let but = match query {
-            None => found_at(&document, path, wanted, told),
-            Some(query) => found_by(&document, query, wanted, told),
+            None => found_at(document, path, wanted, told),
+            Some(query) => found_by(document, query, wanted, told),
         };
         let place = if path.is_empty() { "the document" } else { path };
         but.map_err(|but| Unexpected::Value(format!("{place} {but}, expected {wanted}")))?;
     }
     Ok(())
+}
+
+/// The text, number or boolean of `document` at `path`, or the first that `query` finds. If there is none, why; without any of the
+/// document, which may hold secrets.
+pub(crate) fn text_at(document: &str, path: &str, query: Option<&JsonPath>) -> Result<String, String> {
+    let document = parsed(document).map_err(|error| format!("the body is not JSON: {error}"))?;
+    let place = if path.is_empty() { "the document" } else { path };
+    let (value, nothing) = match query {
+        None => (document.value.pointer(path), "is missing"),
+        Some(query) => (query.query(&document.value).first(), "finds nothing"),
+    };
+    match value {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Number(number)) => Ok(number.to_string()),
+        Some(Value::Bool(on)) => Ok(on.to_string()),
+        Some(Value::Null) => Err(format!("{place} is null")),
+        Some(Value::Array(_)) => Err(format!("{place} is a list")),
+        Some(Value::Object(_)) => Err(format!("{place} is an object")),
+        None => Err(format!("{place} {nothing}")),
+    }
+}
+
+/// A parsed document. Those of several hostile sites are not in memory together.
+struct Document {
+    value: Value,
+    _one_at_a_time: Option<MutexGuard<'static, ()>>,
+}
+
+fn parsed(document: &str) -> Result<Document, serde_json::Error> {
+    let one_at_a_time = (document.len() > LARGE).then(|| lock(&LARGE_DOCUMENT));
+    Ok(Document { value: serde_json::from_str(document)?, _one_at_a_time: one_at_a_time })
 }
 
 /// Why a document is not as expected.
@@ -220,6 +250,30 @@ mod tests {
         }
         let many = format!("[{}1]", "1,".repeat(VALUES_MAX));
         assert_eq!(said(&many, "$[*]", is(json!(1))), "$[*] finds 10001 values, more than 10000, expected 1");
+    }
+
+    #[test]
+    fn a_text_a_number_or_a_boolean_can_be_taken() {
+        for (path, value) in [
+            ("/status", Ok("ok")),
+            ("/big", Ok("9007199254740993")),
+            ("/half", Ok("0.5")),
+            ("/on", Ok("true")),
+            ("/none", Err("/none is null")),
+            ("/list", Err("/list is a list")),
+            ("/nested", Err("/nested is an object")),
+            ("/gone", Err("/gone is missing")),
+            ("", Err("the document is an object")),
+            ("$.checks[?@.critical==false].state", Ok("down")),
+            ("$.checks[*].state", Ok("up")),
+            ("$.gone", Err("$.gone finds nothing")),
+        ] {
+            let query = path.starts_with('$').then(|| JsonPath::parse(path).unwrap());
+            let found = text_at(HEALTH, path, query.as_ref());
+            assert_eq!(found.as_deref().map_err(String::as_str), value, "{path}");
+        }
+        let why = text_at("hunter2", "/a", None).unwrap_err();
+        assert_eq!(why, "the body is not JSON: expected value at line 1 column 1");
     }
 
     #[test]

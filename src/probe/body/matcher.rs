@@ -34,7 +34,7 @@ const QUOTED_MAX: usize = 80;
 /// Longest quote of a body in a detail, bytes.
 const BEGINNING_MAX: usize = 60;
 /// A body up to this size is searched for a text, decoded or copied in a fraction of a millisecond.
-const SHORT: usize = 64 << 10;
+pub(crate) const SHORT: usize = 64 << 10;
 /// Bytes times states that the `regex` crate may search in one go.
 const SHORT_MATCH: usize = 256 << 10;
 /// One more compiled pattern discards all.
@@ -47,6 +47,11 @@ pub(crate) struct Patterns(Mutex<HashMap<String, Arc<Pattern>>>);
 impl Patterns {
     fn compiled(&self, regex: &Regex) -> Option<Arc<Pattern>> {
         lock(&self.0).get(regex.as_str()).cloned()
+    }
+
+    /// Whether searching `length` bytes for `regex` takes less time than handing it to another thread.
+    pub(crate) fn is_easy(&self, regex: &Regex, length: usize) -> bool {
+        self.compiled(regex).is_some_and(|pattern| length * pattern.states() <= SHORT_MATCH)
     }
 
     /// The pattern of `regex`, compiled if need be.
@@ -96,9 +101,7 @@ impl BodyMatch {
     /// Whether the search takes less time than handing it to another thread.
     pub(crate) fn is_short(&self) -> bool {
         let (length, is_plain) = (self.body.kept.len(), self.body.codings.is_none());
-        let is_easy = |regex: &Expected<Regex>| {
-            self.patterns.compiled(&regex.what).is_some_and(|pattern| length * pattern.states() <= SHORT_MATCH)
-        };
+        let is_easy = |regex: &Expected<Regex>| self.patterns.is_easy(&regex.what, length);
         let BodyExpectations { regex, not_regex, json, .. } = &*self.expected;
         let has_no_query = json.iter().all(|expectation| expectation.query.is_none());
         // An empty body needs no search.
@@ -258,7 +261,7 @@ enum Sought<'a> {
 
 /// The quests for `expected`, in the order in which they are judged.
 fn quests<'a>(expected: &'a BodyExpectations, patterns: &Patterns) -> Result<Vec<Quest<'a>>, Failure> {
-    let BodyExpectations { contains, not_contains, regex, not_regex, json: _ } = expected;
+    let BodyExpectations { contains, not_contains, regex, not_regex, .. } = expected;
     let text = |is_unwanted| {
         move |text: &'a Expected<String>| Quest {
             sought: Sought::Text(&text.what),
@@ -336,7 +339,8 @@ fn wrong(detail: String) -> Failure {
     Failure::new(Cause::Body, detail)
 }
 
-fn quoted(text: &str) -> String {
+/// The quote of an expectation.
+pub(crate) fn quoted(text: &str) -> String {
     if text.len() <= QUOTED_MAX {
         return format!("{text:?}");
     }
@@ -513,7 +517,7 @@ mod tests {
             not_contains: vec![text("Fatal"), text("Café zu")],
             regex: pattern("^[^$]"),
             not_regex: pattern("(?i)exception"),
-            json: Vec::new(),
+            ..BodyExpectations::default()
         };
         for (kept, sentence) in [
             (&b"ready ok"[..], ""),

@@ -1,5 +1,6 @@
 //! The body of an answer: decoded, searched, quoted.
 
+pub(crate) mod capture_search;
 pub(crate) mod charset;
 pub(crate) mod content_coding;
 pub(crate) mod excerpt;

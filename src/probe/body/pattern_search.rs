@@ -8,7 +8,7 @@
 //! Invariants: the answer is that of `Regex::is_match`; a match that is found before the end of the text is known stays one.
 //! Cost: a step takes 512 Ki bytes times states, a few milliseconds at worst. Bounds: 1 MiB for the DFA.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use regex_automata::Input;
 use regex_automata::hybrid::LazyStateID;
@@ -29,7 +29,10 @@ const CACHE: usize = 1 << 20;
 const PROGRESS: usize = 1 << 10;
 
 pub(crate) struct Pattern {
+    text: String,
     nfa: NFA,
+    /// The same with its groups, which few searches need.
+    capturing: OnceLock<NFA>,
     /// None if the NFA is too large for one.
     dfa: Option<DFA>,
 }
@@ -40,18 +43,20 @@ impl Pattern {
     /// # Errors
     /// It is no pattern, or needs too much memory.
     pub(crate) fn new(text: &str) -> Result<Self, Box<BuildError>> {
-        let nfa = Compiler::new()
-            .syntax(syntax::Config::new().utf8(false))
-            .configure(NFA::config().utf8(false).which_captures(WhichCaptures::None))
-            .build(text)
-            .map_err(Box::new)?;
+        let nfa = compiled(text, WhichCaptures::None)?;
         let rules = DFA::config()
             .cache_capacity(CACHE)
             .unicode_word_boundary(true)
             .minimum_cache_clear_count(Some(1))
             .minimum_bytes_per_state(Some(BYTES_PER_STATE));
         let dfa = Builder::new().configure(rules).build_from_nfa(nfa.clone()).ok();
-        Ok(Self { nfa, dfa })
+        Ok(Self { text: text.to_owned(), nfa, capturing: OnceLock::new(), dfa })
+    }
+
+    /// The automaton that knows the groups.
+    pub(super) fn capturing(&self) -> &NFA {
+        self.capturing
+            .get_or_init(|| compiled(&self.text, WhichCaptures::All).expect("it is a pattern without groups, too"))
     }
 
     /// The cost of a byte of text.
@@ -69,6 +74,14 @@ impl Pattern {
             pause().await;
         }
     }
+}
+
+fn compiled(text: &str, captures: WhichCaptures) -> Result<NFA, Box<BuildError>> {
+    Compiler::new()
+        .syntax(syntax::Config::new().utf8(false))
+        .configure(NFA::config().utf8(false).which_captures(captures))
+        .build(text)
+        .map_err(Box::new)
 }
 
 /// A running search.
@@ -242,24 +255,24 @@ impl NfaStates {
 }
 
 /// A set of states. Clearing it costs as much as filling it did.
-struct StateSet {
-    members: Vec<StateID>,
+pub(super) struct StateSet {
+    pub(super) members: Vec<StateID>,
     contains: Vec<bool>,
 }
 
 impl StateSet {
-    fn new(states: usize) -> Self {
+    pub(super) fn new(states: usize) -> Self {
         Self { members: Vec::new(), contains: vec![false; states] }
     }
 
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         for state in self.members.drain(..) {
             self.contains[state.as_usize()] = false;
         }
     }
 
     /// Whether it is new.
-    fn insert(&mut self, state: StateID) -> bool {
+    pub(super) fn insert(&mut self, state: StateID) -> bool {
         let is_new = !std::mem::replace(&mut self.contains[state.as_usize()], true);
         if is_new {
             self.members.push(state);

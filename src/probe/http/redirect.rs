@@ -24,15 +24,36 @@ use super::request::Request;
 /// Longest URL of a redirect, bytes: twice what most servers accept in a request.
 const TARGET_MAX: usize = 16 << 10;
 
-/// The redirects of one probe so far.
+/// The redirects of one probe, or of one step of it, so far.
 #[derive(Default)]
 pub(crate) struct RedirectChain {
     requests: Vec<Request>,
-    /// None before the first redirect.
+    /// None before the first redirect, unless there were steps before.
     jar: Option<Box<Jar>>,
 }
 
 impl RedirectChain {
+    /// A chain that begins with the cookies of the steps before.
+    pub(crate) fn with_cookies(jar: Option<Box<Jar>>) -> Self {
+        Self { requests: Vec::new(), jar }
+    }
+
+    /// The first request, with its cookies.
+    pub(crate) fn begin(&self, first: Request) -> Request {
+        match &self.jar {
+            Some(jar) => first.with_cookies(jar),
+            None => first,
+        }
+    }
+
+    /// The cookies after the final answer, with `headers`, to `request`.
+    pub(crate) fn end(mut self, request: &Request, headers: Option<&HeaderMap>) -> Option<Box<Jar>> {
+        if let (Some(jar), Some(headers)) = (&mut self.jar, headers) {
+            jar.keep(headers, &request.url);
+        }
+        self.jar
+    }
+
     /// The request that the answer to `request` with `status` and `headers` leads to, if it redirects.
     pub(crate) fn next(
         &mut self,

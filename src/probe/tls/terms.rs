@@ -34,7 +34,7 @@ pub(crate) struct TlsTerms<'a> {
 impl<'a> TlsTerms<'a> {
     /// The terms of `site` for the server of `url`.
     pub(crate) fn new(site: &'a Site, url: &Url, offer: HttpOffer) -> Self {
-        Self { site, offer, is_own: is_own(site.url.expose(), url) }
+        Self { site, offer, is_own: is_own(site.home(), url) }
     }
 
     /// Whether any certificate is accepted.

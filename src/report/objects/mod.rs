@@ -13,7 +13,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::engine::snapshot::SiteSnapshot;
 use crate::model::{
     Cause, Certificate, DomainExpiry, ExportHealth, Flags, Hop, Micros, Outcome, Phase, Phases, Sample, Status,
-    Timestamp, figures,
+    StepResult, Timestamp, figures,
 };
 use crate::stats::{Latency, Summary};
 
@@ -92,6 +92,7 @@ pub(in crate::report) struct CheckObject<'a> {
     pub(in crate::report) certificate: Option<CertificateObject<'a>>,
     pub(in crate::report) domain: Option<DomainObject<'a>>,
     pub(in crate::report) hops: Vec<HopObject<'a>>,
+    pub(in crate::report) steps: Vec<StepObject<'a>>,
 }
 
 #[derive(serde::Serialize)]
@@ -144,6 +145,21 @@ pub(in crate::report) struct HopObject<'a> {
 impl<'a> HopObject<'a> {
     pub(in crate::report) fn of(hop: &'a Hop) -> Self {
         Self { url: &hop.url, location: &hop.location, status: hop.status.get(), total_us: hop.total.get() }
+    }
+}
+
+#[derive(serde::Serialize)]
+pub(in crate::report) struct StepObject<'a> {
+    step: &'a str,
+    url: &'a str,
+    status: Option<u16>,
+    total_us: u32,
+}
+
+impl<'a> StepObject<'a> {
+    pub(in crate::report) fn of(made: &'a StepResult) -> Self {
+        let (status, total_us) = (made.status.map(Status::get), made.phases.total().get());
+        Self { step: &made.step, url: &made.url, status, total_us }
     }
 }
 

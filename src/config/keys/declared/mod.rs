@@ -7,11 +7,13 @@
 
 mod alerting;
 mod arrangement;
+mod expect;
 mod listen;
 mod names;
 mod outlet;
 mod page;
 mod site;
+mod steps;
 mod unused;
 
 use std::ops::RangeInclusive;
@@ -22,6 +24,7 @@ use crate::tui::arrangement::sort::SortKey;
 pub(crate) use alerting::OUTLETS_MAX;
 pub(crate) use outlet::{OUTLET, SERVICES};
 pub(crate) use site::SITE;
+pub(crate) use steps::{FIELDS_MAX, STEP, TAKE};
 pub(crate) use unused::{UNUSED, UPGRADED, UPGRADING, UnusedKey};
 
 /// A key of a mapping.
@@ -92,6 +95,8 @@ pub(crate) enum ValueForm {
     Shorthand(&'static [DeclaredKey]),
     /// A mapping from names to mappings with these keys.
     Outlets(&'static [DeclaredKey]),
+    /// A mapping from names to mappings with one of these keys.
+    Takes(&'static [DeclaredKey]),
     /// Any value.
     Any,
     /// A list of URLs and of mappings with these keys.
@@ -104,13 +109,14 @@ pub(crate) enum ValueForm {
 
 impl ValueForm {
     /// The keys below it.
-    fn keys(&self) -> &'static [DeclaredKey] {
+    pub(super) fn keys(&self) -> &'static [DeclaredKey] {
         match self {
             Self::Section(keys)
             | Self::Sites(keys)
             | Self::List(keys, _)
             | Self::Shorthand(keys)
-            | Self::Outlets(keys) => keys,
+            | Self::Outlets(keys)
+            | Self::Takes(keys) => keys,
             Self::Or(_, form) => form.keys(),
             _ => &[],
         }
@@ -177,8 +183,12 @@ const DAY: u64 = 24 * HOUR;
 
 /// The whole file.
 pub(crate) static FILE: &[DeclaredKey] = &[
-    key("defaults", ValueForm::Section(site::DEFAULTS), "for all sites: every site key but name, url and parent"),
-    key("sites", ValueForm::Sites(SITE), "the websites to watch: URLs, or mappings with a `url`").required(),
+    key(
+        "defaults",
+        ValueForm::Section(site::DEFAULTS),
+        "for all sites: every site key but name, url, steps and parent",
+    ),
+    key("sites", ValueForm::Sites(SITE), "the websites to watch: URLs, or mappings with a `url` or `steps`").required(),
     key("dashboard", ValueForm::Section(DASHBOARD), "how the dashboard looks"),
     key(
         "alerting",

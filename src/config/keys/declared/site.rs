@@ -1,13 +1,17 @@
 //! The keys of a site, and of `defaults`.
 
+use crate::model::steps::STEPS_MAX;
+
+use super::expect::EXPECT;
+use super::steps::STEP;
 use super::{DAY, DeclaredKey, MINUTE, ValueForm, alerting, key, millis, names};
 
 /// A site.
 pub(crate) static SITE: &[DeclaredKey] = &[
     key("name", ValueForm::Text, "must be unique; default: the URL").such_as("api"),
     key("url", ValueForm::SiteUrl, "http, https, ws, wss (user:password@ becomes Basic auth), tls or tcp")
-        .such_as("https://api.example.com/health")
-        .required(),
+        .such_as("https://api.example.com/health"),
+    key("steps", ValueForm::List(STEP, 1..=STEPS_MAX), "instead of `url`: requests in a row, one check"),
     key(
         "parent",
         ValueForm::Text,
@@ -66,27 +70,8 @@ pub(crate) static SITE: &[DeclaredKey] = &[
     key("enabled", ValueForm::Boolean, "false: do not check it, but keep its history").or("true"),
 ];
 
-/// The keys of `defaults`: all of a site but the first three.
-pub(super) static DEFAULTS: &[DeclaredKey] = SITE.split_at(3).1;
-
-static EXPECT: &[DeclaredKey] = &[
-    key("status", ValueForm::Status, "or \"200,204,301-308\", or a list").or("200-299"),
-    key("headers", ValueForm::HeaderWishes, "with * for any text; or present, absent, { regex: PATTERN }")
-        .such_as("{ content-type: \"application/json*\" }"),
-    key("body_contains", ValueForm::Names(20), "a text that the body must contain, or a list: all of them")
-        .such_as("\"ok\""),
-    key("body_not_contains", ValueForm::Names(20), "a text that it must not contain, or a list: none of them")
-        .such_as("[Fatal error]"),
-    key("body_regex", ValueForm::Text, "a regular expression that the body must match").such_as("\"^\\\\{\""),
-    key("body_not_regex", ValueForm::Text, "a regular expression that it must not match").such_as("\"(?i)exception\""),
-    key(
-        "json",
-        ValueForm::JsonWishes,
-        "by JSON Pointer or JSONPath: a value, several, \"< 5\", { regex: PATTERN }, present, absent",
-    )
-    .such_as("{ /status: ok, /queue/depth: \"< 1000\" }"),
-    key("max_response_time", millis(1, 10 * MINUTE * 1_000), "slower than this is down").such_as("2s"),
-];
+/// The keys of `defaults`: all of a site but the first four.
+pub(super) static DEFAULTS: &[DeclaredKey] = SITE.split_at(4).1;
 
 static TLS: &[DeclaredKey] = &[
     key("insecure", ValueForm::Boolean, "true: accept any certificate from the site's own origin").or("false"),
