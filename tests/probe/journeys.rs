@@ -11,7 +11,7 @@ use webmon::config;
 use webmon::model::{Cause, Flags, Micros, Observation, Phase, Site, Status};
 use webmon::probe::{HttpProber, Prober, ProberOptions};
 
-const CSRF: &str = "cs/rf+t0ken=&\"é";
+const CSRF: &str = "cs/rf+t0ken=&'é";
 const PASSWORD: &str = "p{ss w0rd&+é";
 const SESSION: &str = "s3ss10n-1d";
 const TOKEN: &str = "eyJ-t0ken.1";
@@ -46,7 +46,7 @@ fn shop_answers(request: &Request) -> String {
         |pair: &str| request.header("cookie").is_some_and(|cookies| cookies.split("; ").any(|one| one == pair));
     match (request.method.as_str(), path) {
         ("GET", "/login") => {
-            let body = format!("<form><input name=\"csrf\" value='{CSRF}'><input name=\"user\"></form>");
+            let body = format!("<form><input name=\"csrf\" value=\"{CSRF}\"><input name=\"user\"></form>");
             let length = body.len();
             format!(
                 "HTTP/1.1 200 OK\r\nSet-Cookie: form=1; Path=/\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -76,7 +76,7 @@ sites:
 - name: login
   interval: 10s
   steps:
-    - { name: form, url: SHOP/login, take: { csrf: { body_regex: "name=\"csrf\" value='([^']+)'" } } }
+    - { name: form, url: SHOP/login, take: { csrf: { body_regex: 'name="csrf" value="([^"]+)"' } } }
     - { name: sign in, url: SHOP/session, form: { user: monitor, password: "${PW}", csrf: "{csrf}" }, max_redirects: 0, expect: { status: 303 } }
     - { name: account, url: SHOP/account, expect: { body_contains: "Hello, monitor" } }
 "#;
@@ -123,9 +123,20 @@ async fn whoever_signs_in_sees_the_account() {
             let sum = parts.clone().count().checked_sub(1).map(|_| parts.sum::<u32>());
             assert_eq!(seen.phases.get(phase).map(Micros::get), sum, "{phase:?}");
         }
-        let body = "<form><input name=\"csrf\" value=''><input name=\"user\"></form>".len() + CSRF.len();
+        let body = "<form><input name=\"csrf\" value=\"\"><input name=\"user\"></form>".len() + CSRF.len();
         assert_eq!(seen.bytes, (body + "Hello, monitor".len()) as u64);
     }
+}
+
+#[tokio::test]
+async fn the_example_of_the_guide_signs_in() {
+    let shop = shop();
+    let text = format!("sites:\n{}", guide()[0]).replace("https://shop.example", &shop.url(""));
+    let env = |name: &str| (name == "SHOP_PASSWORD").then(|| PASSWORD.to_owned());
+    let config = config::parse(&text, "sites.yaml", Path::new("/etc"), &env).unwrap_or_else(|error| panic!("{error}"));
+    let seen = prober().probe(&config.sites[0].site).await;
+    assert_eq!((seen.cause, seen.detail.as_str()), (Cause::Ok, ""), "{seen:?}");
+    assert_eq!(steps(&seen), [("form", Some(200)), ("sign in", Some(303)), ("account", Some(200))]);
 }
 
 #[tokio::test]
@@ -137,19 +148,19 @@ async fn a_failed_step_is_named_and_later_ones_are_not_made() {
             "SHOP/login",
             "SHOP/maintenance",
             Cause::Body,
-            "step form: nothing to take as csrf: the body does not match \"name=\\\"csrf\\\" value='([^']+)'\"; it is 18 bytes",
+            "step form: nothing to take as csrf: the body does not match \"name=\\\"csrf\\\" value=\\\"([^\\\"]+)\\\"\"; it is 18 bytes",
             1,
         ),
         ("SHOP/login,", "SHOP/gone,", Cause::Status, "step form: 404 Scripted", 1),
         (
-            "body_regex: \"name=\\\"csrf\\\" value='([^']+)'\"",
+            "body_regex: 'name=\"csrf\" value=\"([^\"]+)\"'",
             "header: X-Csrf",
             Cause::Header,
             "step form: nothing to take as csrf: the header x-csrf is missing",
             1,
         ),
         (
-            "body_regex: \"name=\\\"csrf\\\" value='([^']+)'\"",
+            "body_regex: 'name=\"csrf\" value=\"([^\"]+)\"'",
             "json: /csrf",
             Cause::Body,
             "step form: nothing to take as csrf: the body is not JSON: expected value at line 1 column 1",
@@ -237,21 +248,18 @@ async fn what_was_not_taken_is_not_shown_either() {
     assert!(seen.evidence.and_then(|evidence| evidence.body).is_some_and(|body| body.contains("\"kind\"")));
 }
 
-/// The example of the guide.
-const OAUTH2: &str = r#"
-sites:
-- name: orders
-  steps:
-    - name: token
-      url: SHOP/oauth2/token
-      headers: { Authorization: "Basic bW9uaXRvcjpodW50ZXIy" }
-      form: { grant_type: client_credentials, scope: orders:read }
-      take: { token: { json: /access_token } }
-    - name: orders
-      url: SHOP/orders
-      headers: { Authorization: "Bearer {token}" }
-      expect: { json: { /orders: present } }
-"#;
+/// The parts of sites.yaml that the guide shows, in order.
+fn guide() -> Vec<&'static str> {
+    let section = include_str!("../../docs/guide.md").split("## Journeys").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    section.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap()).collect()
+}
+
+/// The second of them, for a server in place of its hosts.
+fn orders(server: &Server) -> String {
+    let text = format!("sites:\n{}", guide()[1]).replace("https://api.example", &server.url(""));
+    text.replace("https://monitor:${CLIENT_SECRET}@id.example", &server.url("").replace("//", "//monitor:hunter2@"))
+}
 
 fn token_endpoint() -> Server {
     Server::start(Behaviour::answering(|request| {
@@ -274,16 +282,16 @@ fn token_endpoint() -> Server {
 #[tokio::test]
 async fn a_token_of_oauth2_opens_the_api() {
     let server = token_endpoint();
-    let seen = prober().probe(&site(&server, OAUTH2)).await;
+    let seen = prober().probe(&site(&server, &orders(&server))).await;
     assert_eq!((seen.cause, seen.detail.as_str()), (Cause::Ok, ""), "{seen:?}");
     assert_eq!(steps(&seen), [("token", Some(200)), ("orders", Some(200))]);
     keeps_secrets(&seen);
-    let seen = prober().probe(&site(&server, &OAUTH2.replace("orders:read", "all"))).await;
+    let seen = prober().probe(&site(&server, &orders(&server).replace("orders:read", "all"))).await;
     assert_eq!((seen.cause, seen.detail.as_str()), (Cause::Status, "step token: 401 Scripted"));
     let body = seen.evidence.and_then(|evidence| evidence.body);
     assert_eq!(body.as_deref(), Some(r#"{"error":"invalid_client"}"#));
     // The API repeats a token that it does not like.
-    let seen = prober().probe(&site(&server, &OAUTH2.replace("Bearer {token}", "Bearer x{token}"))).await;
+    let seen = prober().probe(&site(&server, &orders(&server).replace("Bearer {token}", "Bearer x{token}"))).await;
     assert_eq!((seen.cause, seen.detail.as_str()), (Cause::Status, "step orders: 403 Scripted"));
     keeps_secrets(&seen);
 }
@@ -309,6 +317,16 @@ async fn one_deadline_covers_all_steps() {
         (vec![("step 1", Some(200)), ("second", None)], None, true)
     );
     assert_eq!(server.requests().len(), 2);
+}
+
+/// A body without a length and without an end is read until the time is up, and the next step has none.
+#[tokio::test]
+async fn a_stream_leaves_no_time_for_later_steps() {
+    let server = Server::start(Behaviour::always(vec![Step::send("HTTP/1.1 200 OK\r\n\r\nok"), Step::Hang]));
+    let text = "sites: [{ name: a, timeout: 300ms, interval: 1s, alert: { window: 10s }, steps: [{ url: SHOP/, expect: { body_contains: ok } }, { url: SHOP/ }] }]";
+    let seen = prober().probe(&site(&server, text)).await;
+    assert_eq!((seen.cause, seen.detail.as_str()), (Cause::ResponseTimeout, "step 2: no time was left of 300 ms"));
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]

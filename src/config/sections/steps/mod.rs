@@ -301,3 +301,139 @@ fn set_header(headers: &mut Vec<(String, Template)>, name: &str, value: Option<T
     headers.retain(|(before, _)| !before.eq_ignore_ascii_case(name));
     headers.extend(value.map(|value| (name.to_owned(), value)));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::parse;
+    use crate::model::{Taken, curl};
+
+    fn site(text: &str) -> Site {
+        let env = |name: &str| (name == "PW").then(|| "p{csrf}ss&w".to_owned());
+        let config =
+            parse(text, "sites.yaml", Path::new("/etc"), &env).unwrap_or_else(|error| panic!("{text}: {error}"));
+        Site::clone(&config.sites[0].site)
+    }
+
+    /// The requests of the steps, when `csrf` is `T`.
+    fn requests(site: &Site) -> Vec<String> {
+        let mut taken = Taken::default();
+        taken.insert("csrf".into(), "T".to_owned());
+        let request = |step: &Step| {
+            let site = step.site(site, &taken).unwrap();
+            let headers = site.headers.iter().map(|(name, value)| format!("{name}: {}", value.expose()));
+            let headers: Vec<String> = headers.collect();
+            let body = site.body.as_ref().map_or("", |body| body.expose());
+            format!("{} {} [{}] {body}", site.method, site.url.expose(), headers.join(", "))
+        };
+        site.steps.iter().map(request).collect()
+    }
+
+    #[test]
+    fn a_step_has_what_it_does_not_write_from_its_site() {
+        let site = site(
+            "defaults: { headers: { X-D: '{d}', X-Both: d, Content-Type: text/plain }, max_redirects: 3, expect: { status: 201 } }
+sites:
+- name: a
+  method: PUT
+  body: '{b}'
+  max_body: 5KiB
+  expect: { max_response_time: 1s, body_contains: ok }
+  headers: { X-Both: s }
+  steps:
+    - { url: 'http://a.example/', take: { csrf: { header: X-C } } }
+    - url: http://ada:pw@a.example/{csrf}#{csrf}
+      headers: { x-both: 'of {csrf}', X-D: null, X-Own: '{{}}' }
+      form: { a: '${PW}', b: '{csrf}' }
+      expect: { status: 303, max_response_time: 2s }
+      max_redirects: 0
+    - { url: 'http://a.example/', body: '{{{csrf}}}', method: GET, headers: { Content-Type: a/b } }
+    - { url: 'http://a.example/', form: {}, method: GET, headers: { Content-Type: a/b } }",
+        );
+        assert_eq!(
+            requests(&site),
+            [
+                "PUT http://a.example/ [X-D: {d}, Content-Type: text/plain, X-Both: s] {b}",
+                "POST http://a.example/T [x-both: of T, X-Own: {}, Content-Type: application/x-www-form-urlencoded, \
+                 Authorization: Basic YWRhOnB3] a=p%7Bcsrf%7Dss%26w&b=T",
+                "GET http://a.example/ [X-D: {d}, X-Both: s, Content-Type: a/b] {T}",
+                "GET http://a.example/ [X-D: {d}, X-Both: s, Content-Type: a/b] ",
+            ]
+        );
+        let [first, second, ..] = &*site.steps else { unreachable!("there are four") };
+        assert_eq!((first.max_redirects, second.max_redirects, first.max_body), (3, 0, 5 << 10));
+        assert_eq!((first.expect.status.to_string(), second.expect.status.to_string()), ("201".into(), "303".into()));
+        assert!(first.expect.max_response_time.is_none() && second.expect.max_response_time.is_some());
+        assert_eq!((first.expect.body.contains.len(), second.expect.body.contains.len()), (1, 1));
+        assert!(site.expect.max_response_time.is_some());
+        assert_eq!((&*second.name, &*second.shown), ("step 2", "http://a.example/***"));
+        for secret in ["p{csrf}ss&w", "p%7Bcsrf%7Dss%26w"] {
+            assert_eq!(site.secrets.hidden_in(secret), "***");
+        }
+    }
+
+    #[test]
+    fn the_first_step_is_what_a_site_shows() {
+        let site = site(
+            "sites: [{ timeout: 3s, steps: [{ url: 'http://a.example/{{in}}?k=v', form: { a: b }, redirects: none }, { url: 'http://b.example/' }] }]",
+        );
+        assert_eq!(
+            (&*site.name, site.url.expose().as_str()),
+            ("http://a.example/%7Bin%7D?k=***", "http://a.example/%7Bin%7D?k=v")
+        );
+        assert_eq!(
+            curl::line(&site),
+            format!(
+                "curl -sSi -X POST --max-time 3 -A webmon/{} -H 'Content-Type: application/x-www-form-urlencoded' \
+                 --data-raw '***' 'http://a.example/%7Bin%7D?k=***'",
+                env!("CARGO_PKG_VERSION")
+            )
+        );
+    }
+
+    /// A reload compares sites.
+    #[test]
+    fn a_site_with_another_step_is_another_site() {
+        let text = |step: &str| {
+            format!(
+                "sites: [{{ name: a, steps: [{{ url: 'http://a.example/', {step} }}, {{ url: 'http://a.example/' }}] }}]"
+            )
+        };
+        let plain = "x-nothing: 1";
+        for step in [
+            "name: b",
+            "method: PUT",
+            "headers: { X-A: b }",
+            "body: b",
+            "form: { a: b }",
+            "form: { a: c }",
+            "expect: { status: 204 }",
+            "expect: { max_response_time: 1s }",
+            "max_redirects: 3",
+            "redirects: none",
+            "redirect_body: any",
+            "max_body: 2KiB",
+            "take: { a: { header: x } }",
+            "take: { a: { header: y } }",
+            "take: { a: { json: /x } }",
+            "take: { a: { body_regex: x } }",
+            "take: { b: { body_regex: x } }",
+        ] {
+            let (before, after) = (site(&text(plain)), site(&text(step)));
+            assert!(!before.is_same(&after) && after.is_same(&site(&text(step))), "{step}");
+        }
+    }
+
+    #[test]
+    fn without_variables_the_steps_are_known() {
+        let text = "sites: [{ name: a, steps: [{ url: 'https://${HOST}/x', take: { t: { header: x } } }, { name: b, url: 'http://b.example/${ID}/{t}', form: { p: '${PW}' } }] }]";
+        let scope = crate::config::Substitutions::new(None, Path::new("/etc"));
+        let config =
+            crate::config::validate(text, "sites.yaml", scope, false).unwrap_or_else(|error| panic!("{error}"));
+        let site = &config.sites[0].site;
+        assert_eq!(site.steps.iter().map(|step| &*step.name).collect::<Vec<_>>(), ["step 1", "b"]);
+        assert_eq!((&*site.steps[1].shown, config.warnings.len()), ("http://b.example/***/***", 0));
+    }
+}
