@@ -22,13 +22,10 @@ use std::io;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{
-    Cause, Certificate, DomainExpiry, Evidence, Flags, Hop, Micros, Observation, Outcome, Phase, Sample, StepResult,
-    Timestamp, figures,
-};
+use crate::model::{Cause, Evidence, Flags, Hop, Micros, Observation, Outcome, Phase, Sample, StepResult, figures};
 
+use super::lines::expiry;
 use super::lines::wrap::{Wrapping, cut};
-use super::time;
 use super::wording::{self, NONE};
 
 /// The most sites whose phases are shown by default.
@@ -355,10 +352,10 @@ fn surroundings<W: io::Write>(out: &mut Wrapping<'_, W>, zone: &TimeZone, one: &
         out.line(&format!("  {}", facts.join(" · ")))?;
     }
     if let Some(shown) = &observation.certificate {
-        out.line(&certificate(shown, one.sample, zone))?;
+        out.line(&expiry::of_certificate(shown, one.sample, zone))?;
     }
     match &observation.domain {
-        Some(domain) => out.line(&registration(domain, one.sample, zone)),
+        Some(domain) => out.line(&expiry::of_domain(domain, one.sample, zone)),
         None => Ok(()),
     }
 }
@@ -367,31 +364,6 @@ fn redirect<W: io::Write>(out: &mut Wrapping<'_, W>, indent: &str, hop: &Hop) ->
     let time = figures::time(f64::from(hop.total.get()));
     let plain = if hop.leaves_encryption() { " · no longer encrypted" } else { "" };
     out.line(&format!("{indent}redirect {} {} → {} · {time}{plain}", hop.status.get(), hop.url, hop.location))
-}
-
-fn certificate(shown: &Certificate, sample: Sample, zone: &TimeZone) -> String {
-    let validity = validity(shown.not_after, shown.days_left(sample.at), zone);
-    let mut line = format!("  certificate {} · issued by {} · {validity}", shown.subject, shown.issuer);
-    if !shown.faults.is_empty() {
-        let faults: Vec<&str> = shown.faults.iter().map(|fault| fault.name()).collect();
-        line.push_str(" · ");
-        line.push_str(&faults.join(", "));
-    }
-    line
-}
-
-fn registration(domain: &DomainExpiry, sample: Sample, zone: &TimeZone) -> String {
-    let ends = domain.expires.zip(domain.days_left(sample.at));
-    let validity = ends.map_or_else(|| "expiry not known".to_owned(), |(ends, left)| validity(ends, left, zone));
-    format!("  domain {} · {validity}", domain.name)
-}
-
-fn validity(ends: Timestamp, days_left: i64, zone: &TimeZone) -> String {
-    let until = time::date(ends, zone);
-    match days_left {
-        days @ 0.. => format!("{}, until {until}", wording::plural(days.unsigned_abs(), "day")),
-        _ => format!("expired on {until}"),
-    }
 }
 
 /// The number of sites that are not up, if any; `counts` in the order of the outcomes.
@@ -422,7 +394,7 @@ mod tests {
 
     use super::*;
     use crate::model::text::is_harmful;
-    use crate::model::{CertificateFault, Http, Phases};
+    use crate::model::{Certificate, CertificateFault, DomainExpiry, Http, Phases};
     use crate::report::tests::fixtures::{at, hostile, printed, status, zone};
 
     fn check(out: &mut impl io::Write, zone: &TimeZone, checked: &[Checked<'_>], manner: CheckStyle) -> io::Result<()> {

@@ -1,7 +1,8 @@
-//! Text for a terminal of some width: lines that are folded, tables that are fitted.
+//! Text for a terminal of some width: lines that are folded, tables that are fitted, and lines of what ends some day.
 //!
 //! Invariants: what is no terminal has no width, and its text is the same whatever the terminal of the user.
 
+pub(super) mod expiry;
 pub(super) mod fitted;
 pub(super) mod wrap;
 
