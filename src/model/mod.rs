@@ -23,9 +23,10 @@ pub use check::cause::{Cause, Outcome};
 pub use check::certificate::{Certificate, CertificateFault};
 pub use check::domain::{DomainBook, DomainExpiry};
 pub use check::evidence::{Evidence, FailedAnswer};
-pub use check::observation::{Hop, Observation, StepResult, TlsVersion};
+pub use check::http::Http;
+pub use check::observation::{Hop, Observation, TlsVersion};
 pub use check::phases::{Phase, Phases};
-pub use check::sample::{Flags, Http, Packed, Sample, Status};
+pub use check::sample::{Flags, Packed, Sample, Status};
 pub use check::text_join::TextJoin;
 pub use expect::{BodyExpectations, Expect, Expected, StatusSet};
 pub use export_target::{Api, ExportTarget};
@@ -33,7 +34,6 @@ pub use health::{
     ClosedProxy, ExportHealth, ExportState, Health, Notice, OutletHealth, OwnOutage, StoreHealth, Watching,
 };
 pub use resolver::{Resolver, is_localhost};
-pub use site::steps::{self, Step, StepBody, Take, TakeFrom, Taken, template::Template};
 pub use site::{
     BODY_KEPT_MAX, ClientIdentity, ConnectTo, DomainTerms, EnvironmentProxies, Family, HttpOffer, Pin, Protocol, Proxy,
     ProxyKind, ProxyRule, RecordExpectation, RecordKind, RecordWish, RedirectBody, Redirects, Site, TlsFiles, TlsRules,

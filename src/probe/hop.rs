@@ -138,7 +138,10 @@ impl<'a> ProbeRun<'a> {
         offer: HttpOffer,
     ) -> Result<ResponseHead, ExchangeError> {
         if offer == HttpOffer::V3 {
+            #[cfg(feature = "http3")]
             return Box::pin(self.ask_over_quic(request)).await;
+            #[cfg(not(feature = "http3"))]
+            return Err(ExchangeError::without_retry(Failure::new(Cause::Local, "this webmon has no HTTP/3")));
         }
         let terms = TlsTerms::new(self.site, &request.url, offer);
         let dialed = self.dial(&request.url, terms).await.map_err(ExchangeError::without_retry);
@@ -149,11 +152,6 @@ impl<'a> ProbeRun<'a> {
         let connection = connection.map_err(|error| ExchangeError::before_request(&error, cert_request))?;
         self.watch.enter(Phase::Processing);
         send(connection, request).await
-    }
-
-    #[cfg(not(feature = "http3"))]
-    async fn ask_over_quic(&mut self, _: &Request) -> Result<ResponseHead, ExchangeError> {
-        Err(ExchangeError::without_retry(Failure::new(Cause::Local, "this webmon was built without HTTP/3")))
     }
 
     /// Connects to the host of `url`, or where the site says so for its own origin; through a proxy if it has one.

@@ -4,6 +4,7 @@ pub(crate) mod cause;
 pub(crate) mod certificate;
 pub(crate) mod domain;
 pub(crate) mod evidence;
+pub(crate) mod http;
 pub(crate) mod observation;
 pub(crate) mod phases;
 pub(crate) mod sample;

@@ -151,6 +151,10 @@ impl Body {
     }
 
     /// The connection, if it can serve another request.
+    #[cfg_attr(
+        not(feature = "http3"),
+        expect(clippy::unnecessary_wraps, reason = "with HTTP/3 there is a body without one")
+    )]
     fn into_connection(self) -> Option<HttpConnection> {
         match self {
             Self::Hyper(_, connection) => Some(connection),

@@ -20,12 +20,11 @@ use hyper::Response;
 use crate::model::Cause;
 use crate::probe::failure::Failure;
 use crate::probe::http::errors::Retry;
-use crate::probe::http::exchange::{ExchangeError, ResponseHead};
+use crate::probe::http::exchange::ExchangeError;
 use crate::probe::http::request::Request;
 use crate::probe::io::budget::HEAD_MAX;
 use crate::probe::tls::client_auth::ClientCertRequest;
 
-use super::body::Http3Body;
 use super::errors::{Stage, broken_exchange, broken_http3, broken_socket};
 use super::line::Line;
 use super::metered::{Meter, Metered, MeteredConnection};
@@ -64,22 +63,9 @@ impl Http3 {
     }
 
     /// Sends `request` and waits for the head of the final answer.
-    pub(super) async fn ask(mut self, request: &Request) -> Result<ResponseHead, ExchangeError> {
+    pub(super) async fn send(&mut self, request: &Request) -> Result<(Response<()>, Receiving), ExchangeError> {
         let (message, body) = request.message_for_http3().map_err(ExchangeError::without_retry)?;
         self.meter.budget().give(HEAD_MAX);
-        let is_bodiless = request.method == hyper::Method::HEAD;
-        let (answer, stream) = self.send(message, body).await?;
-        self.meter.budget().give(HEAD_MAX);
-        let body = Http3Body::new(self, stream, &answer, is_bodiless);
-        let head = body.and_then(|body| ResponseHead::before(answer, Box::new(body)));
-        head.map_err(ExchangeError::without_retry)
-    }
-
-    async fn send(
-        &mut self,
-        message: hyper::Request<()>,
-        body: Bytes,
-    ) -> Result<(Response<()>, Receiving), ExchangeError> {
         let mut sender = self.sender.clone();
         let begun = self.run_with(async move { sender.send_request(message).await }).await;
         if let Ok(Err(StreamError::HeaderTooBig { actual_size, max_size })) = &begun {
@@ -104,6 +90,7 @@ impl Http3 {
                 }
             })
             .await;
+        self.meter.budget().give(HEAD_MAX);
         self.judged(answer)
     }
 

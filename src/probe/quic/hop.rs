@@ -24,6 +24,7 @@ use crate::probe::tls::terms::TlsTerms;
 
 use super::connection::Http3;
 use super::errors::{Stage, broken_connection};
+use super::exchange::ask;
 use super::line::{Line, Unopened};
 
 /// A handshake that ended with an answer of the server.
@@ -39,7 +40,7 @@ impl ProbeRun<'_> {
         let terms = TlsTerms::new(self.site, &request.url, HttpOffer::V3);
         let http3 = self.dial_quic(&request.url, terms).await.map_err(ExchangeError::without_retry)?;
         self.watch.enter(Phase::Processing);
-        http3.ask(request).await
+        ask(http3, request).await
     }
 
     /// The failure of a handshake in which nothing has come from the server.

@@ -7,10 +7,10 @@
 //! Invariant: nothing is left of a connection when its probe ends, neither a task nor a socket.
 //! Bounds: [`limits`], 256 handshakes in flight together with those of TLS, a socket per address that is being tried.
 
-mod body;
 mod connection;
 mod empty_data;
 mod errors;
+mod exchange;
 mod hop;
 mod limits;
 mod line;

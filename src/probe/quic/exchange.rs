@@ -1,4 +1,4 @@
-//! The body of an answer over HTTP/3.
+//! One request over HTTP/3 and its answer: the head, and the body that follows.
 //!
 //! h3 does not compare a body with the length that its head declares, so that is done here: a server that ends it early has not
 //! sent it, one that sends more does not speak HTTP (RFC 9114 §4.1.2).
@@ -9,15 +9,24 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use hyper::header::{CONTENT_LENGTH, HeaderMap};
-use hyper::{Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 
 use crate::probe::failure::Failure;
-use crate::probe::http::exchange::ForeignBody;
+use crate::probe::http::exchange::{ExchangeError, ForeignBody, ResponseHead};
+use crate::probe::http::request::Request;
 
 use super::connection::{Http3, Receiving, bad};
 use super::errors::{Stage, broken_exchange, broken_socket, truncated};
 
-pub(super) struct Http3Body {
+/// Sends `request` over `http3` and waits for the head of the final answer.
+pub(super) async fn ask(mut http3: Http3, request: &Request) -> Result<ResponseHead, ExchangeError> {
+    let (answer, stream) = http3.send(request).await?;
+    let body = Http3Body::new(http3, stream, &answer, request.method == Method::HEAD);
+    let head = body.and_then(|body| ResponseHead::before(answer, Box::new(body)));
+    head.map_err(ExchangeError::without_retry)
+}
+
+struct Http3Body {
     http3: Http3,
     stream: Receiving,
     /// Its length, if that is known.
@@ -26,12 +35,7 @@ pub(super) struct Http3Body {
 
 impl Http3Body {
     /// The body that follows `head` on `stream`; there is none if the request says so.
-    pub(super) fn new(
-        http3: Http3,
-        stream: Receiving,
-        head: &Response<()>,
-        is_bodiless: bool,
-    ) -> Result<Self, Failure> {
+    fn new(http3: Http3, stream: Receiving, head: &Response<()>, is_bodiless: bool) -> Result<Self, Failure> {
         let has_none = is_bodiless || matches!(head.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let length = if has_none { Some(0) } else { declared(head.headers())? };
         Ok(Self { http3, stream, length })
