@@ -24,7 +24,7 @@ pub use check::certificate::{Certificate, CertificateFault};
 pub use check::domain::{DomainBook, DomainExpiry};
 pub use check::evidence::{Evidence, FailedAnswer};
 pub use check::http::Http;
-pub use check::observation::{Hop, Observation, TlsVersion};
+pub use check::observation::{Hop, Observation, StepResult, TlsVersion};
 pub use check::phases::{Phase, Phases};
 pub use check::sample::{Flags, Packed, Sample, Status};
 pub use check::text_join::TextJoin;
@@ -34,6 +34,7 @@ pub use health::{
     ClosedProxy, ExportHealth, ExportState, Health, Notice, OutletHealth, OwnOutage, StoreHealth, Watching,
 };
 pub use resolver::{Resolver, is_localhost};
+pub use site::steps::{self, Step, StepBody, Take, TakeFrom, Taken, template::Template};
 pub use site::{
     BODY_KEPT_MAX, ClientIdentity, ConnectTo, DomainTerms, EnvironmentProxies, Family, HttpOffer, Pin, Protocol, Proxy,
     ProxyKind, ProxyRule, RecordExpectation, RecordKind, RecordWish, RedirectBody, Redirects, Site, TlsFiles, TlsRules,

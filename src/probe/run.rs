@@ -92,7 +92,8 @@ pub(super) struct ProbeRun<'a> {
     pub(super) site: &'a Site,
     deadline: Instant,
     pub(super) watch: Stopwatch,
-    pub(super) seen: Observation,
+    /// Boxed, because starting a probe moves its state several times.
+    pub(super) seen: Box<Observation>,
     /// The other end of the present connection.
     pub(super) peer: Option<Peer>,
     /// The addresses of the site's own host, as they were judged.
@@ -130,7 +131,7 @@ pub(super) struct Took {
 impl<'a> ProbeRun<'a> {
     /// A probe of `site` until `deadline`.
     pub(super) fn new(transport: &'a Transport, site: &'a Site, deadline: Instant) -> Self {
-        let (watch, seen) = (Stopwatch::new(transport.clock), Observation::failed(Cause::Ok, ""));
+        let (watch, seen) = (Stopwatch::new(transport.clock), Box::new(Observation::failed(Cause::Ok, "")));
         let (peer, addresses, unreached, answered, redirected) = (None, None, None, None, None);
         let (body, heard, farewell, live, jar, took) = (BodyRead::default(), None, None, None, None, None);
         Self {
@@ -356,7 +357,7 @@ impl ProbeRun<'_> {
             self.seen.is_proxy_closed = failure.cause == Cause::Local && self.unreached.is_some();
             self.seen.detail = self.site.secrets.hidden_in(&failure.detail);
         }
-        self.seen
+        *self.seen
     }
 
     /// Keeps the head of the last answer, and the `beginning` of its body unless that was right.
