@@ -94,6 +94,7 @@ fn watched(site: usize, interval: Duration) -> PageSite {
         since: None,
         last: None,
         certificate: None,
+        domain: None,
     }
 }
 
@@ -198,6 +199,7 @@ fn reading(site: usize) -> SiteReading {
         is_up: Some(true),
         last_check: Some(NOW),
         expires: Some(NOW),
+        domain_expires: None,
         quantiles: None,
     }
 }
