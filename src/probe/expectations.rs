@@ -27,6 +27,14 @@ pub(super) struct WholeResponse<'a> {
     pub(super) total: Micros,
 }
 
+/// How a step found what it takes in its answer.
+pub(super) struct Took {
+    /// Why not all was there.
+    pub(super) failure: Option<Failure>,
+    /// Whether the body may be shown: it is an error page, or the secret in it is known.
+    pub(super) is_quotable: bool,
+}
+
 /// Judges `response` by the expectations of `site`.
 pub(super) async fn judge(transport: &Transport, site: &Site, response: WholeResponse<'_>) -> Result<(), Failure> {
     let expect = &site.expect;

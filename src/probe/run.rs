@@ -23,7 +23,7 @@ use super::body::received::BodyRead;
 use super::body::stream::{Live, StatusLine};
 use super::body::{charset, excerpt};
 use super::evidence;
-use super::expectations::{WholeResponse, judge, judge_content};
+use super::expectations::{Took, WholeResponse, judge, judge_content};
 use super::failure::Failure;
 use super::http::cookies::Jar;
 use super::http::exchange::ResponseHead;
@@ -118,14 +118,6 @@ pub(super) struct ProbeRun<'a> {
     pub(super) jar: Option<Box<Jar>>,
     /// What a step took from the answer.
     pub(super) took: Option<Box<Took>>,
-}
-
-/// How a step found what it takes in its answer.
-pub(super) struct Took {
-    /// Why not all was there.
-    pub(super) failure: Option<Failure>,
-    /// Whether the body may be shown: it is an error page, or the secret in it is known.
-    pub(super) is_quotable: bool,
 }
 
 impl<'a> ProbeRun<'a> {

@@ -32,7 +32,7 @@ use super::ports::{self, WrittenKeys};
 use super::steps::Journey;
 use super::steps::request::read_request;
 use super::tls::TlsSources;
-use super::url::{Address, TWO_CREDENTIALS, UNKNOWN};
+use super::url::{Address, SitePlace, TWO_CREDENTIALS, UNKNOWN};
 use super::{headers, steps};
 
 /// The meanings of the words of `http`, in their declared order.
@@ -225,8 +225,7 @@ impl SiteSettings {
         self.secrets.extend(secrets);
         self.site.steps = steps.into();
         let shown = self.site.steps[0].shown.to_string();
-        let span = urls[0].1.clone();
-        Some(SitePlace { span, urls, address: first, named: Ok(shown.clone()), shown })
+        Some(SitePlace { span: urls[0].1.clone(), urls, address: first, named: Ok(shown.clone()), shown })
     }
 
     /// The site of this name at `address`, which is printed as `shown`.
@@ -275,19 +274,6 @@ fn proxy_rule(reader: &ConfigReader<'_>, text: &Scalar) -> Result<ProxyRule, Str
             Ok(ProxyRule::One(Arc::new(if is_shown { proxy } else { proxy.hidden() })))
         }
     }
-}
-
-/// Where a site is.
-struct SitePlace {
-    /// Of its URL.
-    span: Range<usize>,
-    /// All URLs, and where they stand.
-    urls: Vec<(Url, Range<usize>)>,
-    address: Address,
-    /// Its name, if it has no other.
-    named: Result<String, String>,
-    /// How the URL is printed.
-    shown: String,
 }
 
 fn is_authorization(name: &str) -> bool {

@@ -3,6 +3,7 @@
 //! Other services are reached over http and https; sites over every scheme of [`SCHEMES`].
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -36,6 +37,19 @@ pub(crate) struct Address {
     /// The password and secret values of the query, masked in a server's answers.
     pub(crate) secrets: Vec<String>,
     /// The name of a site without one: the URL as written, with its secrets as `***`.
+    pub(crate) shown: String,
+}
+
+/// Where a site is.
+pub(crate) struct SitePlace {
+    /// Of its URL.
+    pub(crate) span: Range<usize>,
+    /// All URLs, and where they stand.
+    pub(crate) urls: Vec<(Url, Range<usize>)>,
+    pub(crate) address: Address,
+    /// Its name, if it has no other.
+    pub(crate) named: Result<String, String>,
+    /// How the URL is printed.
     pub(crate) shown: String,
 }
 

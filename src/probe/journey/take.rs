@@ -19,8 +19,8 @@ use crate::probe::body::interrupt::at_once;
 use crate::probe::body::json;
 use crate::probe::body::matcher::{Patterns, SHORT, quoted};
 use crate::probe::body::received::BodyRead;
+use crate::probe::expectations::Took;
 use crate::probe::failure::Failure;
-use crate::probe::run::Took;
 use crate::probe::transport::Transport;
 
 /// Taken values, by name.
