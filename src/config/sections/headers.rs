@@ -27,3 +27,14 @@ pub(crate) fn read(reader: &ConfigReader<'_>, id: NodeId) -> Vec<(String, NodeId
     }
     headers
 }
+
+/// Whether the header `name` holds credentials of HTTP authentication.
+pub(crate) fn is_authorization(name: &str) -> bool {
+    name.eq_ignore_ascii_case("authorization")
+}
+
+/// Replaces the header `name`, or removes it.
+pub(crate) fn set<T>(headers: &mut Vec<(String, T)>, name: String, value: Option<T>) {
+    headers.retain(|(before, _)| !before.eq_ignore_ascii_case(&name));
+    headers.extend(value.map(|value| (name, value)));
+}

@@ -161,7 +161,7 @@ impl SiteSettings {
                     notes.credential(&text, format!("the header {name}"));
                 }
                 self.secrets.extend(text.secrets);
-                is_authorized |= is_authorization(&name);
+                is_authorized |= headers::is_authorization(&name);
                 self.set_header(name, Some(text.value));
             }
         }
@@ -176,7 +176,7 @@ impl SiteSettings {
             self.secrets.extend(value.split_once(' ').map(|(_, after)| after.to_owned()));
             self.secrets.push(value.clone());
         }
-        set_header(&mut self.site.headers, name, value.map(Secret::new));
+        headers::set(&mut self.site.headers, name, value.map(Secret::new));
     }
 
     /// Replaces the body of the request.
@@ -231,7 +231,7 @@ impl SiteSettings {
     /// The site of this name at `address`, which is printed as `shown`.
     fn named(mut self, name: String, span: Range<usize>, address: Address, shown: String) -> SiteEntryDraft {
         if let Some(authorization) = address.authorization {
-            set_header(&mut self.site.headers, "Authorization".to_owned(), Some(authorization));
+            headers::set(&mut self.site.headers, "Authorization".to_owned(), Some(authorization));
         }
         let mut site = Site {
             name: name.into(),
@@ -274,16 +274,6 @@ fn proxy_rule(reader: &ConfigReader<'_>, text: &Scalar) -> Result<ProxyRule, Str
             Ok(ProxyRule::One(Arc::new(if is_shown { proxy } else { proxy.hidden() })))
         }
     }
-}
-
-fn is_authorization(name: &str) -> bool {
-    name.eq_ignore_ascii_case("authorization")
-}
-
-/// Replaces the header `name`, or removes it.
-fn set_header(headers: &mut Vec<(String, Secret)>, name: String, value: Option<Secret>) {
-    headers.retain(|(before, _)| !before.eq_ignore_ascii_case(&name));
-    headers.extend(value.map(|value| (name, value)));
 }
 
 /// The names of the entries so far, and where each stands.
@@ -388,7 +378,9 @@ impl SiteEntryDraft {
     /// Why it is not a URL, or does not go with the settings.
     pub(crate) fn typed(text: &str, settings: SiteSettings) -> Result<Self, String> {
         let address = Address::parse_typed(text)?;
-        if address.authorization.is_some() && settings.site.headers.iter().any(|(name, _)| is_authorization(name)) {
+        if address.authorization.is_some()
+            && settings.site.headers.iter().any(|(name, _)| headers::is_authorization(name))
+        {
             return Err(TWO_CREDENTIALS.to_owned());
         }
         ports::typed(&settings.site, address.scheme)?;

@@ -108,7 +108,7 @@ impl StepsReader<'_, '_, '_> {
         let body = body.map(|id| self.body(id)).or_else(|| form.map(|id| self.form(id))).unwrap_or(inherited);
         if form.is_some() {
             if !is_written("content-type") {
-                set_header(&mut headers, "Content-Type", Some(Template::literal(FORM_TYPE)));
+                headers::set(&mut headers, "Content-Type".to_owned(), Some(Template::literal(FORM_TYPE)));
             }
             if !has_method {
                 "POST".clone_into(&mut request.method);
@@ -125,7 +125,7 @@ impl StepsReader<'_, '_, '_> {
             if is_written("authorization") {
                 reader.fault(Fault::new(place.span.clone(), TWO_CREDENTIALS));
             }
-            set_header(&mut headers, "Authorization", Some(Template::literal(authorization.expose())));
+            headers::set(&mut headers, "Authorization".to_owned(), Some(Template::literal(authorization.expose())));
         }
         let mut step = Step {
             name: name.into(),
@@ -185,7 +185,7 @@ impl StepsReader<'_, '_, '_> {
         let mut written = Vec::new();
         for (name, value) in headers::read(self.reader, id) {
             if self.reader.is_null(value) {
-                set_header(headers, &name, None);
+                headers::set(headers, name, None);
                 continue;
             }
             let Some((text, template)) = self.template(value) else { continue };
@@ -202,7 +202,7 @@ impl StepsReader<'_, '_, '_> {
                     self.add_secrets([&value]);
                 }
             }
-            set_header(headers, &name, Some(template));
+            headers::set(headers, name.clone(), Some(template));
             written.push(name);
         }
         written
@@ -294,12 +294,6 @@ fn url_template(text: &Scalar, template: &Template) -> Result<(Template, Address
     }
     let marks: Vec<_> = names.iter().map(|name| (mark(salt, name), Arc::clone(name))).collect();
     Ok((Template::marked(address.url.as_str(), &marks), address))
-}
-
-/// Replaces the header `name`, or removes it.
-fn set_header(headers: &mut Vec<(String, Template)>, name: &str, value: Option<Template>) {
-    headers.retain(|(before, _)| !before.eq_ignore_ascii_case(name));
-    headers.extend(value.map(|value| (name.to_owned(), value)));
 }
 
 #[cfg(test)]
