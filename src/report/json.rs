@@ -19,10 +19,8 @@ use crate::model::{ExportHealth, Observation, Timestamp};
 use super::check::Checked;
 use super::network::NetworkObject;
 use super::objects::alert::{AlertObject, NewsObject, PastAlertObject, ToldObject};
-use super::objects::{
-    CertificateObject, CheckObject, DomainObject, ExportObject, HopObject, ListenObject, LostObject, SampleObject,
-    SiteObject, StatsObject, StepObject, WarningObject,
-};
+use super::objects::check::{CertificateObject, CheckObject, DomainObject, HopObject, StepObject};
+use super::objects::{ExportObject, ListenObject, LostObject, SampleObject, SiteObject, StatsObject, WarningObject};
 use super::{SampleRecord, StatsRecord, time};
 
 /// One `sample` object.
