@@ -2,21 +2,11 @@
 
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::ports;
-use crate::support::program::Folder;
-
-/// Ends the program when the test does.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
+use crate::support::program::{Folder, Killed};
 
 /// Caddy with a site at two ports; over UDP it listens at the first alone. None where it is not installed.
 async fn caddy(folder: &Folder, ports: [u16; 2]) -> Option<Killed> {

@@ -16,6 +16,8 @@ mod path;
 mod ports;
 mod proxies;
 mod real;
+#[cfg(unix)]
+mod real_proxies;
 mod records;
 mod registries;
 mod site;

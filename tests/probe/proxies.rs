@@ -15,13 +15,13 @@ fn clock() -> Instant {
     Instant::now()
 }
 
-fn prober(authority: &Authority) -> HttpProber {
+pub(crate) fn prober(authority: &Authority) -> HttpProber {
     let extra_roots = vec![authority.root()];
     let options = ProberOptions { has_route: |_| true, extra_roots, ..ProberOptions::default() };
     HttpProber::with(&options, clock).unwrap()
 }
 
-fn through(url: &str, proxy: &str) -> Site {
+pub(crate) fn through(url: &str, proxy: &str) -> Site {
     let proxy = ProxyRule::One(Arc::new(ProxyOfSite::parse(proxy).unwrap()));
     let secrets = proxy.secrets();
     let secrets = KnownSecrets::new(secrets.iter().map(String::as_str));

@@ -72,6 +72,16 @@ impl Folder {
     }
 }
 
+/// Another program, which ends when the test does.
+pub struct Killed(pub Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 /// How a program ended.
 #[derive(Clone, Debug)]
 pub struct Ended {
