@@ -116,6 +116,7 @@ impl<'a> ProbeRun<'a> {
     ) -> Option<Result<ResponseHead, ExchangeError>> {
         let PooledConnection { mut connection, peer, .. } = pooled;
         (self.seen.address, self.seen.tls) = (peer.address, peer.tls);
+        self.seen.is_proxied = self.site.proxy_for(&request.url).is_some();
         self.watch.enter(Phase::Processing);
         if !connection.is_ready().await {
             return None;
@@ -157,7 +158,9 @@ impl<'a> ProbeRun<'a> {
     /// Connects to the host of `url`, or where the site says so for its own origin; through a proxy if it has one.
     async fn connect(&mut self, url: &Url, is_own_origin: bool) -> Result<Line, Failure> {
         let (host, port, is_own, scope) = self.place(url, is_own_origin)?;
+        self.seen.is_proxied = false;
         if let Some(proxy) = self.site.proxy_for(url) {
+            self.seen.is_proxied = true;
             return Box::pin(self.connect_through(proxy, (&host, port))).await;
         }
         self.reach((&host, port), is_own, scope).await.map(Either::Left)

@@ -333,7 +333,8 @@ fn surroundings<W: io::Write>(out: &mut Wrapping<'_, W>, zone: &TimeZone, one: &
     }
     hops.try_for_each(|hop| redirect(out, "  ", hop))?;
     let mut facts = Vec::new();
-    facts.extend(observation.address.map(|address| address.to_string()));
+    let proxy = if observation.is_proxied { " (proxy)" } else { "" };
+    facts.extend(observation.address.map(|address| format!("{address}{proxy}")));
     if let Some(http) = observation.http.name() {
         facts.push(format!("HTTP/{http}"));
         facts.push(figures::bytes(observation.bytes));
@@ -737,6 +738,13 @@ mod tests {
         let line = "\n  warning: the certificate of api.example.com expires in 9 days\n";
         assert_eq!(text.matches(line).count(), 2, "{text}");
         assert!(text.ends_with("\n4 sites are up, 2 warnings\n"), "{text}");
+    }
+
+    #[test]
+    fn the_address_of_a_proxy_is_not_taken_for_the_sites() {
+        let observation = Observation { is_proxied: true, ..api() };
+        let text = printed(|out| check(out, &zone(), &[checked("api", "u", &observation)], CheckStyle::default()));
+        assert!(text.contains("\n  203.0.113.7:443 (proxy) · HTTP/1.1 · 12 B"), "{text}");
     }
 
     #[test]

@@ -43,7 +43,7 @@ async fn all_ways(scheme: &str, port: u16, refused: Cause, proxy: Killed) {
     for (server, took) in [(&plain, "cpT"), (&secure, "ctpT")] {
         let seen = prober.probe(&through(&server.url("/"), &url("hunter2"))).await;
         assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::Ok, took), "{seen:?}");
-        assert_eq!(seen.address.map(|address| address.port()), Some(port));
+        assert_eq!((seen.address.map(|address| address.port()), seen.is_proxied), (Some(port), true));
         assert!(!seen.flags.has(Flags::REUSED));
     }
     let closed = format!("http://{}/", ports::closed_port());

@@ -97,6 +97,8 @@ pub struct Observation {
     pub domain: Option<Arc<DomainExpiry>>,
     /// The version of TLS of the last connection; `None` without TLS, or without a finished handshake. The store does not keep it.
     pub tls: Option<TlsVersion>,
+    /// Whether the last connection was to a proxy, whose address it is then. The store does not keep it.
+    pub is_proxied: bool,
     /// Whether the check failed for its proxy, which cannot be reached or refuses webmon. The store does not keep it.
     pub is_proxy_closed: bool,
     /// The redirected requests, in order.
@@ -123,6 +125,7 @@ impl Observation {
             certificate: None,
             domain: None,
             tls: None,
+            is_proxied: false,
             is_proxy_closed: false,
             hops: Vec::new(),
             steps: Box::default(),
