@@ -96,6 +96,19 @@ fn server() -> Server {
     }))
 }
 
+/// A list of registries, and the registry of `shop.example`.
+fn registry() -> Server {
+    Server::start(Behaviour::answering(|request| {
+        let host = request.header("host").unwrap();
+        let answer = if request.target == "/dns.json" {
+            format!(r#"{{"services":[[["example"],["http://{host}/"]]]}}"#)
+        } else {
+            r#"{"events":[{"eventAction":"expiration","eventDate":"2100-01-22T09:00:00Z"}]}"#.to_owned()
+        };
+        vec![Step::send(response(200, &answer))]
+    }))
+}
+
 #[test]
 fn a_prometheus_sees_no_reset_over_a_kill_and_each_query_of_the_dashboard_finds_something() {
     if Command::new("prometheus").arg("--version").output().is_err() {
@@ -104,15 +117,18 @@ fn a_prometheus_sees_no_reset_over_a_kill_and_each_query_of_the_dashboard_finds_
     }
     let (server, authority) = (server(), Authority::new());
     let secure = Server::start(Behaviour::ok().over_tls(authority.issue(&Leaf::naming(&["127.0.0.1"]))));
-    let nowhere = ports::closed_port();
+    let (nowhere, registry) = (ports::closed_port(), registry());
     let folder = Folder::with(&format!(
         "defaults: {{ interval: 200ms, timeout: 1s }}\nsites:\n\
          - {{ name: 'a \"b\"', url: '{}', group: shop }}\n\
          - {{ name: dead, url: 'http://{nowhere}/' }}\n\
          - {{ name: safe, url: '{}', tls: {{ ca_file: ca.pem }} }}\n\
+         - {{ name: owned, url: 'http://shop.example/', connect_to: '{}', domain: {{ bootstrap: '{}' }} }}\n\
          alerting: {{ window: 5s }}\nstorage: {{ flush: 1s }}\n",
         server.url("/"),
         secure.url("/"),
+        server.address(),
+        registry.url("/dns.json"),
     ));
     folder.write("ca.pem", &authority.root_pem());
     let address = ports::closed_port();
