@@ -60,7 +60,7 @@ use syntax::variables::Substitutions;
 use typed::TypedSettings;
 
 /// Most network threads.
-pub const THREADS_MAX: usize = 64;
+pub const THREADS_MAX: u32 = 64;
 
 /// Longest file that is read, bytes.
 pub const FILE_MAX: usize = 8 << 20;

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::{Request, Response};
@@ -10,21 +10,11 @@ use webmon::model::{
     BodyExpectations, Cause, CertificateFault, ConnectTo, Expect, Expected, Http, HttpOffer, Observation, Phase, Pin,
     RedirectBody, Secret, Site, Status, StatusSet, TlsFiles, TlsRules, TlsVersion,
 };
-use webmon::probe::{HttpProber, Prober as _, ProberOptions};
+use webmon::probe::Prober as _;
 
 use crate::support::http3::{self, DATA, GOAWAY, HEADERS, Http3Server, Step, empty_frame, frame, head};
 use crate::support::tls::{Authority, Identity, Leaf};
-
-#[allow(clippy::disallowed_methods, reason = "probes of real sockets take real time")]
-fn clock() -> Instant {
-    Instant::now()
-}
-
-fn prober(authority: &Authority) -> HttpProber {
-    let extra_roots = vec![authority.root()];
-    let options = ProberOptions { has_route: |_| true, extra_roots, ..ProberOptions::default() };
-    HttpProber::with(&options, clock).unwrap()
-}
+use crate::ways::prober;
 
 fn site(url: &str) -> Site {
     let site = Site::new("site", url.parse().unwrap());

@@ -1,25 +1,14 @@
 //! Sites behind proxies: what the proxy sees, whose failure is whose, and that no password is told.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::proxy::{Proxy, Way};
 use crate::support::tls::{Authority, Leaf};
 use crate::support::{Behaviour, Server, Step, redirect};
-use crate::ways::phases;
+use crate::ways::{phases, prober};
 use webmon::model::{Cause, ConnectTo, EnvironmentProxies, Flags, KnownSecrets, Proxy as ProxyOfSite, ProxyRule, Site};
-use webmon::probe::{HttpProber, Prober as _, ProberOptions};
-
-#[allow(clippy::disallowed_methods, reason = "a real clock for real sockets; no test compares its times")]
-fn clock() -> Instant {
-    Instant::now()
-}
-
-pub(crate) fn prober(authority: &Authority) -> HttpProber {
-    let extra_roots = vec![authority.root()];
-    let options = ProberOptions { has_route: |_| true, extra_roots, ..ProberOptions::default() };
-    HttpProber::with(&options, clock).unwrap()
-}
+use webmon::probe::Prober as _;
 
 pub(crate) fn through(url: &str, proxy: &str) -> Site {
     let proxy = ProxyRule::One(Arc::new(ProxyOfSite::parse(proxy).unwrap()));

@@ -8,11 +8,11 @@ use std::time::Duration;
 use webmon::model::{Cause, Flags, Observation};
 use webmon::probe::Prober as _;
 
-use crate::proxies::{prober, through};
+use crate::proxies::through;
 use crate::support::program::{Folder, Killed};
 use crate::support::tls::{Authority, Leaf};
 use crate::support::{Behaviour, Server, ports};
-use crate::ways::phases;
+use crate::ways::{phases, prober};
 
 /// The running program and its port; none where it is not installed.
 async fn started(command: &mut Command, port: u16) -> Option<Killed> {

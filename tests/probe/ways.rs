@@ -16,7 +16,8 @@ fn clock() -> Instant {
     Instant::now()
 }
 
-fn prober(authority: &Authority) -> HttpProber {
+/// A prober that trusts `authority`, on a machine with a network.
+pub(crate) fn prober(authority: &Authority) -> HttpProber {
     let extra_roots = vec![authority.root()];
     let options = ProberOptions { has_route: |_| true, extra_roots, ..ProberOptions::default() };
     HttpProber::with(&options, clock).unwrap()

@@ -1,10 +1,10 @@
 //! Watches when the registrations of the sites' domains end: asks their registries once a day, and warns.
 //!
-//! What is known goes into the prober's [`DomainBook`], so checks show it beside the certificate without waiting for it. It is kept
-//! in memory only: after a start everything is asked for again, at the pace of `schedule`.
+//! It writes each answer into the prober's [`DomainBook`]; checks show that beside the certificate and wait for no registry. It stores
+//! nothing: after a start it asks again, at the pace of `schedule`.
 //!
-//! Invariants: it delays no check and fails none. A registration that ends soon is told once, and again after it was renewed.
-//! What cannot be known is no warning: it is logged. Bounds: one question at a time.
+//! Invariants: it delays no check and fails none. The user hears once of a registration that ends soon, and again after a
+//! renewal. An answer that does not come is logged and is no warning. Bounds: one question at a time.
 
 pub mod once;
 mod schedule;
@@ -86,7 +86,7 @@ pub struct DomainTask {
     pub clock: Clock,
 }
 
-/// What is known of hosts, and what was told.
+/// The answers of registries, and the domains that the user was warned of.
 #[derive(Default)]
 struct Knowledge {
     /// By host; none if there is no registration.

@@ -26,7 +26,7 @@ pub use crate::config::THREADS_MAX;
 pub fn threads(chosen: Option<NonZero<usize>>) -> NonZero<usize> {
     let auto = || {
         let cores = available_parallelism().map_or(1, NonZero::get);
-        NonZero::new((cores / 2).min(THREADS_MAX)).unwrap_or(NonZero::<usize>::MIN)
+        NonZero::new((cores / 2).min(THREADS_MAX as usize)).unwrap_or(NonZero::<usize>::MIN)
     };
     chosen.unwrap_or_else(auto)
 }
@@ -104,7 +104,7 @@ mod tests {
         let sites: Vec<Site> =
             (0..10_000).map(|n| Site::new(format!("https://s{n}.example"), "http://a/".parse().unwrap())).collect();
         let due = first_due(sites.iter());
-        for threads in [1, 2, 3, 4, 16, THREADS_MAX] {
+        for threads in [1, 2, 3, 4, 16, THREADS_MAX as usize] {
             let mut all = vec![0_usize; threads];
             // The checks of the first half of the interval.
             let mut early = vec![0_usize; threads];
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn there_is_a_thread_for_every_two_cores_and_at_least_one() {
         let cores = available_parallelism().map_or(1, NonZero::get);
-        assert_eq!(threads(None).get(), (cores / 2).clamp(1, THREADS_MAX));
+        assert_eq!(threads(None).get(), (cores / 2).clamp(1, THREADS_MAX as usize));
         assert_eq!(threads(NonZero::new(7)).get(), 7);
     }
 }

@@ -91,7 +91,7 @@ impl TlsSources {
 fn pins(keys: &mut Keys<'_, '_>) -> Option<Vec<Pin>> {
     let reader = keys.reader();
     let parse = |text: Scalar| value::pin(&text.value).map_err(|message| reader.fault(text.fault(message))).ok();
-    // Each one is read, so that each fault is told.
+    // All are read, so that the user sees every fault at once.
     let pins: Vec<Option<Pin>> = keys.names("pin")?.into_iter().map(parse).collect();
     pins.into_iter().collect()
 }

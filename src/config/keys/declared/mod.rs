@@ -19,6 +19,7 @@ mod unused;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::config::THREADS_MAX;
 use crate::tui::arrangement::sort::SortKey;
 
 pub(crate) use alerting::OUTLETS_MAX;
@@ -255,7 +256,7 @@ static DNS: &[DeclaredKey] = &[key(
 
 static NETWORK: &[DeclaredKey] = &[key(
     "threads",
-    ValueForm::Or("auto", &ValueForm::Whole(1..=64)),
+    ValueForm::Or("auto", &ValueForm::Whole(1..=THREADS_MAX)),
     "auto: one for every two cores; each checks its own share of the sites",
 )
 .or("auto")

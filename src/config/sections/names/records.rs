@@ -77,7 +77,7 @@ fn wish(reader: &ConfigReader<'_>, id: NodeId, kind: RecordKind, most: usize) ->
             None
         }
         Kind::List(items) => {
-            // Each one is read, so that each fault is told.
+            // All are read, so that the user sees every fault at once.
             let all: Vec<Option<_>> = items.iter().map(|&item| one(reader, reader.text(item)?, kind)).collect();
             all.into_iter().collect::<Option<_>>().map(RecordWish::Exactly)
         }
