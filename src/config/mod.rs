@@ -32,6 +32,7 @@ pub use diagnostics::warning::BYTES_A_SAMPLE;
 pub use error::ConfigError;
 pub use files::file::{FileStamp, Named};
 pub use files::runnable::obstacle_of;
+pub use keys::declared::THREADS_MAX;
 pub use keys::json_schema::schema;
 pub use keys::template::template;
 pub use keys::value::name as site_name;
@@ -58,9 +59,6 @@ use syntax::fault::Fault;
 use syntax::tree::{NodeId, Tree};
 use syntax::variables::Substitutions;
 use typed::TypedSettings;
-
-/// Most network threads.
-pub const THREADS_MAX: u32 = 64;
 
 /// Longest file that is read, bytes.
 pub const FILE_MAX: usize = 8 << 20;

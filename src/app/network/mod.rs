@@ -13,13 +13,12 @@ use std::thread::available_parallelism;
 
 use tokio::sync::mpsc;
 
+use crate::config::THREADS_MAX;
 use crate::probe::Prober;
 
 use super::scheduler::manual_checks::ManualChecks;
 use super::scheduler::{IntakeSender, ORDERS, ScheduledSite, Scheduler, SchedulerContext, arrivals};
 use orders::NetworkOrders;
-
-pub use crate::config::THREADS_MAX;
 
 /// The number of network threads for `chosen`, the setting of the file: without one, a thread for every two cores.
 #[must_use]

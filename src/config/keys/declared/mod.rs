@@ -19,7 +19,6 @@ mod unused;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::config::THREADS_MAX;
 use crate::tui::arrangement::sort::SortKey;
 
 pub(crate) use alerting::OUTLETS_MAX;
@@ -253,6 +252,9 @@ static DNS: &[DeclaredKey] = &[key(
     "system: use getaddrinfo; or a list of name servers: [1.1.1.1]",
 )
 .or("auto")];
+
+/// Most network threads.
+pub const THREADS_MAX: u32 = 64;
 
 static NETWORK: &[DeclaredKey] = &[key(
     "threads",
