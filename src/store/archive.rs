@@ -4,6 +4,7 @@
 //! repaired once if it is writable, otherwise read as it is. No transaction outlives a call, a step of
 //! [`Archive::samples`], or a [`Moment`].
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use super::error::{StoreError, guard};
 use super::file::open::{self, Options};
 use super::file::path_check;
 use super::read::export_reader::{ExportBatch, ExportReader};
+use super::read::failures::{self, StoredFailure};
 use super::read::figures::Figures;
 use super::read::moment::Moment;
 use super::read::rolled::{self, RolledSite};
@@ -198,6 +200,14 @@ impl Archive {
     /// Those of the database.
     pub fn evidence(&self, site: SiteId, period: &RangeInclusive<Timestamp>) -> Result<Vec<FailedAnswer>, StoreError> {
         guard(|| evidence::within(&self.database.begin_read()?, site, period)).map_err(|error| self.failed(error))
+    }
+
+    /// The texts of failed checks within these numbers of each site, as far as there are any, by site and in order.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn failures(&self, seqs: &BTreeMap<SiteId, RangeInclusive<u64>>) -> Result<Vec<StoredFailure>, StoreError> {
+        guard(|| failures::within(&self.database.begin_read()?, seqs)).map_err(|error| self.failed(error))
     }
 
     /// Every sink that samples were exported to.

@@ -19,9 +19,9 @@ use super::codec::block;
 use super::error::{StoreError, guard};
 use super::read::view::{self, View};
 use super::tables::blind::Outages;
-use super::tables::record::{self, TextRecord};
+use super::tables::record::TextRecord;
 use super::tables::writer_signature::{self, Signature};
-use super::tables::{certificate, schema};
+use super::tables::{alert, certificate, schema};
 
 /// The reason of a failure as it is stored, and the address that was tried.
 pub type Why = (String, Option<SocketAddr>);
@@ -209,7 +209,7 @@ fn alerts(transaction: &ReadTransaction, from: u64) -> Result<(Vec<AlertRecord>,
             None => names.insert(view::sites(transaction)?),
         };
         let name = |id: SiteId| view::name_of(sites, id);
-        alerts.extend(record::decode_alert(bytes.value(), name).ok().map(|(_, alert)| alert));
+        alerts.extend(alert::decode_alert(bytes.value(), name).ok().map(|(_, alert)| alert));
     }
     Ok((alerts, next))
 }

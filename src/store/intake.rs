@@ -6,17 +6,22 @@
 //! Invariants: a text is handed over with its sample or after it; the writer's data and the backlog share one bound.
 //! Bounds: those of [`super::commit`]; beyond them the oldest of the backlog are dropped and counted.
 
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::alert::kept::change::Change;
 use crate::alert::network::Outage;
 use crate::alert::{Alert, AlertRecord};
-use crate::model::{Cause, Evidence, FailedAnswer, Observation, Packed, SiteId, TextJoin, Timestamp};
+use crate::model::{
+    Cause, Certificate, Evidence, FailedAnswer, Observation, Packed, Sample, SiteId, StoreId, TextJoin, Timestamp,
+};
 use crate::ring::{self, Ring};
 
 use super::codec::journal_entry::{EncodedEntry, Packer};
 use super::commit::{Dropped, FailureText, PendingCommit, TEXTS_MAX};
 use super::tables::export_cursor::Progress;
+use super::tables::gathered::StreamPosition;
 use super::tables::outbox;
 
 /// Drains the rings into a backlog for the writer.
@@ -73,7 +78,8 @@ impl Intake {
             return;
         }
         let id = self.sites[site].0;
-        let text = FailureText { site: id, seq, detail: observation.detail.clone(), address: observation.address };
+        let text =
+            FailureText { site: id, seq, last: seq, detail: observation.detail.clone(), address: observation.address };
         self.lost.texts += self.early_texts.add((site, seq), text);
     }
 
@@ -143,6 +149,38 @@ impl Intake {
             self.backlog.add_text(text);
         }
         self.lost.add(self.backlog.shed());
+    }
+
+    /// Takes consecutive samples of `site` from `first_seq` on that another webmon made. They and everything else that is taken
+    /// until [`Intake::take_position`] go into one commit, or a later one, together with that position.
+    pub fn take_samples(&mut self, site: SiteId, first_seq: u64, samples: &[Sample]) {
+        self.drained.clear();
+        self.drained.extend(samples.iter().map(Sample::packed));
+        self.packer.push(site, first_seq, &self.drained, &mut self.entries);
+    }
+
+    /// Takes the text of the failures with these numbers, whose samples were taken already.
+    pub fn take_text(&mut self, site: SiteId, seqs: RangeInclusive<u64>, detail: String, address: Option<SocketAddr>) {
+        let (seq, last) = seqs.into_inner();
+        self.backlog.add_text(FailureText { site, seq, last, detail, address });
+    }
+
+    /// Takes the certificate that `site` presents.
+    pub fn take_certificate(&mut self, site: SiteId, certificate: Arc<Certificate>) {
+        self.backlog.add_certificate(site, certificate);
+    }
+
+    /// Takes how far the stream was read that the samples came from. Returns the bytes of samples that wait for their commit.
+    pub fn take_position(&mut self, position: StreamPosition) -> usize {
+        self.packer.close(&mut self.entries);
+        self.backlog.add_entries(&mut self.entries);
+        self.backlog.set_position(position);
+        self.backlog.bytes()
+    }
+
+    /// Gives the store another number with the next commit.
+    pub fn note_store_id(&mut self, id: StoreId) {
+        self.backlog.set_store_id(id);
     }
 
     fn drain(&mut self, site: usize) {

@@ -19,6 +19,8 @@ use super::commit::{Dropped, PendingCommit, TextSizes};
 use super::error::StoreError;
 use super::intake::Intake;
 use super::tables::export_cursor::Progress;
+use super::tables::gathered::Origin;
+use super::tables::record::Registered;
 use super::writable::Store;
 
 /// Samples are sealed into blocks this often.
@@ -160,6 +162,21 @@ impl Writer {
     /// See [`Intake::note_progress`].
     pub fn note_progress(&mut self, progress: Progress) {
         self.intake().note_progress(progress);
+    }
+
+    /// Finds or makes a site for each of `origins`; see [`Store::adopt`].
+    ///
+    /// # Errors
+    /// Those of the database, or commits fail at the moment.
+    pub fn adopt(&mut self, origins: &[Origin], now: Timestamp) -> Result<Vec<Registered>, StoreError> {
+        if self.failure.is_some() {
+            return Err(StoreError::Closed { path: self.store.path().to_owned() });
+        }
+        let adopted = self.store.adopt(origins, now);
+        if let Err(error) = &adopted {
+            self.fail(now, error);
+        }
+        adopted
     }
 
     /// Commits new data, if any; seals when due.

@@ -17,7 +17,8 @@ use crate::store::error::StoreError;
 use crate::store::file::open::Options;
 use crate::store::file::path_check;
 use crate::store::read::view;
-use crate::store::tables::record::{SiteRecord, decode_alert};
+use crate::store::tables::alert::decode_alert;
+use crate::store::tables::record::SiteRecord;
 use crate::store::tables::{export_cursor, outbox, schema};
 use crate::store::writable::Store;
 
@@ -83,6 +84,7 @@ fn forget(transaction: &WriteTransaction, site: u32) -> Result<(), redb::Error> 
         transaction.open_table(table)?.retain_in(schema::whole(site), |_, _| false)?;
     }
     transaction.open_table(schema::CERTIFICATES)?.remove(site)?;
+    transaction.open_table(schema::ORIGINS)?.remove(site)?;
     outbox::forget(transaction, SiteId(site))?;
     transaction.open_table(schema::META)?.remove(&*schema::paused_key(SiteId(site)))?;
     transaction

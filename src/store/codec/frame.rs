@@ -194,6 +194,13 @@ impl<'a> Cursor<'a> {
         Ok(bytes)
     }
 
+    /// The next `N` bytes.
+    pub fn take_array<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
+        let (bytes, rest) = self.0.split_first_chunk().ok_or(Damage::Short)?;
+        self.0 = rest;
+        Ok(*bytes)
+    }
+
     /// The next text.
     pub fn take_text(&mut self) -> Result<&'a str, Damage> {
         let length = self.take_as()?;

@@ -1,6 +1,8 @@
 //! The encoding of everything stored. Public for benches and fuzzing.
 
+pub(crate) mod address;
 pub(crate) mod block;
+pub(crate) mod certificate;
 pub(crate) mod columns;
 pub(crate) mod decoder;
 pub(crate) mod frame;

@@ -17,13 +17,13 @@ use redb::WriteTransaction;
 use crate::alert::AlertRecord;
 use crate::alert::kept::change::ChangeKey;
 use crate::alert::network::Outage;
-use crate::model::{Certificate, FailedAnswer, SiteId, Timestamp};
+use crate::model::{Certificate, FailedAnswer, SiteId, StoreId, Timestamp};
 
 use super::codec::frame::FrameKey;
 use super::codec::journal_entry::EncodedEntry;
 use super::tables::export_cursor::{self, Progress};
-use super::tables::record;
-use super::tables::{blind, certificate, evidence, outbox, schema};
+use super::tables::gathered::{self, StreamPosition};
+use super::tables::{alert, blind, certificate, evidence, outbox, schema};
 
 use texts::write_text;
 pub use texts::{FailureText, TextSizes};
@@ -70,6 +70,10 @@ pub struct PendingCommit {
     ticket: u64,
     /// The progress of each sink; it joins the next commit and does not cause one.
     progress: BTreeMap<u32, Progress>,
+    /// How far a stream was read whose samples are among the entries, or were committed; it does not cause a commit either.
+    position: Option<StreamPosition>,
+    /// Another number for the store.
+    store_id: Option<StoreId>,
 }
 
 /// The data dropped because a bound was reached.
@@ -112,6 +116,8 @@ impl PendingCommit {
             decided: Timestamp::MAX,
             ticket: 0,
             progress: BTreeMap::new(),
+            position: None,
+            store_id: None,
         }
     }
 
@@ -144,6 +150,8 @@ impl PendingCommit {
         self.outbox.append(&mut later.outbox);
         self.outages.append(&mut later.outages);
         self.evidence.append(&mut later.evidence);
+        self.position = later.position.take().or_else(|| self.position.take());
+        self.store_id = later.store_id.or(self.store_id);
         self.decided = later.decided;
         self.ticket = self.ticket.max(later.ticket);
         later.progress.into_values().for_each(|progress| self.add_progress(progress));
@@ -160,6 +168,7 @@ impl PendingCommit {
             && self.outbox.is_empty()
             && self.outages.is_empty()
             && self.evidence.is_empty()
+            && self.store_id.is_none()
     }
 
     /// Samples that wait.
@@ -246,9 +255,19 @@ impl PendingCommit {
         }
     }
 
-    /// Whether a sink has moved since the last commit.
+    /// Sets how far a stream was read.
+    pub fn set_position(&mut self, position: StreamPosition) {
+        self.position = Some(position);
+    }
+
+    /// Gives the store another number.
+    pub const fn set_store_id(&mut self, id: StoreId) {
+        self.store_id = Some(id);
+    }
+
+    /// Whether a sink has moved, or a stream was read, since the last commit.
     pub fn has_progress(&self) -> bool {
-        !self.progress.is_empty()
+        !self.progress.is_empty() || self.position.is_some()
     }
 
     /// Drops the oldest data beyond the bounds.
@@ -287,6 +306,7 @@ impl PendingCommit {
         self.outages.clear();
         self.evidence.clear();
         self.progress.clear();
+        (self.position, self.store_id) = (None, None);
     }
 
     /// Writes everything to `transaction`, which the caller commits.
@@ -305,7 +325,7 @@ impl PendingCommit {
             let mut alerts = transaction.open_table(schema::ALERTS)?;
             let mut bytes = Vec::new();
             for (number, site, alert) in &self.alerts {
-                record::encode_alert(*site, alert, &mut bytes);
+                alert::encode_alert(*site, alert, &mut bytes);
                 alerts.insert(number, bytes.as_slice())?;
             }
         }
@@ -324,6 +344,12 @@ impl PendingCommit {
         }
         for progress in self.progress.values() {
             export_cursor::write(transaction, progress)?;
+        }
+        if let Some(position) = &self.position {
+            gathered::write_position(transaction, position)?;
+        }
+        if let Some(id) = self.store_id {
+            gathered::write_store_id(transaction, id)?;
         }
         if !self.pauses.is_empty() {
             let mut meta = transaction.open_table(schema::META)?;

@@ -20,8 +20,10 @@ pub const SITE_TEXT_BYTES: usize = 64 << 10;
 pub struct FailureText {
     /// The site.
     pub site: SiteId,
-    /// The sample.
+    /// The sample, or the first of consecutive ones that share the text.
     pub seq: u64,
+    /// The last of them.
+    pub last: u64,
     /// The reason in words.
     pub detail: String,
     /// The address of the last connection or attempt.
@@ -49,7 +51,7 @@ pub fn write_text(failures: &mut Failures<'_>, text: &FailureText, written: &mut
     let site = text.site.0;
     let mut key = text.seq;
     if let Some((first, last)) = last_text(failures, site)? {
-        if (first..=last.last_seq).contains(&text.seq) {
+        if (first..=last.last_seq).contains(&text.seq) && text.last <= last.last_seq {
             return Ok(());
         }
         // The same failure again: the row in the file grows by a sample, not by a text.
@@ -59,7 +61,7 @@ pub fn write_text(failures: &mut Failures<'_>, text: &FailureText, written: &mut
         }
     }
     let mut bytes = Vec::new();
-    TextRecord { last_seq: text.seq, detail: text.detail.clone(), address: text.address }
+    TextRecord { last_seq: text.last, detail: text.detail.clone(), address: text.address }
         .encode((site, key), &mut bytes);
     let before = match written.0.get(&text.site) {
         Some(&bytes) => bytes,

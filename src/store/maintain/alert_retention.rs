@@ -9,11 +9,12 @@
 //! Bounds: about as many per transaction as the caller allows.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 
 use crate::model::Timestamp;
-use crate::store::tables::record::decode_alert;
+use crate::store::tables::alert::decode_alert;
 use crate::store::tables::{outbox, schema};
 
 /// What outlets were told goes with the alerts: so many records with each.
@@ -143,10 +144,12 @@ fn open_and_newest(alerts: &impl ReadableTable<u64, &'static [u8]>) -> Result<Ve
         let (number, frame) = row?;
         newest = Some(number.value());
         if let Ok((site, alert)) = decode_alert(frame.value(), |_| "".into()) {
+            // Of webmon itself, each location has an incident of its own, under its name.
+            let key = (site, alert.rule, Arc::clone(&alert.site));
             if alert.state.is_opening() {
-                open.insert((site, alert.rule), number.value());
+                open.insert(key, number.value());
             } else {
-                open.remove(&(site, alert.rule));
+                open.remove(&key);
             }
         }
     }
@@ -162,9 +165,9 @@ mod tests {
 
     use super::*;
     use crate::alert::record::tests::record;
-    use crate::alert::{AlertRecord, AlertState};
-    use crate::model::SiteId;
-    use crate::store::tables::record::encode_alert;
+    use crate::alert::{Alert, AlertRecord, AlertState, Reading};
+    use crate::model::{Location, SiteId};
+    use crate::store::tables::alert::encode_alert;
     use crate::store::tests::simulated_disk::Disk;
 
     fn put(transaction: &WriteTransaction, number: u64, site: u32, state: AlertState, at: u64) {
@@ -253,6 +256,28 @@ mod tests {
         let bytes = stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
         assert!(bytes <= max_size / SHARE, "{bytes}");
         assert!(left(&write).starts_with(&(0..500).collect::<Vec<_>>()), "open incidents stay");
+    }
+
+    #[test]
+    fn each_location_has_an_incident_of_its_own() {
+        let database = Disk::default().open().unwrap();
+        let write = database.begin_write().unwrap();
+        for (number, name, state) in [
+            (0, "fra1", AlertState::Breached),
+            (1, "nyc1", AlertState::Breached),
+            (2, "sgp1", AlertState::Breached),
+            (3, "nyc1", AlertState::Cleared),
+        ] {
+            let at = Timestamp::from_secs(10 + number);
+            let silent = Reading::Silent { last: None };
+            let facts = Alert::of_location(&Location::new(name).unwrap(), state, silent, (at, at));
+            let mut bytes = Vec::new();
+            encode_alert(SiteId::OWN, &AlertRecord { facts, message: String::new() }, &mut bytes);
+            write.open_table(schema::ALERTS).unwrap().insert(number, bytes.as_slice()).unwrap();
+        }
+        put(&write, 4, 3, AlertState::Up, 20);
+        once(&write, Some(Timestamp::from_secs(1_000)), None, 1_000).unwrap();
+        assert_eq!(left(&write), [0, 2, 4], "those that are open, and the newest");
     }
 
     #[test]

@@ -21,8 +21,9 @@ use crate::alert::AlertRecord;
 use crate::model::{Sample, SiteId, Timestamp};
 use crate::store::codec::frame::FrameKey;
 use crate::store::codec::{block, journal_entry};
+use crate::store::tables::alert::decode_alert;
+use crate::store::tables::schema;
 use crate::store::tables::sealed::{Rolled, read_sealed};
-use crate::store::tables::{record, schema};
 
 use super::view;
 
@@ -83,6 +84,11 @@ impl ExportReader {
         self.next.get(&site).copied().unwrap_or(0)
     }
 
+    /// The number of the next sample of each site that it has come across.
+    pub fn positions(&self) -> impl Iterator<Item = (SiteId, u64)> {
+        self.next.iter().map(|(site, next)| (*site, *next))
+    }
+
     /// The number of the next alert.
     #[must_use]
     pub const fn next_alert(&self) -> u64 {
@@ -138,7 +144,7 @@ impl ExportReader {
             }
             let (number, bytes) = row?;
             self.next_alert = number.value() + 1;
-            if let Ok((site, alert)) = record::decode_alert(bytes.value(), |_| "".into()) {
+            if let Ok((site, alert)) = decode_alert(bytes.value(), |_| "".into()) {
                 sites.push(site);
                 found.alerts.push((number.value(), alert));
             }

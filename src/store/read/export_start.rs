@@ -8,7 +8,7 @@ use crate::model::{SiteId, Timestamp};
 use crate::store::codec::block;
 use crate::store::read::view::{self, View};
 use crate::store::tables::export_cursor::{PointCounts, Progress, StoredSink, all};
-use crate::store::tables::{record, schema};
+use crate::store::tables::{alert, schema};
 
 /// Where the export to a new sink begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub fn begin(transaction: &ReadTransaction, (sink, name): (u32, &str), start: St
     let mut next_alert = 0;
     for row in transaction.open_table(schema::ALERTS)?.range::<u64>(..)?.rev() {
         let (number, bytes) = row?;
-        let at = record::decode_alert(bytes.value(), |_| "".into()).map(|(_, alert)| alert.at);
+        let at = alert::decode_alert(bytes.value(), |_| "".into()).map(|(_, alert)| alert.at);
         let wanted = match start {
             Start::Now => false,
             Start::Since(since) => at.is_ok_and(|at| at >= since),

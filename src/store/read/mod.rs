@@ -4,6 +4,7 @@ pub(crate) mod beginning;
 pub(crate) mod checks;
 pub(crate) mod export_reader;
 pub(crate) mod export_start;
+pub(crate) mod failures;
 pub(crate) mod figures;
 pub(crate) mod moment;
 pub(crate) mod rolled;

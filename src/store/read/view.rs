@@ -13,10 +13,11 @@ use crate::alert::kept::incident::{Incident, Silence};
 use crate::alert::{Alert, AlertRecord, Reading, RuleKind};
 use crate::model::{OWN_NAME, Sample, SiteId, Timestamp};
 use crate::store::codec::block;
+use crate::store::tables::alert::decode_alert;
 use crate::store::tables::blind::Outages;
 use crate::store::tables::journal::Journal;
 use crate::store::tables::outbox::{self, Kept};
-use crate::store::tables::record::{self, SealedRecord, SiteRecord};
+use crate::store::tables::record::{SealedRecord, SiteRecord};
 use crate::store::tables::schema;
 use crate::store::tables::sealed::{self, Rolled, read_sealed};
 
@@ -194,7 +195,7 @@ fn all_alerts(transaction: &ReadTransaction) -> Result<Vec<(SiteId, AlertRecord)
     let mut alerts = Vec::new();
     for row in transaction.open_table(schema::ALERTS)?.range::<u64>(..)? {
         let (_, bytes) = row?;
-        alerts.extend(record::decode_alert(bytes.value(), name).ok());
+        alerts.extend(decode_alert(bytes.value(), name).ok());
     }
     Ok(alerts)
 }
@@ -256,10 +257,12 @@ pub fn open_incidents(transaction: &ReadTransaction) -> Result<Vec<OpenIncident>
     let mut open = BTreeMap::new();
     for (site, alert) in all_alerts(transaction)? {
         let Alert { site: name, state, rule, since, incident: number, reading, .. } = alert.facts;
+        // Of webmon itself, each location has an incident of its own, under its name.
+        let key = (site, rule, Arc::clone(&name));
         if state.is_opening() {
-            open.insert((site, rule), OpenIncident { site, name, rule, since, number, reading });
+            open.insert(key, OpenIncident { site, name, rule, since, number, reading });
         } else {
-            open.remove(&(site, rule));
+            open.remove(&key);
         }
     }
     Ok(open.into_values().collect())

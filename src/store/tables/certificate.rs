@@ -4,63 +4,28 @@
 //! valid without waiting for a check.
 //!
 //! Invariants: a row is written in the transaction of the samples committed with it, and only if it changed.
-//! Bounds: names of [`NAME_MAX`] bytes, longer ones are cut. A missing table (a file of an earlier program) is empty.
+//! A missing table (a file of an earlier program) is empty.
 
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
-use crate::model::{Certificate, CertificateFault, SiteId, Timestamp};
-use crate::store::codec::frame::{self, Damage, FrameKey, put, put_text};
+use crate::model::{Certificate, SiteId};
+use crate::store::codec::certificate::{put_certificate, take_certificate};
+use crate::store::codec::frame::{self, Damage, FrameKey};
 
 use super::schema;
 
 const VERSION: u8 = 1;
 
-/// The longest stored name, in bytes.
-const NAME_MAX: usize = 1 << 10;
-
-/// Every fault; its index is its number on the disk.
-const FAULTS: [CertificateFault; 7] = [
-    CertificateFault::Expired,
-    CertificateFault::NotYetValid,
-    CertificateFault::WrongHost,
-    CertificateFault::SelfSigned,
-    CertificateFault::MissingIntermediate,
-    CertificateFault::Untrusted,
-    CertificateFault::Invalid,
-];
-
 /// Writes it to `out`, which is cleared; `key` is where it belongs.
 pub fn encode(certificate: &Certificate, key: FrameKey, out: &mut Vec<u8>) {
     frame::begin(out, VERSION);
-    put_text(out, cut(&certificate.subject));
-    put_text(out, cut(&certificate.issuer));
-    put(out, certificate.not_before.as_micros());
-    put(out, certificate.not_after.as_micros());
-    put(out, certificate.faults.len() as u64);
-    for fault in &certificate.faults {
-        put(out, FAULTS.iter().position(|known| known == fault).expect("every fault is in the list") as u64);
-    }
+    put_certificate(out, certificate);
     frame::seal(out, key);
 }
 
 /// Reads back the one at `key`.
 pub fn decode(key: FrameKey, frame: &[u8]) -> Result<Certificate, Damage> {
-    let mut cursor = frame::unseal(frame, VERSION, key)?;
-    let [subject, issuer] = [cursor.take_text()?.to_owned(), cursor.take_text()?.to_owned()];
-    let [not_before, not_after] = [cursor.take()?, cursor.take()?].map(Timestamp::from_micros);
-    let count: usize = cursor.take_as()?;
-    // A fault takes a byte, which bounds what is allocated.
-    if count > cursor.left() {
-        return Err(Damage::Short);
-    }
-    let faults = (0..count)
-        .map(|_| cursor.take_as().and_then(|number: usize| FAULTS.get(number).copied().ok_or(Damage::Range)))
-        .collect::<Result<_, Damage>>()?;
-    Ok(Certificate { subject, issuer, not_before, not_after, faults })
-}
-
-fn cut(name: &str) -> &str {
-    &name[..name.floor_char_boundary(NAME_MAX)]
+    take_certificate(&mut frame::unseal(frame, VERSION, key)?)
 }
 
 /// Writes those of `certificates` that are not in the file already.
@@ -98,7 +63,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Cause, Observation};
+    use crate::model::{Cause, Observation, Timestamp};
+    use crate::store::codec::certificate::{FAULTS, NAME_MAX};
     use crate::store::tests::simulated_disk::Disk;
     use crate::store::verify::verify;
     use crate::store::writer::Writer;

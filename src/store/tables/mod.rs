@@ -1,9 +1,11 @@
 //! The tables of the database: their keys, and the records in them.
 
+pub(crate) mod alert;
 pub(crate) mod blind;
 pub(crate) mod certificate;
 pub(crate) mod evidence;
 pub(crate) mod export_cursor;
+pub(crate) mod gathered;
 pub(crate) mod journal;
 pub(crate) mod outbox;
 pub(crate) mod record;

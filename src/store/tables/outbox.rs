@@ -18,10 +18,14 @@ use crate::alert::{Alert, AlertRecord, News, NewsContext, NewsKind, SiteSelector
 use crate::model::{Cause, SiteId, Status, Timestamp};
 use crate::store::codec::frame::{self, Cursor, Damage, put, put_text};
 
-use super::record::{ALERT_VERSION, micros, put_alert, put_optional, take_alert, take_optional, time};
+use super::alert::{ALERT_VERSION, is_of_locations, put_alert, take_alert};
+use super::record::{micros, put_optional, take_optional, time};
 use super::schema;
 
 const VERSION: u8 = 1;
+
+/// Version of a record with an alert that rests on several locations or is about one; all others are written as before.
+const LOCATIONS_VERSION: u8 = 2;
 
 /// The prefix of the kind of a record of what an outlet was told.
 const TOLD: &str = "told ";
@@ -61,7 +65,12 @@ fn key_at(kind: &str, number: u64) -> Option<ChangeKey> {
 /// Writes `record` to a new frame; `id` gives the numbers of sites.
 pub fn encode(record: &Record, id: impl Fn(&Alert) -> SiteId) -> Vec<u8> {
     let mut out = Vec::new();
-    frame::begin(&mut out, VERSION);
+    let is_of_locations = match record {
+        Record::Incident(incident) => is_of_locations(&incident.opening) || is_of_locations(&incident.newest),
+        Record::Row(row) => is_of_locations(&row.news.alert),
+        _ => false,
+    };
+    frame::begin(&mut out, if is_of_locations { LOCATIONS_VERSION } else { VERSION });
     match record {
         Record::Incident(incident) => put_incident(&mut out, incident, &id),
         Record::Row(row) => put_row(&mut out, row, &id),
@@ -79,7 +88,7 @@ pub fn encode(record: &Record, id: impl Fn(&Alert) -> SiteId) -> Vec<u8> {
 
 /// Reads back the record of `key`; `name` gives the names of sites.
 pub fn decode(key: &ChangeKey, frame: &[u8], name: impl Fn(SiteId) -> Arc<str>) -> Result<Record, Damage> {
-    let mut cursor = frame::unseal(frame, VERSION, frame::ANYWHERE)?;
+    let (_, mut cursor) = frame::unseal_any(frame, VERSION..=LOCATIONS_VERSION, frame::ANYWHERE)?;
     let cursor = &mut cursor;
     Ok(match key {
         ChangeKey::Incident(number) => Record::Incident(Box::new(take_incident(cursor, *number, &name)?)),
@@ -96,7 +105,7 @@ pub fn decode(key: &ChangeKey, frame: &[u8], name: impl Fn(SiteId) -> Arc<str>) 
 
 /// The site of a record, if it is about one.
 pub fn site_of(key: &ChangeKey, frame: &[u8]) -> Option<SiteId> {
-    let cursor = frame::unseal(frame, VERSION, frame::ANYWHERE).ok();
+    let cursor = frame::unseal_any(frame, VERSION..=LOCATIONS_VERSION, frame::ANYWHERE).ok().map(|(_, cursor)| cursor);
     match key {
         // Both begin with it.
         ChangeKey::Incident(_) | ChangeKey::Row(_) => cursor?.take_as().ok().map(SiteId),
@@ -222,8 +231,8 @@ fn take_context(cursor: &mut Cursor<'_>) -> Result<NewsContext, Damage> {
     let status = status.transpose()?;
     let address = match cursor.take()? {
         0 => None,
-        4 => Some(Ipv4Addr::from(super::record::octets::<4>(cursor)?).into()),
-        6 => Some(Ipv6Addr::from(super::record::octets::<16>(cursor)?).into()),
+        4 => Some(Ipv4Addr::from(cursor.take_array::<4>()?).into()),
+        6 => Some(Ipv6Addr::from(cursor.take_array::<16>()?).into()),
         _ => return Err(Damage::Range),
     };
     let certificate = take_optional_text(cursor)?.map(str::to_owned);
@@ -390,7 +399,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::alert::{AlertState, Rule};
+    use crate::alert::{AlertState, Locations, Rule};
 
     fn context(text: &str, number: u64) -> NewsContext {
         NewsContext {
@@ -422,7 +431,8 @@ mod tests {
         #[test]
         fn records_read_back(text in ".{0,30}", number: u64, small in 0u64..1 << 50, flag: bool) {
             let at = Timestamp::from_micros(small);
-            let facts = Alert { incident: Some(9), ..Alert::ended(name(SiteId(5)), &Rule::default(), at, at) };
+            let locations = flag.then(|| Locations::votes(3, 2, []));
+            let facts = Alert { incident: Some(9), locations, ..Alert::ended(name(SiteId(5)), &Rule::default(), at, at) };
             let mut newest = facts.clone();
             newest.state = AlertState::Breached;
             let phases = [Phase::Breached, Phase::Calming(at), Phase::Closed(at)];
@@ -482,9 +492,9 @@ mod tests {
         }
 
         #[test]
-        fn any_sealed_bytes_read_or_are_refused(bytes: Vec<u8>) {
+        fn any_sealed_bytes_read_or_are_refused(bytes: Vec<u8>, version in VERSION..=LOCATIONS_VERSION) {
             let mut frame = Vec::new();
-            frame::begin(&mut frame, VERSION);
+            frame::begin(&mut frame, version);
             frame.extend_from_slice(&bytes);
             frame::seal(&mut frame, frame::ANYWHERE);
             for kind in ["incident", "row", "silence", "told x", "order x", "next", "other"] {

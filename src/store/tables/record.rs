@@ -1,26 +1,22 @@
-//! The small records beside the samples: sites, how far they are sealed, alerts, and the texts of failures.
+//! The small records beside the samples: sites, how far they are sealed, and the texts of failures.
 //!
 //! Each is a frame with its own version and checksum.
 //!
 //! Invariants: records read back equal, except that durations are stored in whole µs.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redb::WriteTransaction;
 
-use crate::alert::{Alert, AlertRecord, AlertState, Percentile, Reading, RuleKind, Threshold};
 use crate::model::{SiteId, Timestamp};
-use crate::stats::Availability;
+use crate::store::codec::address::{put_address, take_address};
 use crate::store::codec::frame::{self, Cursor, Damage, FrameKey, put, put_text};
 
 use super::schema;
 
 const VERSION: u8 = 1;
-
-/// Version of an alert since it has a rule, an incident and a reading.
-pub(super) const ALERT_VERSION: u8 = 2;
 
 /// Version of [`SealedRecord`] since it includes the rollups.
 const SEALED_VERSION: u8 = 2;
@@ -122,20 +118,7 @@ impl TextRecord {
         frame::begin(out, VERSION);
         put(out, self.last_seq);
         put_text(out, &self.detail);
-        match self.address {
-            None => put(out, 0),
-            Some(SocketAddr::V4(address)) => {
-                put(out, 4);
-                out.extend_from_slice(&address.ip().octets());
-                put(out, u64::from(address.port()));
-            }
-            Some(SocketAddr::V6(address)) => {
-                put(out, 6);
-                out.extend_from_slice(&address.ip().octets());
-                put(out, u64::from(address.port()));
-                put(out, u64::from(address.scope_id()));
-            }
-        }
+        put_address(out, self.address);
         frame::seal(out, key);
     }
 
@@ -144,153 +127,7 @@ impl TextRecord {
         let mut cursor = frame::unseal(frame, VERSION, key)?;
         let last_seq = cursor.take()?;
         let detail = cursor.take_text()?.to_owned();
-        let address = match cursor.take()? {
-            0 => None,
-            4 => {
-                let ip: [u8; 4] = octets(&mut cursor)?;
-                Some(SocketAddr::new(IpAddr::from(ip), cursor.take_as()?))
-            }
-            6 => {
-                let ip: [u8; 16] = octets(&mut cursor)?;
-                let port = cursor.take_as()?;
-                Some(SocketAddrV6::new(ip.into(), port, 0, cursor.take_as()?).into())
-            }
-            _ => return Err(Damage::Range),
-        };
-        Ok(Self { last_seq, detail, address })
-    }
-}
-
-/// Writes `alert`, which is about `site`, to `out`, which is cleared.
-pub fn encode_alert(site: SiteId, alert: &AlertRecord, out: &mut Vec<u8>) {
-    frame::begin(out, ALERT_VERSION);
-    put_alert(out, site, alert);
-    frame::seal(out, frame::ANYWHERE);
-}
-
-/// Appends `alert`, which is about `site`.
-pub fn put_alert(out: &mut Vec<u8>, site: SiteId, alert: &AlertRecord) {
-    put(out, u64::from(site.0));
-    put(out, alert.at.as_micros());
-    put(out, state_code(alert.state));
-    put(out, u64::from(alert.threshold.ppm()));
-    put(out, micros(alert.window));
-    put(out, alert.since.as_micros());
-    put_optional(out, alert.downtime.map(micros));
-    put_optional(out, alert.availability.map(|availability| availability.checks));
-    put(out, alert.availability.map_or(0, |availability| availability.up));
-    put_text(out, &alert.message);
-    put(out, rule_code(alert.rule));
-    put_optional(out, alert.incident);
-    put_reading(out, alert.reading.as_ref());
-}
-
-fn put_reading(out: &mut Vec<u8>, reading: Option<&Reading>) {
-    match reading {
-        None => put(out, 0),
-        Some(Reading::Latency { percentile, limit, slower, answered }) => {
-            put(out, 1);
-            for number in [percentile.percent(), micros(*limit), *slower, *answered] {
-                put(out, number);
-            }
-        }
-        Some(Reading::Certificate { not_after, days_left }) => {
-            put(out, 2);
-            put(out, not_after.as_micros());
-            put(out, days_left.cast_unsigned());
-        }
-        Some(Reading::Burn { target, rate_milli, long, short }) => {
-            put(out, 3);
-            for number in [u64::from(target.ppm()), *rate_milli, micros(*long), micros(*short)] {
-                put(out, number);
-            }
-        }
-        Some(Reading::Note(text)) => {
-            put(out, 4);
-            put_text(out, text);
-        }
-    }
-}
-
-fn take_reading(cursor: &mut Cursor<'_>) -> Result<Option<Reading>, Damage> {
-    Ok(Some(match cursor.take()? {
-        0 => return Ok(None),
-        1 => {
-            let percent = cursor.take()?;
-            let percentile = Percentile::ALL.into_iter().find(|percentile| percentile.percent() == percent);
-            let percentile = percentile.ok_or(Damage::Range)?;
-            let limit = Duration::from_micros(cursor.take()?);
-            Reading::Latency { percentile, limit, slower: cursor.take()?, answered: cursor.take()? }
-        }
-        2 => Reading::Certificate { not_after: time(cursor)?, days_left: cursor.take()?.cast_signed() },
-        3 => {
-            let target = Threshold::from_ppm(cursor.take_as()?).ok_or(Damage::Range)?;
-            let rate_milli = cursor.take()?;
-            let (long, short) = (Duration::from_micros(cursor.take()?), Duration::from_micros(cursor.take()?));
-            Reading::Burn { target, rate_milli, long, short }
-        }
-        4 => Reading::Note(cursor.take_text()?.to_owned()),
-        _ => return Err(Damage::Range),
-    }))
-}
-
-fn rule_code(rule: RuleKind) -> u64 {
-    RuleKind::ALL.iter().position(|&kind| kind == rule).expect("all are listed") as u64
-}
-
-/// Reads an alert back; `name` gives the names of sites.
-pub fn decode_alert(frame: &[u8], name: impl Fn(SiteId) -> Arc<str>) -> Result<(SiteId, AlertRecord), Damage> {
-    match frame::unseal(frame, ALERT_VERSION, frame::ANYWHERE) {
-        Err(Damage::Version(1)) => take_alert(&mut frame::unseal(frame, VERSION, frame::ANYWHERE)?, name, 1),
-        cursor => take_alert(&mut cursor?, name, ALERT_VERSION),
-    }
-}
-
-/// Takes an alert as [`put_alert`] of `version` wrote it.
-pub fn take_alert(
-    cursor: &mut Cursor<'_>,
-    name: impl Fn(SiteId) -> Arc<str>,
-    version: u8,
-) -> Result<(SiteId, AlertRecord), Damage> {
-    let site = SiteId(cursor.take_as()?);
-    let at = time(cursor)?;
-    let state = match cursor.take()? {
-        0 => AlertState::Down,
-        1 => AlertState::Up,
-        2 => AlertState::Ended,
-        3 => AlertState::Breached,
-        4 => AlertState::Cleared,
-        _ => return Err(Damage::Range),
-    };
-    let threshold = Threshold::from_ppm(cursor.take_as()?).ok_or(Damage::Range)?;
-    let window = Duration::from_micros(cursor.take()?);
-    let since = time(cursor)?;
-    let downtime = take_optional(cursor)?.map(Duration::from_micros);
-    let checks = take_optional(cursor)?;
-    let up = cursor.take()?;
-    let availability = checks.map(|checks| Availability { up, checks });
-    if availability.is_some_and(|availability| availability.checks == 0 || availability.up > availability.checks) {
-        return Err(Damage::Range);
-    }
-    let message = cursor.take_text()?.to_owned();
-    let (mut rule, mut incident, mut reading) = (RuleKind::Availability, None, None);
-    if version >= ALERT_VERSION {
-        rule = *RuleKind::ALL.get(cursor.take_as::<usize>()?).ok_or(Damage::Range)?;
-        (incident, reading) = (take_optional(cursor)?, take_reading(cursor)?);
-    }
-    let site_name = name(site);
-    let facts =
-        Alert { at, site: site_name, state, rule, incident, reading, availability, threshold, window, since, downtime };
-    Ok((site, AlertRecord { facts, message }))
-}
-
-const fn state_code(state: AlertState) -> u64 {
-    match state {
-        AlertState::Down => 0,
-        AlertState::Up => 1,
-        AlertState::Ended => 2,
-        AlertState::Breached => 3,
-        AlertState::Cleared => 4,
+        Ok(Self { last_seq, detail, address: take_address(&mut cursor)? })
     }
 }
 
@@ -300,10 +137,6 @@ pub(super) fn micros(duration: Duration) -> u64 {
 
 pub(super) fn time(cursor: &mut Cursor<'_>) -> Result<Timestamp, Damage> {
     cursor.take().map(Timestamp::from_micros)
-}
-
-pub(super) fn octets<const N: usize>(cursor: &mut Cursor<'_>) -> Result<[u8; N], Damage> {
-    cursor.take_bytes(N)?.try_into().map_err(|_| Damage::Short)
 }
 
 pub(super) fn put_optional(out: &mut Vec<u8>, value: Option<u64>) {
@@ -347,6 +180,8 @@ pub struct Registered {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -382,7 +217,7 @@ mod tests {
             frame.extend_from_slice(&bytes);
             frame::seal(&mut frame, frame::ANYWHERE);
             let _ = (SiteRecord::decode(frame::ANYWHERE, &frame).is_ok(), SealedRecord::decode(frame::ANYWHERE, &frame).is_ok());
-            let _ = (TextRecord::decode(frame::ANYWHERE, &frame).is_ok(), decode_alert(&frame, |_| "".into()).is_ok());
+            let _judged = TextRecord::decode(frame::ANYWHERE, &frame);
         }
     }
 
@@ -395,50 +230,6 @@ mod tests {
         let [last_at, peak] = [2, 3].map(Timestamp::from_micros);
         let expected = SealedRecord { next_seq: 1, last_at, peak, setback: 4, ..SealedRecord::default() };
         assert_eq!(SealedRecord::decode(KEY, &frame), Ok(expected));
-    }
-
-    #[test]
-    fn alerts_read_back_in_every_state() {
-        let down = AlertRecord {
-            facts: Alert {
-                at: Timestamp::from_secs(100),
-                site: "api".into(),
-                state: AlertState::Down,
-                rule: RuleKind::Availability,
-                incident: None,
-                reading: None,
-                availability: Some(Availability { up: 19, checks: 24 }),
-                threshold: Threshold::from_ppm(800_000).unwrap(),
-                window: Duration::from_millis(120_500),
-                since: Timestamp::from_secs(100),
-                downtime: None,
-            },
-            message: "Website api is down. availability=79.17%, time=1970-01-01T00:01:40+00:00".into(),
-        };
-        let mut up = down.clone();
-        (up.facts.state, up.facts.downtime) = (AlertState::Up, Some(Duration::from_micros(7)));
-        let mut ended = AlertRecord { message: String::new(), ..up.clone() };
-        (ended.facts.state, ended.facts.availability) = (AlertState::Ended, None);
-        let with = |rule, reading| {
-            let mut other = down.clone();
-            (other.facts.state, other.facts.rule) = (AlertState::Breached, rule);
-            (other.facts.reading, other.facts.incident) = (Some(reading), Some(412));
-            other
-        };
-        let (percentile, limit) = (Percentile::P95, Duration::from_millis(800));
-        let slow = with(RuleKind::Latency, Reading::Latency { percentile, limit, slower: 3, answered: 60 });
-        let not_after = Timestamp::from_secs(86_400);
-        let expiring = with(RuleKind::Certificate, Reading::Certificate { not_after, days_left: -2 });
-        let (target, long) = (Threshold::from_ppm(999_000).unwrap(), Duration::from_hours(1));
-        let short = Duration::from_mins(5);
-        let burning = with(RuleKind::SloFast, Reading::Burn { target, rate_milli: 14_400, long, short });
-        let own = with(RuleKind::Network, Reading::Note("none of 40 hosts answers".to_owned()));
-        for alert in [down.clone(), up, ended, slow, expiring, burning, own] {
-            let mut out = Vec::new();
-            encode_alert(SiteId(3), &alert, &mut out);
-            let name = |site| if site == SiteId(3) { Arc::from("api") } else { Arc::from("?") };
-            assert_eq!(decode_alert(&out, name), Ok((SiteId(3), alert)));
-        }
     }
 
     /// Such a file can pass every checksum: later numbers must not wrap around.

@@ -37,6 +37,12 @@ pub const AGENT_HOST: &str = "agent host";
 /// The key in [`META`] of the number on its disk of the file that [`AGENT`] is used with.
 pub const AGENT_FILE: &str = "agent file";
 
+/// The keys in [`META`] of the two halves of the number that names the store in a fleet. Drawn at the first start in one.
+pub const STORE_HIGH: &str = "store high";
+
+/// See [`STORE_HIGH`].
+pub const STORE_LOW: &str = "store low";
+
 /// Site → its name and when it was first watched.
 pub const SITES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sites");
 
@@ -92,6 +98,12 @@ pub const SINKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sinks")
 
 /// (sink, site) → the number of the next sample to export. Created with the first sink.
 pub const CURSORS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("cursors");
+
+/// Site → where its samples come from, if another webmon checks it; see [`super::gathered`]. Created with the first of them.
+pub const ORIGINS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("origins");
+
+/// Name of a stream → how far it was read; see [`super::gathered`]. Created when one is first read.
+pub const POSITIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("positions");
 
 const PAUSED: &str = "paused ";
 

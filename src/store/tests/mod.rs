@@ -4,6 +4,7 @@
 pub(crate) mod fault;
 #[cfg(test)]
 pub(crate) mod figures;
+mod gathered;
 #[cfg(test)]
 pub(crate) mod model;
 #[cfg(test)]

@@ -18,8 +18,8 @@ use super::codec::block;
 use super::codec::frame::Damage;
 use super::read::view::{self, View};
 use super::tables::journal::Journal;
-use super::tables::record::{self, SealedRecord, SiteRecord, TextRecord};
-use super::tables::{blind, certificate, evidence, export_cursor, outbox, schema};
+use super::tables::record::{SealedRecord, SiteRecord, TextRecord};
+use super::tables::{alert, blind, certificate, evidence, export_cursor, outbox, schema};
 use rollups::{Recount, Recounted};
 
 /// Gaps that are listed; further ones are counted.
@@ -180,7 +180,7 @@ pub fn verify_with(transaction: &ReadTransaction, progress: impl FnMut(u64, u64)
     each(on, to, ("sites", schema::SITES), |id, bytes| SiteRecord::decode((id, 0), bytes).map(drop))?;
     each(on, to, ("sealed", schema::SEALED), |id, bytes| SealedRecord::decode((id, 0), bytes).map(drop))?;
     each(on, to, ("failures", schema::FAILURES), |key, bytes| TextRecord::decode(key, bytes).map(drop))?;
-    each(on, to, ("alerts", schema::ALERTS), |_, bytes| record::decode_alert(bytes, |_| "".into()).map(drop))?;
+    each(on, to, ("alerts", schema::ALERTS), |_, bytes| alert::decode_alert(bytes, |_| "".into()).map(drop))?;
     each(on, to, ("certificates", schema::CERTIFICATES), |id, bytes| certificate::decode((id, 0), bytes).map(drop))?;
     each(on, to, ("outbox", schema::OUTBOX), outbox::check)?;
     each(on, to, ("blind", schema::BLIND), |key, bytes| blind::decode(key, bytes).map(drop))?;
