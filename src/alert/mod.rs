@@ -2,12 +2,14 @@
 
 pub mod incident;
 pub mod kept;
+mod locations;
 pub mod maintenance;
 pub mod network;
 mod news;
 pub mod objective;
 pub mod outbox;
 pub mod policy;
+pub mod quorum;
 mod reading;
 pub(crate) mod record;
 mod rule;
@@ -16,6 +18,7 @@ mod transition;
 pub mod trial;
 
 pub use incident::calm::Calm;
+pub use locations::Locations;
 pub use news::{News, NewsContext, NewsKind};
 pub use policy::Judge;
 pub use reading::Reading;

@@ -40,4 +40,16 @@ pub enum Reading {
     },
     /// A fault of webmon itself, as a sentence.
     Note(String),
+    /// A location that sees down what the others see up.
+    Blind {
+        /// The sites that it sees down.
+        down: u32,
+        /// The sites on which it votes and which the others see up.
+        sites: u32,
+    },
+    /// A location that is not heard.
+    Silent {
+        /// When it was heard last; `None` if never.
+        last: Option<Timestamp>,
+    },
 }

@@ -4,10 +4,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::Timestamp;
+use crate::model::{Location, Timestamp};
 use crate::stats::Availability;
 
-use super::{AlertState, Policies, Reading, Rule, RuleKind, Threshold, Transition};
+use super::{AlertState, Locations, Policies, Reading, Rule, RuleKind, Threshold, Transition};
 
 /// The facts of one transition of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Alert {
     pub since: Timestamp,
     /// From message to message; `None` for `down`.
     pub downtime: Option<Duration>,
+    /// The locations that it rests on; `None` where one webmon judges by its own checks.
+    pub locations: Option<Locations>,
 }
 
 /// An alert with its message, as it is stored, listed and printed. It reads like its facts.
@@ -58,7 +60,7 @@ impl Alert {
     /// The alert that announces `transition` of `site`, judged by `policies`.
     #[must_use]
     pub fn new(site: Arc<str>, policies: &Policies, transition: &Transition) -> Self {
-        let Transition { rule, at, state, since, downtime, availability, ref reading } = *transition;
+        let Transition { rule, at, state, since, downtime, availability, ref reading, ref locations } = *transition;
         let Rule { threshold, window, .. } = policies.availability;
         let (threshold, window) = match reading {
             Some(Reading::Latency { percentile, .. }) => {
@@ -66,7 +68,7 @@ impl Alert {
             }
             Some(Reading::Burn { target, long, .. }) => (*target, *long),
             Some(Reading::Certificate { .. }) => (threshold, policies.certificate.unwrap_or(window)),
-            Some(Reading::Note(_)) | None => (threshold, window),
+            Some(Reading::Note(_) | Reading::Blind { .. } | Reading::Silent { .. }) | None => (threshold, window),
         };
         Self {
             at,
@@ -80,6 +82,7 @@ impl Alert {
             window,
             since,
             downtime,
+            locations: locations.clone(),
         }
     }
 
@@ -89,6 +92,20 @@ impl Alert {
         let terms = Rule::default();
         let reading = Some(Reading::Note(text));
         Self { state, rule, reading, downtime: None, ..Self::ended(site, &terms, at, at) }
+    }
+
+    /// An alert about `location`, whose name takes the place of the site's: at `at` it had the trouble `reading` since `since`,
+    /// or is back from it.
+    #[must_use]
+    pub fn of_location(
+        location: &Location,
+        state: AlertState,
+        reading: Reading,
+        (since, at): (Timestamp, Timestamp),
+    ) -> Self {
+        let (rule, terms) = (RuleKind::Location, Rule::default());
+        let downtime = (!state.is_opening()).then(|| at.since(since));
+        Self { state, rule, reading: Some(reading), downtime, ..Self::ended(location.name().into(), &terms, since, at) }
     }
 
     /// The silent end, at `at`, of an incident that began at `since`: its site is no longer watched.
@@ -106,6 +123,7 @@ impl Alert {
             window: rule.window,
             since,
             downtime: Some(at.since(since)),
+            locations: None,
         }
     }
 }
@@ -135,11 +153,13 @@ pub mod tests {
             downtime: Some(Duration::from_secs(90)),
             availability: Some(Availability { up: 9, checks: 10 }),
             reading: None,
+            locations: Some(Locations::votes(3, 1, [])),
         };
         let alert = Alert::new(SITE.into(), &Policies::default(), &transition);
         assert_eq!((alert.at, alert.state, alert.downtime), (transition.at, transition.state, transition.downtime));
         assert_eq!((alert.threshold.ppm(), alert.window, alert.since), (800_000, Duration::from_mins(2), SINCE));
         assert_eq!((alert.availability, alert.rule), (transition.availability, RuleKind::Availability));
+        assert_eq!(alert.locations, transition.locations);
     }
 
     #[test]
@@ -171,6 +191,7 @@ pub mod tests {
                 downtime: None,
                 availability: None,
                 reading: Some(reading.clone()),
+                locations: None,
             };
             let alert = Alert::new(SITE.into(), &policies, &transition);
             assert_eq!((alert.rule, alert.reading, alert.availability), (rule, Some(reading), None));

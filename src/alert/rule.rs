@@ -162,11 +162,15 @@ pub enum RuleKind {
     Lateness,
     /// An outlet cannot be notified.
     Outlet,
+    /// Some locations see a site down, too few of them.
+    Partial,
+    /// A location has no vote: it is silent or blind.
+    Location,
 }
 
 impl RuleKind {
     /// All kinds, in the order of their stored numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Availability,
         Self::Latency,
         Self::Certificate,
@@ -176,6 +180,8 @@ impl RuleKind {
         Self::Store,
         Self::Lateness,
         Self::Outlet,
+        Self::Partial,
+        Self::Location,
     ];
 
     /// The public name.
@@ -191,6 +197,8 @@ impl RuleKind {
             Self::Store => "store",
             Self::Lateness => "lateness",
             Self::Outlet => "outlet",
+            Self::Partial => "partial",
+            Self::Location => "location",
         }
     }
 
@@ -203,10 +211,10 @@ impl RuleKind {
         }
     }
 
-    /// Whether it is about webmon itself.
+    /// Whether it is about webmon itself, at one location or another.
     #[must_use]
     pub const fn is_own(self) -> bool {
-        matches!(self, Self::Network | Self::Store | Self::Lateness | Self::Outlet)
+        matches!(self, Self::Network | Self::Store | Self::Lateness | Self::Outlet | Self::Location)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::alert::{AlertState, Reading, RuleKind};
+use crate::alert::{AlertState, Locations, Reading, RuleKind};
 use crate::model::Timestamp;
 use crate::stats::Availability;
 
@@ -23,6 +23,8 @@ pub struct Transition {
     pub availability: Option<Availability>,
     /// What another rule judged.
     pub reading: Option<Reading>,
+    /// The votes of several locations, if it rests on them.
+    pub locations: Option<Locations>,
 }
 
 /// An incident of a site that an earlier run left open.
@@ -40,19 +42,28 @@ impl Transition {
     /// A breach of `rule` at `at`, in the incident that began at `since`.
     pub(crate) const fn breached(rule: RuleKind, at: Timestamp, since: Timestamp, reading: Reading) -> Self {
         let state = AlertState::Breached;
-        Self { rule, at, state, since, downtime: None, availability: None, reading: Some(reading) }
+        Self { rule, at, state, since, downtime: None, availability: None, reading: Some(reading), locations: None }
     }
 
     /// The end of a breach of `rule` that began at `since`.
     pub(crate) const fn cleared(rule: RuleKind, at: Timestamp, since: Timestamp, reading: Reading) -> Self {
         let downtime = Some(at.since(since));
-        Self { rule, at, state: AlertState::Cleared, since, downtime, availability: None, reading: Some(reading) }
+        Self {
+            rule,
+            at,
+            state: AlertState::Cleared,
+            since,
+            downtime,
+            availability: None,
+            reading: Some(reading),
+            locations: None,
+        }
     }
 
     /// The end, at `at`, of an incident whose rule was removed.
     #[must_use]
     pub const fn ended(rule: RuleKind, since: Timestamp, at: Timestamp) -> Self {
         let downtime = Some(at.since(since));
-        Self { rule, at, state: AlertState::Ended, since, downtime, availability: None, reading: None }
+        Self { rule, at, state: AlertState::Ended, since, downtime, availability: None, reading: None, locations: None }
     }
 }

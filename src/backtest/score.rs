@@ -155,7 +155,10 @@ pub mod tests {
     /// A verdict of `rule` at [`at`] `secs`.
     pub fn verdict(rule: RuleKind, secs: u64, state: AlertState) -> Verdict {
         let (at, downtime, availability, reading) = (at(secs), None, None, None);
-        Verdict { transition: Transition { rule, at, state, since: at, downtime, availability, reading }, cause: None }
+        Verdict {
+            transition: Transition { rule, at, state, since: at, downtime, availability, reading, locations: None },
+            cause: None,
+        }
     }
 
     fn incident(opened: u64, closed: Option<u64>) -> Incident {

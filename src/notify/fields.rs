@@ -5,10 +5,11 @@
 
 use serde_json::{Value, json};
 
-use crate::alert::{News, NewsKind};
+use crate::alert::{Alert, News, NewsKind};
 use crate::model::text::clean;
 use crate::model::time::duration::format_seconds;
 use crate::model::{Cause, Status, Timestamp, figures};
+use crate::report;
 
 use super::cut;
 use super::message::Message;
@@ -51,8 +52,14 @@ fn of_one(name: &str, news: &News) -> Value {
         "cause" => json!(context.cause.map(Cause::name).unwrap_or_default()),
         "detail" => json!(clean(&context.detail)),
         "status" => json!(context.status.map(Status::get)),
+        "locations" => json!(locations(alert)),
         _ => Value::Null,
     }
+}
+
+fn locations(alert: &Alert) -> String {
+    let is_good = !alert.state.is_opening();
+    alert.locations.as_ref().map_or_else(String::new, |locations| report::locations(locations, is_good, true))
 }
 
 /// The sentences of the alerts, one a line.

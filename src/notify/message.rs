@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use crate::alert::{News, NewsKind, Severity};
 use crate::model::text::clean;
 use crate::model::time::duration;
+use crate::report;
 
 use super::cut;
 use super::sentence::{self, beside, moment};
@@ -143,6 +144,9 @@ fn facts(news: &News) -> Vec<(String, String)> {
         let (points, window) = (availability.basis_points(), duration::format(alert.window));
         let share = format!("{}.{:02}%", points / 100, points % 100);
         fact("availability", format!("{share} of {} checks in {window}", availability.checks));
+    }
+    if let Some(locations) = &alert.locations {
+        fact("locations", report::locations(locations, !alert.state.is_opening(), true));
     }
     if !context.causes.is_empty() {
         let counts = context.causes.iter().map(|(cause, count)| format!("{} ×{count}", cause.name()));

@@ -101,6 +101,7 @@ fn note(news: &News) -> &str {
 fn named(news: &News) -> String {
     let site = &news.alert.site;
     match news.alert.rule {
+        RuleKind::Location => format!("Location {site}"),
         rule if rule.is_own() => "webmon".to_owned(),
         RuleKind::Certificate => format!("The certificate of website {site}"),
         _ => format!("Website {site}"),
@@ -112,7 +113,10 @@ fn present(news: &News) -> String {
     match (&news.alert.reading, news.alert.rule) {
         (Some(Reading::Certificate { days_left, .. }), _) => format!("expires in {}", days(*days_left)),
         (Some(Reading::Note(note)), _) => format!("reports: {}", note.trim_end_matches('.')),
+        (Some(Reading::Blind { .. }), _) => "is blind".to_owned(),
+        (Some(Reading::Silent { .. }), _) => "is silent".to_owned(),
         (_, RuleKind::Latency) => "is slow".to_owned(),
+        (_, RuleKind::Partial) => "is partly down".to_owned(),
         (_, RuleKind::Certificate) => "expires soon".to_owned(),
         (_, RuleKind::SloFast | RuleKind::SloSlow) => "spends its error budget too fast".to_owned(),
         (_, rule) if rule.is_own() => format!("is in trouble: {}", rule.name()),
@@ -128,7 +132,10 @@ fn still(news: &News) -> String {
             format!("expires in {}", days(whole_days(now, *not_after)))
         }
         (Some(Reading::Note(note)), _) => format!("still reports: {}", note.trim_end_matches('.')),
+        (Some(Reading::Blind { .. }), _) => "is still blind".to_owned(),
+        (Some(Reading::Silent { .. }), _) => "is still silent".to_owned(),
         (_, RuleKind::Latency) => "is still slow".to_owned(),
+        (_, RuleKind::Partial) => "is still partly down".to_owned(),
         (_, RuleKind::Certificate) => "still expires soon".to_owned(),
         (_, RuleKind::SloFast | RuleKind::SloSlow) => "still spends its error budget too fast".to_owned(),
         (_, rule) if rule.is_own() => format!("is still in trouble: {}", rule.name()),
@@ -140,6 +147,8 @@ fn still(news: &News) -> String {
 fn again(rule: RuleKind) -> &'static str {
     match rule {
         RuleKind::Availability => "is up",
+        RuleKind::Partial => "is no longer partly down",
+        RuleKind::Location => "is back",
         RuleKind::Latency => "is fast again",
         RuleKind::Certificate => "was renewed",
         RuleKind::SloFast | RuleKind::SloSlow => "keeps to its error budget again",
@@ -151,6 +160,8 @@ fn again(rule: RuleKind) -> &'static str {
 fn past(rule: RuleKind) -> &'static str {
     match rule {
         RuleKind::Availability => "was down",
+        RuleKind::Partial => "was partly down",
+        RuleKind::Location => "had no vote",
         RuleKind::Latency => "was slow",
         RuleKind::Certificate => "was about to expire",
         RuleKind::SloFast | RuleKind::SloSlow => "spent its error budget too fast",
@@ -165,6 +176,8 @@ fn past(rule: RuleKind) -> &'static str {
 fn had(rule: RuleKind) -> &'static str {
     match rule {
         RuleKind::Availability => "had been down",
+        RuleKind::Partial => "had been partly down",
+        RuleKind::Location => "had been without a vote",
         RuleKind::Latency => "had been slow",
         RuleKind::Certificate => "had been about to expire",
         RuleKind::SloFast | RuleKind::SloSlow => "had spent its error budget too fast",

@@ -21,7 +21,7 @@ const FUEL: u64 = 10_000;
 const FUNCTIONS: [&str; 3] = ["dict", "namespace", "range"];
 
 /// Every variable with its meaning. A text that is unknown is empty, a number that is unknown is none.
-pub const VARIABLES: [(&str, &str); 21] = [
+pub const VARIABLES: [(&str, &str); 22] = [
     ("title", "the sentence of the alert, or of the group"),
     ("text", "the lines below the title, joined by line feeds"),
     ("message", "the sentence of the alert as `webmon alerts` lists it; of a group, one line per alert"),
@@ -32,7 +32,10 @@ pub const VARIABLES: [(&str, &str); 21] = [
     ("count", "how many incidents the message is about"),
     ("url", "the site's URL, secrets in it as ***"),
     ("group", "the site's group"),
-    ("rule", "availability, latency, certificate, slo_fast, slo_slow, network, store, lateness or outlet"),
+    (
+        "rule",
+        "availability, latency, certificate, slo_fast, slo_slow, network, store, lateness, outlet, partial or location",
+    ),
     ("severity", "critical or warning"),
     ("incident", "the number of the incident"),
     ("time", "when the event happened, RFC 3339 in UTC"),
@@ -42,6 +45,7 @@ pub const VARIABLES: [(&str, &str); 21] = [
     ("cause", "the cause of the last failure, such as connect_refused"),
     ("detail", "that failure in words"),
     ("status", "the HTTP status of that failure"),
+    ("locations", "how many locations see it down, of how many, and some of them, such as 2/3 (fra1, nyc1)"),
     ("agent", "the random name of this webmon"),
 ];
 

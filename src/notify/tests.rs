@@ -10,9 +10,9 @@ use super::cut;
 use super::fields::variables;
 use super::message::{Message, Tone};
 use super::template;
-use crate::alert::{Alert, AlertRecord, AlertState, News, NewsContext, NewsKind, Reading, Rule, RuleKind};
+use crate::alert::{Alert, AlertRecord, AlertState, Locations, News, NewsContext, NewsKind, Reading, Rule, RuleKind};
 use crate::model::text::is_harmful;
-use crate::model::{Cause, Timestamp};
+use crate::model::{self, Cause, Timestamp};
 use crate::report::text::alert_text;
 use crate::stats::Availability;
 
@@ -33,6 +33,7 @@ fn news(kind: NewsKind, rule: RuleKind, site: &str) -> News {
         RuleKind::Certificate => {
             Some(Reading::Certificate { not_after: NOW.after(Duration::from_hours(200)), days_left: 8 })
         }
+        RuleKind::Location => Some(Reading::Blind { down: 8, sites: 10 }),
         RuleKind::Store => Some(Reading::Note("not saving since 08:59:03: disk full.".to_owned())),
         _ => None,
     };
@@ -48,6 +49,7 @@ fn news(kind: NewsKind, rule: RuleKind, site: &str) -> News {
         window: Duration::from_mins(2),
         since: if kind.is_closing() { NOW.before(lasted) } else { NOW },
         downtime: kind.is_closing().then_some(lasted),
+        locations: None,
     };
     let message = alert_text(&facts, &TimeZone::UTC);
     News { kind, alert: AlertRecord { facts, message }, context: context() }
@@ -146,6 +148,46 @@ fn each_event_has_its_sentence_to_the_letter() {
         let message = message(&[news(kind, rule, "api")]);
         assert_eq!((message.title.as_str(), message.subject.as_str()), (title, subject), "{kind:?} {rule:?}");
     }
+}
+
+#[test]
+fn locations_are_told_in_their_own_words() {
+    use NewsKind::{Closed, Ended, Opened, Reminder, Was};
+    use RuleKind::{Location, Partial};
+    for (kind, rule, title, subject) in [
+        (
+            Opened,
+            Location,
+            "Location fra1 is blind. sites=8/10, time=2026-11-22T09:00:00+00:00",
+            "Location fra1 is blind",
+        ),
+        (
+            Closed,
+            Location,
+            "Location fra1 is back. time=2026-11-22T09:00:00+00:00, lasted=3m12s",
+            "Location fra1 is back",
+        ),
+        (Was, Location, "Location fra1 had no vote from 08:56:48 to 09:00:00, 3m12s", "Location fra1 had no vote"),
+        (Reminder, Location, "Location fra1 is still blind after 2h", "Location fra1 is still blind"),
+        (Reminder, Partial, "Website fra1 is still partly down after 2h", "Website fra1 is still partly down"),
+        (Was, Partial, "Website fra1 was partly down from 08:56:48 to 09:00:00, 3m12s", "Website fra1 was partly down"),
+        (
+            Ended,
+            Partial,
+            "Website fra1 is no longer watched; it had been partly down since 2026-11-22 08:56:48",
+            "Website fra1 is no longer watched",
+        ),
+    ] {
+        let message = message(&[news(kind, rule, "fra1")]);
+        assert_eq!((message.title.as_str(), message.subject.as_str()), (title, subject), "{kind:?} {rule:?}");
+    }
+    let mut down = news(Opened, RuleKind::Availability, "api");
+    down.alert.facts.locations =
+        Some(Locations::votes(3, 2, ["fra1", "nyc1"].map(|name| model::Location::new(name).unwrap())));
+    let told = message(std::slice::from_ref(&down));
+    assert_eq!(told.facts[1], ("locations".to_owned(), "2/3 (fra1, nyc1)".to_owned()));
+    assert_eq!(variables(&[down], &told, "agent")["locations"], "2/3 (fra1, nyc1)");
+    assert_eq!(variables(&[news(Opened, Partial, "api")], &told, "agent")["locations"], "");
 }
 
 #[test]

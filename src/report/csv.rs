@@ -10,8 +10,8 @@ use std::io;
 use csv::WriterBuilder;
 use serde::Serialize;
 
-use crate::alert::AlertRecord;
 use crate::alert::kept::telling::Heard;
+use crate::alert::{AlertRecord, AlertState};
 use crate::model::text::clean;
 
 use super::objects::alert::AlertObject;
@@ -82,24 +82,34 @@ pub fn stats(out: &mut impl io::Write, record: &StatsRecord<'_>) -> io::Result<(
     )
 }
 
-/// The header of [`alert`] lines.
+/// Alerts with a header, each with the outlets that have heard of it: `ops=TIME mail=`, without a time while the message waits.
+/// If an alert rests on several locations, there is a column for them: `2/3 (fra1, nyc1)`.
 ///
 /// # Errors
 /// The writer's.
-pub fn alert_header(out: &mut impl io::Write) -> io::Result<()> {
-    wording::line(out, ALERTS)
+pub fn alerts<'a>(
+    out: &mut impl io::Write,
+    alerts: &'a [AlertRecord],
+    told: impl Fn(&'a AlertRecord) -> &'a [Heard],
+) -> io::Result<()> {
+    let has_locations = alerts.iter().any(|alert| alert.locations.is_some());
+    let header = if has_locations { format!("{ALERTS},locations") } else { ALERTS.to_owned() };
+    wording::line(out, &header)?;
+    alerts.iter().try_for_each(|record| alert(out, record, told(record), has_locations))
 }
 
-/// One alert, and the outlets that have heard of it: `ops=TIME mail=`, without a time while the message waits.
-///
-/// # Errors
-/// The writer's.
-pub fn alert(out: &mut impl io::Write, alert: &AlertRecord, told: &[Heard]) -> io::Result<()> {
+fn alert(out: &mut impl io::Write, alert: &AlertRecord, told: &[Heard], has_locations: bool) -> io::Result<()> {
     let object = AlertObject::of(alert);
     let (site, message) = (clean(object.site), object.message.map(clean));
     let heard = |(outlet, at): &Heard| format!("{}={}", clean(outlet), at.map(time::utc).unwrap_or_default());
     let told = told.iter().map(heard).collect::<Vec<_>>().join(" ");
-    row(out, (AlertObject { site: &site, message: message.as_deref(), ..object }, told))
+    let object = AlertObject { site: &site, message: message.as_deref(), locations: None, ..object };
+    if !has_locations {
+        return row(out, (object, told));
+    }
+    let is_good = matches!(alert.state, AlertState::Up | AlertState::Cleared);
+    let locations = alert.locations.as_ref().map(|locations| wording::locations(locations, is_good, true));
+    row(out, (object, told, locations))
 }
 
 fn counts(counts: impl Iterator<Item = (impl Display, u64)>) -> String {
@@ -119,6 +129,8 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use crate::alert::Locations;
+    use crate::model::Location;
     use crate::stats::Outage;
     use serde_json::Value;
 
@@ -199,7 +211,9 @@ mod tests {
             let mut json = flat(&printed(|out| json::alert(out, &alert)));
             json.push(("told".to_owned(), String::new()));
             json.sort();
-            assert_eq!(columns(&printed(alert_header), &printed(|out| super::alert(out, &alert, &[]))), json);
+            let printed = printed(|out| alerts(out, std::slice::from_ref(&alert), |_| &[]));
+            let (header, row) = printed.split_once('\n').unwrap();
+            assert_eq!(columns(header, row), json);
         }
     }
 
@@ -218,11 +232,23 @@ mod tests {
     fn an_alert_is_quoted_because_its_message_has_commas() {
         let told = [("mail".into(), None), ("ops".into(), Some(at("2026-11-22T09:00:03Z")))];
         assert_eq!(
-            printed(|out| alert(out, &fixtures::alert(), &told)),
-            "alert,2026-11-22T09:00:00.250000Z,api,down,0.7917,0.8,2m,2026-11-22T09:00:00.250000Z,,\
+            printed(|out| alerts(out, &[fixtures::alert()], |_| &told)),
+            "event,time,site,state,availability,threshold,window,since,downtime_ms,message,incident,rule,severity,told\n\
+             alert,2026-11-22T09:00:00.250000Z,api,down,0.7917,0.8,2m,2026-11-22T09:00:00.250000Z,,\
              \"Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00\",,availability,critical,\
              mail= ops=2026-11-22T09:00:03.000000Z\n"
         );
+    }
+
+    #[test]
+    fn alerts_of_several_locations_have_a_column_more() {
+        let mut seen = fixtures::alert();
+        seen.facts.locations = Some(Locations::votes(3, 2, ["fra1", "nyc1"].map(|name| Location::new(name).unwrap())));
+        let printed = printed(|out| alerts(out, &[fixtures::alert(), seen], |_| &[]));
+        let ends: Vec<&str> =
+            printed.lines().map(|line| line.rsplit_once("critical,").map_or(line, |(_, end)| end)).collect();
+        assert!(ends[0].ends_with(",severity,told,locations"), "{}", ends[0]);
+        assert_eq!(ends[1..], [",", ",\"2/3 (fra1, nyc1)\""]);
     }
 
     proptest! {

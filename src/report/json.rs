@@ -14,12 +14,13 @@ use crate::alert::network::NetworkChange;
 use crate::alert::{AlertRecord, News};
 use crate::engine::snapshot::{SiteSnapshot, Snapshot};
 use crate::model::text::is_harmful;
-use crate::model::{ExportHealth, Observation, Timestamp};
+use crate::model::{ExportHealth, FleetHealth, Observation, Timestamp};
 
 use super::check::Checked;
 use super::network::NetworkObject;
 use super::objects::alert::{AlertObject, NewsObject, PastAlertObject, ToldObject};
 use super::objects::check::{CertificateObject, CheckObject, DomainObject, HopObject, StepObject};
+use super::objects::fleet::FleetObject;
 use super::objects::{ExportObject, ListenObject, LostObject, SampleObject, SiteObject, StatsObject, WarningObject};
 use super::{SampleRecord, StatsRecord, time};
 
@@ -89,6 +90,14 @@ pub fn news(out: &mut impl io::Write, news: &News) -> io::Result<()> {
 /// The writer's.
 pub fn export(out: &mut impl io::Write, export: &ExportHealth, now: Timestamp) -> io::Result<()> {
     line(out, &ExportObject::of(export, now))
+}
+
+/// One `fleet` object: how what a location sends gets on at `now`.
+///
+/// # Errors
+/// The writer's.
+pub fn fleet(out: &mut impl io::Write, fleet: &FleetHealth, now: Timestamp) -> io::Result<()> {
+    line(out, &FleetObject::of(fleet, now))
 }
 
 /// One `lost` object: how many events a listener missed.
@@ -187,7 +196,7 @@ mod tests {
     use super::*;
     use crate::engine::snapshot::SiteState;
     use crate::model::{
-        Cause, Certificate, CertificateFault, DomainExpiry, ExportState, Hop, Micros, Phases, StepResult,
+        Cause, Certificate, CertificateFault, DomainExpiry, ExportState, FleetState, Hop, Micros, Phases, StepResult,
     };
     use crate::report::tests::fixtures;
     use crate::report::tests::fixtures::{at, empty_summary, hostile, printed, status, summary};
@@ -259,6 +268,21 @@ mod tests {
         let told = printed(|out| export(out, &health, now));
         assert!(told.contains(r#""state":"blocked","lag_ms":0,"#), "{told}");
         assert!(told.contains(r#""error":"auth","error_time":"2026-11-22T09:00:01.000000Z"}"#), "{told}");
+    }
+
+    #[test]
+    fn a_location_tells_what_is_wrong_and_what_waits() {
+        let since = at("2026-11-22T09:00:00Z");
+        let state = FleetState::Unconnected { since, reason: Some("refused".to_owned()) };
+        let health = FleetHealth { location: "fra1".into(), state, waiting: 7, lacked: 0, sent: 100 };
+        assert_eq!(
+            printed(|out| fleet(out, &health, at("2026-11-22T09:00:03Z"))),
+            concat!(
+                r#"{"event":"fleet","time":"2026-11-22T09:00:03.000000Z","location":"fra1","state":"no_server","#,
+                r#""since":"2026-11-22T09:00:00.000000Z","error":"refused","waiting":7,"lacked":0,"sent":100}"#,
+                "\n"
+            )
+        );
     }
 
     #[test]

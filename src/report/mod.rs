@@ -31,6 +31,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use time::{clock, minute, named, utc};
+pub use wording::locations;
 
 use crate::engine::snapshot::SiteState;
 use crate::model::{Observation, Sample, Timestamp};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::alert::kept::telling::{Heard, Telling};
-use crate::alert::{AlertRecord, AlertState};
+use crate::alert::{AlertRecord, AlertState, RuleKind};
 use crate::model::text::DETAIL_MAX;
 use crate::model::time::duration;
 use crate::model::{Cause, Status, Timestamp, figures};
@@ -225,7 +225,11 @@ fn stats_row(record: &StatsRecord<'_>) -> [String; 13] {
 
 fn closed(alert: &AlertRecord, zone: &TimeZone) -> String {
     let down = alert.downtime.map_or_else(String::new, |downtime| format!(" ({})", duration::format_seconds(downtime)));
-    format!("{NONE} no longer watched; was down since {}{down}", time::second(alert.since, zone))
+    let since = time::second(alert.since, zone);
+    if alert.rule == RuleKind::Partial {
+        return format!("{NONE} no longer partly down; was so since {since}{down}");
+    }
+    format!("{NONE} no longer watched; was down since {since}{down}")
 }
 
 fn time_or_none(micros: Option<u32>) -> String {

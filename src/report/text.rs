@@ -8,7 +8,7 @@ use std::io;
 
 use jiff::tz::TimeZone;
 
-use crate::alert::{Alert, AlertRecord, AlertState, Reading};
+use crate::alert::{Alert, AlertRecord, AlertState, Reading, RuleKind};
 use crate::engine::snapshot::{LastCheck, Row, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::time::duration;
 use crate::model::{Cause, Outcome, Timestamp};
@@ -142,10 +142,18 @@ fn reading_text(alert: &Alert, reading: &Reading, is_breached: bool, zone: &Time
             }
         }
         Reading::Note(text) => format!("webmon: {text} time={time}{lasted}"),
+        Reading::Blind { .. } | Reading::Silent { .. } if !is_breached => {
+            format!("Location {site} is back. time={time}{lasted}")
+        }
+        Reading::Blind { down, sites } => format!("Location {site} is blind. sites={down}/{sites}, time={time}"),
+        Reading::Silent { last } => {
+            let last = last.map_or_else(|| NONE.to_owned(), |last| time::with_offset(last, zone));
+            format!("Location {site} is silent. last={last}, time={time}")
+        }
     }
 }
 
-/// The message of the availability rule, public to the letter. The availability always
+/// The message of the availability rule, and of a partial outage, public to the letter. The availability always
 /// has two decimals; the time is local, to the second, with a numeric offset (also in UTC); the downtime is cut to
 /// whole seconds, or to milliseconds below one. The configuration keeps the site's name free of control characters.
 fn availability_text(alert: &Alert, zone: &TimeZone) -> String {
@@ -156,9 +164,19 @@ fn availability_text(alert: &Alert, zone: &TimeZone) -> String {
             format!("{}.{:02}%", points / 100, points % 100)
         },
     );
-    let (site, state, time) = (&alert.site, alert.state.name(), time::with_offset(alert.at, zone));
+    let is_partial = alert.rule == RuleKind::Partial;
+    let state = match alert.state {
+        AlertState::Breached if is_partial => "partly down",
+        AlertState::Cleared if is_partial => "no longer partly down",
+        state => state.name(),
+    };
+    let (site, time) = (&alert.site, time::with_offset(alert.at, zone));
     let downtime = alert.downtime.map(duration::format_seconds).map(|downtime| format!(", downtime={downtime}"));
-    format!("Website {site} is {state}. availability={share}, time={time}{}", downtime.unwrap_or_default())
+    let is_good = !alert.state.is_opening();
+    let locations = alert.locations.as_ref().map(|locations| wording::locations(locations, is_good, is_partial));
+    let locations = locations.map(|locations| format!(", locations={locations}"));
+    let (downtime, locations) = (downtime.unwrap_or_default(), locations.unwrap_or_default());
+    format!("Website {site} is {state}. availability={share}, time={time}{downtime}{locations}")
 }
 
 /// Prints the message of an alert; an incident that ended with its site has none.
@@ -249,11 +267,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::alert::Policies;
+    use crate::alert::{Locations, Policies};
     use crate::engine::snapshot::Row;
     use crate::engine::snapshot::SiteFacts;
     use crate::model::text::is_harmful;
-    use crate::model::{Observation, SiteSlot, Timeframe};
+    use crate::model::{Location, Observation, SiteSlot, Timeframe};
     use crate::report::tests::fixtures;
     use crate::report::tests::fixtures::{at, empty_summary, ended, hostile, printed, summary, zone};
     use crate::stats::{Availability, Beat, Beats, Summary};
@@ -309,6 +327,71 @@ mod tests {
             at: at("2026-11-22T09:00:10Z"),
             sites: sites.into_iter().map(Arc::new).collect(),
             views: vec![Arc::new(view)],
+        }
+    }
+
+    #[test]
+    fn an_alert_of_several_locations_says_how_many_saw_it_to_the_letter() {
+        let location = |name| Location::new(name).unwrap();
+        let down = fixtures::alert().facts;
+        let text = |rule, state, downtime: Option<u64>, locations| {
+            let downtime = downtime.map(Duration::from_secs);
+            alert_text(&Alert { rule, state, downtime, locations: Some(locations), ..down.clone() }, &zone())
+        };
+        let (two, one) =
+            (Locations::votes(3, 2, [location("nyc1"), location("fra1")]), Locations::votes(3, 1, [location("fra1")]));
+        let none = Locations::votes(3, 0, []);
+        let start = "availability=79.17%, time=2026-11-22T10:00:00+01:00";
+        let (site, partial) = (RuleKind::Availability, RuleKind::Partial);
+        for (text, expected) in [
+            (text(site, AlertState::Down, None, two), format!("Website api is down. {start}, locations=2/3")),
+            (
+                text(site, AlertState::Up, Some(310), none.clone()),
+                format!("Website api is up. {start}, downtime=5m10s, locations=3/3"),
+            ),
+            (
+                text(site, AlertState::Up, Some(310), one.clone()),
+                format!("Website api is up. {start}, downtime=5m10s, locations=2/3"),
+            ),
+            (
+                text(partial, AlertState::Breached, None, one),
+                format!("Website api is partly down. {start}, locations=1/3 (fra1)"),
+            ),
+            (
+                text(partial, AlertState::Cleared, Some(310), none),
+                format!("Website api is no longer partly down. {start}, downtime=5m10s, locations=3/3"),
+            ),
+            (
+                text(
+                    partial,
+                    AlertState::Breached,
+                    None,
+                    Locations::votes(20, 7, ["a", "b", "c", "d", "e", "f"].map(location)),
+                ),
+                format!("Website api is partly down. {start}, locations=7/20 (a, b, c, d, e, …)"),
+            ),
+            (
+                text(site, AlertState::Down, None, Locations::Alone(location("fra1"))),
+                format!("Website api is down. {start}, locations=fra1 alone"),
+            ),
+        ] {
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn an_alert_about_a_location_says_what_is_wrong_with_it() {
+        let fra1 = Location::new("fra1").unwrap();
+        let (since, now) = (at("2026-11-22T08:59:00Z"), at("2026-11-22T09:00:00Z"));
+        let text = |state, reading| alert_text(&Alert::of_location(&fra1, state, reading, (since, now)), &zone());
+        let (blind, silent) = (Reading::Blind { down: 8, sites: 10 }, Reading::Silent { last: Some(since) });
+        for (state, reading, expected) in [
+            (AlertState::Breached, blind.clone(), "is blind. sites=8/10, time=2026-11-22T10:00:00+01:00"),
+            (AlertState::Breached, silent, "is silent. last=2026-11-22T09:59:00+01:00, time=2026-11-22T10:00:00+01:00"),
+            (AlertState::Breached, Reading::Silent { last: None }, "is silent. last=–, time=2026-11-22T10:00:00+01:00"),
+            (AlertState::Cleared, blind, "is back. time=2026-11-22T10:00:00+01:00, lasted=1m"),
+        ] {
+            assert_eq!(text(state, reading), format!("Location fra1 {expected}"));
         }
     }
 

@@ -8,8 +8,9 @@ use std::io;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::model::figures;
+use crate::alert::Locations;
 use crate::model::text::clean;
+use crate::model::{Location, figures};
 use crate::stats::{Answer, Availability, Summary};
 
 /// The text of an absent figure.
@@ -53,6 +54,24 @@ fn compact_parts(micros: f64) -> (String, &'static str) {
         _ => 0,
     };
     (format!("{secs:.decimals$}"), "s")
+}
+
+/// Those that saw a site down, of all that had a vote: `2/3`, with names `1/3 (fra1)`; where the news is good, those that saw
+/// it up. `fra1 alone` for a location that judged for itself.
+#[must_use]
+pub fn locations(locations: &Locations, is_good: bool, with_names: bool) -> String {
+    match locations {
+        Locations::Alone(location) => format!("{location} alone"),
+        Locations::Votes { down, votes, .. } if is_good => format!("{}/{votes}", votes.saturating_sub(*down)),
+        Locations::Votes { down, votes, names } => {
+            let listed: Vec<&str> = names.iter().take_while(|_| with_names).map(Location::name).collect();
+            match (listed.as_slice(), names.len() < *down as usize) {
+                ([], _) => format!("{down}/{votes}"),
+                (_, true) => format!("{down}/{votes} ({}, …)", listed.join(", ")),
+                (_, false) => format!("{down}/{votes} ({})", listed.join(", ")),
+            }
+        }
+    }
 }
 
 /// `n` with grouped thousands: `17,280`.

@@ -57,6 +57,7 @@ pub fn news(case: Case, nasty: &str) -> News {
         window: Duration::from_mins(2),
         since: if case == Case::Up { NOW.before(lasted) } else { NOW },
         downtime: (case == Case::Up).then_some(lasted),
+        locations: None,
     };
     let message = alert_text(&facts, &TimeZone::UTC);
     let context = NewsContext {

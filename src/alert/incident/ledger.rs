@@ -43,6 +43,8 @@ pub struct Ledger {
     pub(super) incidents: BTreeMap<Key, Incident>,
     pub(super) silences: BTreeMap<u64, Silence>,
     pub(super) paused: HashMap<Arc<str>, Timestamp>,
+    /// Until then a hub reports the sites, over all locations.
+    pub(super) left_until: Timestamp,
     next_incident: u64,
     pub(super) next_silence: u64,
     /// Nothing is due before.
@@ -60,6 +62,7 @@ impl Ledger {
             incidents: BTreeMap::new(),
             silences: BTreeMap::new(),
             paused: HashMap::new(),
+            left_until: Timestamp::ZERO,
             next_incident: 1,
             next_silence: 1,
             next_look: Timestamp::ZERO,
@@ -93,6 +96,11 @@ impl Ledger {
     pub fn add_silence(&mut self, silence: Silence) {
         self.silences.insert(silence.number, silence);
         self.next_look = Timestamp::ZERO;
+    }
+
+    /// Leaves the sites to a hub until then, or longer: incidents that open meanwhile are reported here only if they outlast it.
+    pub fn leave_until(&mut self, until: Timestamp) {
+        self.left_until = self.left_until.max(until);
     }
 
     /// The settings.

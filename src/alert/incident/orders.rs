@@ -213,6 +213,9 @@ impl Ledger {
         if incident.rule().is_own() {
             return None;
         }
+        if now < self.left_until {
+            return Some(Mute::Hub);
+        }
         if self.paused.get(site).is_some_and(|&until| now < until) {
             return Some(Mute::Paused);
         }

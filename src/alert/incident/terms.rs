@@ -54,6 +54,8 @@ pub enum Mute {
     Parent(Arc<str>),
     /// Its site is paused.
     Paused,
+    /// A hub reports it, over all locations.
+    Hub,
 }
 
 /// What follows from a call: news for the outlets, and changes to keep.

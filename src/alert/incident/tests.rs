@@ -150,6 +150,26 @@ fn a_silence_mutes_openings_and_not_the_end_of_what_was_reported() {
 }
 
 #[test]
+fn what_a_hub_reports_is_reported_here_once_the_hub_is_gone() {
+    let mut scene = Scene::new(calm_terms());
+    scene.ledger.leave_until(at(1_000));
+    scene.alert(100, "api", Down);
+    let open = scene.ledger.open_incidents().next().cloned().unwrap();
+    assert_eq!(scene.ledger.mute(&open, at(100)), Some(Mute::Hub));
+    scene.alert(200, "api", Up);
+    // An earlier end changes nothing.
+    scene.ledger.leave_until(at(500));
+    scene.alert(8_000, "web", Down);
+    assert_eq!(scene.seen(), [(8_000, Opened, 2)], "the hub is silent since 1,000");
+    scene.ledger.leave_until(at(9_000));
+    scene.alert(8_500, "web", Up);
+    assert_eq!(scene.seen(), [(8_500, Closed, 2)], "what was opened here is closed here");
+    scene.alert(8_600, "shop", Down);
+    scene.until(9_100);
+    assert_eq!(scene.seen(), [(9_000, Opened, 3)], "it outlasts the hub");
+}
+
+#[test]
 fn reminders_double_and_stop_with_an_acknowledgement() {
     let remind = Some(Duration::from_secs(2));
     let mut scene = Scene::new(with_site("api", SiteTerms { remind, ..SiteTerms::default() }));

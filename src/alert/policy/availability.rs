@@ -383,6 +383,15 @@ impl AvailabilityJudge {
             }
         };
         let rule = RuleKind::Availability;
-        Some(Transition { rule, at, state, since, downtime, availability: Some(availability), reading: None })
+        Some(Transition {
+            rule,
+            at,
+            state,
+            since,
+            downtime,
+            availability: Some(availability),
+            reading: None,
+            locations: None,
+        })
     }
 }

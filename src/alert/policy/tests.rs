@@ -194,6 +194,7 @@ fn scenario_3_enough_at_or_below_up_is_down_message() {
         downtime: None,
         availability: Some(availability),
         reading: None,
+        locations: None,
     };
     assert_eq!(site.step(130), Some(down));
     assert_eq!((site.is_down(), site.open_since()), (true, Some(at(130))));
@@ -219,6 +220,7 @@ fn scenario_5_enough_above_down_is_up_message() {
         downtime: Some(Duration::from_secs(100)),
         availability: Some(Availability { up: 10, checks: 12 }),
         reading: None,
+        locations: None,
     };
     assert_eq!(site.step(210), Some(up));
     assert_eq!((site.is_down(), site.open_since()), (false, None));
@@ -669,6 +671,7 @@ fn plain_availability(rule: &Rule, interval: Duration, samples: &[Packed], end: 
             downtime,
             availability,
             reading: None,
+            locations: None,
         });
     };
     let cover = |known: &[Packed]| {

@@ -67,5 +67,7 @@ fn name(rule: RuleKind) -> &'static str {
         RuleKind::Store => "WebmonStore",
         RuleKind::Lateness => "WebmonLateness",
         RuleKind::Outlet => "WebmonOutlet",
+        RuleKind::Partial => "WebsitePartlyDown",
+        RuleKind::Location => "WebmonLocation",
     }
 }

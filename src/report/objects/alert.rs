@@ -3,9 +3,9 @@
 use serde::ser::{Serialize, Serializer};
 
 use crate::alert::kept::telling::Heard;
-use crate::alert::{AlertRecord, AlertState, News};
+use crate::alert::{AlertRecord, AlertState, Locations, News};
 use crate::model::time::duration;
-use crate::model::{Cause, Status};
+use crate::model::{Cause, Location, Status};
 use crate::report::time;
 use crate::stats::Availability;
 
@@ -27,6 +27,27 @@ pub(in crate::report) struct AlertObject<'a> {
     pub(in crate::report) incident: Option<u64>,
     pub(in crate::report) rule: &'static str,
     pub(in crate::report) severity: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) locations: Option<LocationsObject<'a>>,
+}
+
+/// The locations that an alert rests on: several with votes, or one alone.
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+pub(in crate::report) enum LocationsObject<'a> {
+    Votes { down: u32, votes: u32, names: Vec<&'a str> },
+    Alone { alone: &'a str },
+}
+
+impl<'a> LocationsObject<'a> {
+    pub(in crate::report) fn of(locations: &'a Locations) -> Self {
+        match locations {
+            Locations::Votes { down, votes, names } => {
+                Self::Votes { down: *down, votes: *votes, names: names.iter().map(Location::name).collect() }
+            }
+            Locations::Alone(location) => Self::Alone { alone: location.name() },
+        }
+    }
 }
 
 impl<'a> AlertObject<'a> {
@@ -45,6 +66,7 @@ impl<'a> AlertObject<'a> {
             incident: alert.incident,
             rule: alert.rule.name(),
             severity: alert.rule.severity().name(),
+            locations: alert.locations.as_ref().map(LocationsObject::of),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub(in crate::report) mod alert;
 pub(in crate::report) mod check;
+pub(in crate::report) mod fleet;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::alert::kept::telling::Heard;
 use crate::model::text::{clean, clean_line};
 use crate::model::{FailedAnswer, Status};
+use crate::report::objects::alert::LocationsObject;
 use crate::report::{utc, wording};
 
 use super::{Check, Companion, Postmortem, Stretch};
@@ -41,6 +42,8 @@ struct PostmortemObject<'a> {
     told_end: Vec<HeardObject<'a>>,
     changed: Option<String>,
     answered: Option<AnsweredObject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locations: Option<LocationsObject<'a>>,
 }
 
 #[derive(Serialize)]
@@ -126,6 +129,7 @@ pub fn json(out: &mut impl io::Write, report: &Postmortem) -> io::Result<()> {
         told_end: report.told[1].iter().map(heard).collect(),
         changed: report.change(&TimeZone::UTC),
         answered: report.answered.as_ref().map(answered),
+        locations: report.opening.locations.as_ref().map(LocationsObject::of),
     };
     serde_json::to_writer(&mut *out, &object)?;
     out.write_all(b"\n")

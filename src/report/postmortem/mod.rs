@@ -158,6 +158,7 @@ impl Postmortem {
 const fn rule(rule: RuleKind) -> &'static str {
     match rule {
         RuleKind::Availability => "availability",
+        RuleKind::Partial => "availability at some locations",
         RuleKind::Latency => "response time",
         RuleKind::Certificate => "certificate",
         RuleKind::SloFast | RuleKind::SloSlow => "error budget",

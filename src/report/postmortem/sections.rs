@@ -62,6 +62,9 @@ fn summary(report: &Postmortem, zone: &TimeZone) -> Section {
         facts.push(("Group", clean_line(group, TEXT_MAX)));
     }
     facts.push(("Rule", rule(report.opening.rule).to_owned()));
+    if let Some(locations) = &report.opening.locations {
+        facts.push(("Locations", wording::locations(locations, false, true)));
+    }
     facts.push(("Alert", time::with_offset(report.opening.at, zone)));
     match &report.closing {
         Some(closing) => facts.push(("Ended", time::with_offset(closing.at, zone))),

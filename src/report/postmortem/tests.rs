@@ -94,6 +94,20 @@ fn printed(form: impl Fn(&mut Vec<u8>, &Postmortem), report: &Postmortem) -> Str
 }
 
 #[test]
+fn it_says_how_many_locations_saw_it() {
+    let mut seen = report("api", "bad gateway");
+    let without = printed(|out, report| json(out, report).unwrap(), &seen);
+    assert!(!without.contains("locations"), "{without}");
+    let names = ["fra1", "nyc1"].map(|name| crate::model::Location::new(name).unwrap());
+    seen.opening.facts.locations = Some(crate::alert::Locations::votes(3, 2, names));
+    let plain = printed(|out, report| text(out, report, &TimeZone::UTC).unwrap(), &seen);
+    assert!(plain.lines().any(|line| line.split_whitespace().eq("Locations 2/3 (fra1, nyc1)".split(' '))), "{plain}");
+    let object = printed(|out, report| json(out, report).unwrap(), &seen);
+    let expected = r#","locations":{"down":2,"votes":3,"names":["fra1","nyc1"]}}"#;
+    assert!(object.trim_end().ends_with(expected), "{object}");
+}
+
+#[test]
 fn it_says_what_happened_to_whom_and_who_was_told() {
     let plain = printed(|out, report| text(out, report, &TimeZone::UTC).unwrap(), &report("api", "bad gateway"));
     insta::assert_snapshot!(plain);

@@ -104,6 +104,7 @@ pub fn alert() -> AlertRecord {
         window: Duration::from_mins(2),
         since: at("2026-11-22T09:00:00.25Z"),
         downtime: None,
+        locations: None,
     };
     let message = "Website api is down. availability=79.17%, time=2026-11-22T10:00:00+01:00".to_owned();
     AlertRecord { facts, message }

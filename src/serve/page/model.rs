@@ -114,6 +114,8 @@ pub struct Incident {
     pub answers: Vec<(Answer, u64)>,
     /// The message of the alert without the site's name, if errors are to be shown.
     pub text: Option<Arc<str>>,
+    /// How many locations saw it down, of how many.
+    pub locations: Option<(u32, u32)>,
 }
 
 /// The page of one site.

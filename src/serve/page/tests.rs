@@ -61,6 +61,7 @@ fn incident(site: &str) -> Incident {
         until: None,
         answers: vec![(Answer::Code(Status::new(503).unwrap()), 118)],
         text: None,
+        locations: None,
     }
 }
 
@@ -112,6 +113,16 @@ fn site_page(name: &str) -> SitePage {
         domain: None,
         objective: Some(Err("maintenance begins where no single checks are kept".into())),
     }
+}
+
+#[test]
+fn an_incident_says_from_how_many_locations_it_was_seen() {
+    let mut seen = Incident { locations: Some((2, 3)), ..incident("api") };
+    assert_eq!(words::why(&seen), "503 Service Unavailable ×118, seen from 2 of 3 locations");
+    (seen.rule, seen.locations) = (RuleKind::Partial, Some((1, 3)));
+    assert_eq!(words::why(&seen), "down for some, seen from 1 of 3 locations");
+    seen.text = Some("Website api is partly down.".into());
+    assert_eq!(words::why(&seen), "Website api is partly down.");
 }
 
 #[test]

@@ -100,14 +100,20 @@ pub(super) fn word(answer: Answer) -> Cow<'static, str> {
 
 /// Why there was an incident.
 pub(super) fn why(incident: &Incident) -> String {
-    match (&incident.text, incident.rule) {
-        (Some(text), _) => foreign(text),
+    let why = match (&incident.text, incident.rule) {
+        // The message says where it was seen.
+        (Some(text), _) => return foreign(text),
         (None, RuleKind::Availability) if !incident.answers.is_empty() => answers(&incident.answers),
         (None, RuleKind::Availability) => "failed checks".to_owned(),
         (None, RuleKind::Latency) => "slow responses".to_owned(),
         (None, RuleKind::Certificate) => "the certificate ends soon".to_owned(),
         (None, RuleKind::SloFast | RuleKind::SloSlow) => "the error budget is spent too fast".to_owned(),
+        (None, RuleKind::Partial) => "down for some".to_owned(),
         (None, _) => "reported by webmon".to_owned(),
+    };
+    match incident.locations {
+        Some((down, votes)) => format!("{why}, seen from {down} of {votes} locations"),
+        None => why,
     }
 }
 
