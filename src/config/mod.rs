@@ -24,7 +24,9 @@ use jiff::tz::TimeZone;
 
 use crate::alert::maintenance::Schedule;
 use crate::config::syntax::variables::Env;
-use crate::model::{ExportTarget, KnownSecrets, ListenTarget, PageTerms, ProxyRule, Resolver, Secret, Timestamp, View};
+use crate::model::{
+    ExportTarget, FleetTerms, KnownSecrets, ListenTarget, PageTerms, ProxyRule, Resolver, Secret, Timestamp, View,
+};
 use crate::notify::secret_parts;
 
 pub use crate::model::text::suggest::near as nearest;
@@ -41,6 +43,8 @@ pub use sections::alerting::{Alerting, Heartbeat};
 pub use sections::dashboard::{Dashboard, Symbols, Theme, default_views};
 pub use sections::exec::{DEFAULT_PATH, Exec};
 pub use sections::export::typed_sink;
+pub use sections::fleet::{location as location_name, stream as stream_name, stream_size};
+pub use sections::locations::LocationTerms;
 pub use sections::site::ConfiguredSite;
 pub use sections::web::report::ReportTerms;
 
@@ -89,6 +93,8 @@ pub struct Config {
     pub storage: Option<Storage>,
     /// The InfluxDB that samples are exported to.
     pub export: Option<ExportTarget>,
+    /// The NATS servers at which several webmons meet, and who this one is.
+    pub fleet: Option<FleetTerms>,
     /// Where it serves by HTTP, and to whom.
     pub listen: ListenTarget,
     /// How the status page looks.
@@ -117,7 +123,9 @@ impl Config {
         let export = self.export.iter().filter_map(|target| target.authorization.as_ref());
         let export = export.filter_map(|secret| secret.expose().split_once(' ')).map(|(_, secret)| secret);
         let token = self.listen.access.token.iter().map(Secret::expose);
-        KnownSecrets::new(expressions.chain(sites).chain(export).chain(outlets).chain(token))
+        let fleet = self.fleet.iter().filter_map(|fleet| fleet.login.credential.as_ref());
+        let fleet = fleet.map(|credential| credential.secret().expose());
+        KnownSecrets::new(expressions.chain(sites).chain(export).chain(outlets).chain(token).chain(fleet))
     }
 
     /// Completes the maintenance windows: `zone` is this machine's, and those that are over at `now` are warned of.
@@ -301,6 +309,7 @@ impl RawConfig {
         let network_threads = keys.section("network", sections::network_threads);
         let (storage, max_size_at) = keys.section("storage", |keys| Storage::read(keys, base_dir));
         let export = keys.section("export", |keys| sections::export::influx(keys, &mut notes));
+        let fleet = sections::fleet::fleet(&mut keys, &mut notes);
         let listen = keys.section("listen", |keys| sections::web::listen::listen(keys, &mut notes));
         let page = keys.section("page", sections::web::page::page);
         let report = sections::web::report::report(&mut keys, &mut notes);
@@ -309,7 +318,7 @@ impl RawConfig {
         keys.finish();
         let entries = Self::read_sites(reader, sites_at, &defaults, &mut notes)?;
         let config = Config { alerting, exec: exec.map(Arc::new), views, dashboard, ..Config::default() };
-        let config = Config { resolver, network_threads, export, listen, page, report, quantiles, ..config };
+        let config = Config { resolver, network_threads, export, fleet, listen, page, report, quantiles, ..config };
         Some(Self { config, entries, sites_at, outlet_names, storage, max_size_at, notes })
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Timestamp;
+use super::time::duration::format_short;
 
 /// The state of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,6 +78,82 @@ impl ExportHealth {
     }
 }
 
+/// How what a location sends to its hubs gets on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum FleetState {
+    /// The server takes the frames.
+    #[default]
+    Ok,
+    /// There is no connection.
+    Unconnected {
+        /// Since when.
+        since: Timestamp,
+        /// Why not, if that is known.
+        reason: Option<String>,
+    },
+    /// There is a connection, and no frame is acknowledged.
+    Unanswered {
+        /// Since when.
+        since: Timestamp,
+        /// What the server said instead.
+        reason: Option<String>,
+    },
+}
+
+impl FleetState {
+    /// The public name: `ok`, `no_server`, `no_answer`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unconnected { .. } => "no_server",
+            Self::Unanswered { .. } => "no_answer",
+        }
+    }
+
+    /// Since when it is not as it should be, and why.
+    #[must_use]
+    pub fn fault(&self) -> Option<(Timestamp, Option<&str>)> {
+        match self {
+            Self::Ok => None,
+            Self::Unconnected { since, reason } | Self::Unanswered { since, reason } => {
+                Some((*since, reason.as_deref()))
+            }
+        }
+    }
+}
+
+/// The health of a location in a fleet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FleetHealth {
+    /// Its name.
+    pub location: Arc<str>,
+    /// How it gets on.
+    pub state: FleetState,
+    /// Samples that are stored and not acknowledged, as far as that is known.
+    pub waiting: u64,
+    /// Samples that it still sends again because a hub lacks them.
+    pub lacked: u64,
+    /// Samples that were acknowledged since the start.
+    pub sent: u64,
+}
+
+impl FleetHealth {
+    /// What is not as it should be, as of `now`: `no server for 4m00s, 21000 samples wait`.
+    #[must_use]
+    pub fn trouble(&self, now: Timestamp) -> Option<String> {
+        let (since, reason) = self.state.fault()?;
+        let (what, unknown) = match self.state {
+            FleetState::Unconnected { .. } => ("no server", ""),
+            _ => ("no answer", "; is the disk of the server full?"),
+        };
+        let why = reason.map_or_else(|| unknown.to_owned(), |reason| format!(": {reason}"));
+        let (span, waiting) = (format_short(now.since(since)), self.waiting);
+        let samples = if waiting == 1 { "sample waits" } else { "samples wait" };
+        Some(format!("{what} for {span}, {waiting} {samples}{why}"))
+    }
+}
+
 /// An outlet whose last request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutletHealth {
@@ -101,6 +178,8 @@ pub struct Watching {
     pub until: Timestamp,
     /// When it last stored anything.
     pub stored: Option<Timestamp>,
+    /// Whether this process is the monitor itself: a hub.
+    pub is_hub: bool,
 }
 
 /// An outage of this machine's network.
@@ -156,6 +235,8 @@ pub struct Health {
     pub store: StoreHealth,
     /// The export, if there is one.
     pub export: Option<ExportHealth>,
+    /// What this location sends to its hubs, if it is one of a fleet.
+    pub fleet: Option<FleetHealth>,
     /// The outlets that cannot be notified now, by key.
     pub failing_outlets: Vec<OutletHealth>,
     /// The newest notices to the user (a file moved aside, a warning of sites.yaml), oldest first.
@@ -215,5 +296,24 @@ impl Deref for Notice {
 
     fn deref(&self) -> &str {
         &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_says_what_is_wrong_and_what_waits() {
+        let (since, now) = (Timestamp::from_secs(100), Timestamp::from_secs(340));
+        let told = |state: FleetState, waiting| FleetHealth { state, waiting, ..FleetHealth::default() }.trouble(now);
+        assert_eq!(told(FleetState::Ok, 3), None);
+        let away = |reason: Option<&str>| FleetState::Unconnected { since, reason: reason.map(str::to_owned) };
+        assert_eq!(told(away(None), 21_000).unwrap(), "no server for 4m00s, 21000 samples wait");
+        assert_eq!(told(away(Some("refused")), 1).unwrap(), "no server for 4m00s, 1 sample waits: refused");
+        let silent = |reason: Option<&str>| FleetState::Unanswered { since, reason: reason.map(str::to_owned) };
+        let asked = "no answer for 4m00s, 2 samples wait; is the disk of the server full?";
+        assert_eq!(told(silent(None), 2).unwrap(), asked);
+        assert_eq!(told(silent(Some("no stream")), 0).unwrap(), "no answer for 4m00s, 0 samples wait: no stream");
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod command;
 pub mod expect;
 mod export_target;
 pub mod figures;
+mod fleet;
 mod health;
 pub(crate) mod lock;
 mod resolver;
@@ -30,8 +31,12 @@ pub use check::sample::{Flags, Packed, Sample, Status};
 pub use check::text_join::TextJoin;
 pub use expect::{BodyExpectations, Expect, Expected, StatusSet};
 pub use export_target::{Api, ExportTarget};
+pub use fleet::{
+    Assignment, FLEET_STREAM, FleetCredential, FleetLogin, FleetServer, FleetTerms, LOCATION_MAX, Location, StoreId,
+};
 pub use health::{
-    ClosedProxy, ExportHealth, ExportState, Health, Notice, OutletHealth, OwnOutage, StoreHealth, Watching,
+    ClosedProxy, ExportHealth, ExportState, FleetHealth, FleetState, Health, Notice, OutletHealth, OwnOutage,
+    StoreHealth, Watching,
 };
 pub use resolver::{Resolver, is_localhost};
 pub use site::steps::{self, Step, StepBody, Take, TakeFrom, Taken, template::Template};

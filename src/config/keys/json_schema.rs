@@ -124,6 +124,9 @@ fn form(written: &ValueForm) -> Value {
         ] }),
         ValueForm::Proxy(words) => proxy(words),
         ValueForm::Pins(most) => pins(*most),
+        ValueForm::Quorum => quorum(),
+        ValueForm::Locations(most) => locations(*most),
+        ValueForm::Servers(most) => servers(*most),
         ValueForm::Calm(_) => calm(),
         ValueForm::Or(word, other) => json!({ "anyOf": [form(other), choice(&[word])] }),
         ValueForm::Shorthand(keys) => shorthand(keys),
@@ -151,6 +154,22 @@ fn calm() -> Value {
     json!({ "anyOf": [range, choice(&["off"]), expression()] })
 }
 
+fn quorum() -> Value {
+    let share = pattern(r"^\s*[0-9]+%?\s*$");
+    json!({ "anyOf": [choice(&["majority", "any", "all"]), { "type": "integer", "minimum": 1 }, share, expression()] })
+}
+
+fn locations(most: u32) -> Value {
+    let name = json!({ "anyOf": [pattern("^[0-9a-z-]{1,32}$"), { "type": "integer", "minimum": 0 }, expression()] });
+    json!({ "anyOf": [
+        choice(&["all"]),
+        { "type": "integer", "minimum": 1, "maximum": most },
+        pattern(r"^\s*[0-9]+\s*$"),
+        expression(),
+        { "type": "array", "items": name, "minItems": 1, "maxItems": most, "uniqueItems": true },
+    ] })
+}
+
 fn proxy(words: &[&str]) -> Value {
     let url = pattern(r"^\s*([hH][tT][tT][pP][sS]?|[sS][oO][cC][kK][sS]5[hH]?)://\S+\s*$");
     json!({ "anyOf": [choice(words), url, expression()] })
@@ -159,6 +178,11 @@ fn proxy(words: &[&str]) -> Value {
 fn pins(most: usize) -> Value {
     let one = or_expression(&pattern(r"^\s*sha256/[0-9A-Za-z+/]{43}=\s*$"));
     json!({ "anyOf": [one, { "type": "array", "items": one, "maxItems": most }] })
+}
+
+fn servers(most: usize) -> Value {
+    let one = or_expression(&pattern(r"^\s*([tT][lL][sS]|[nN][aA][tT][sS])://\S+\s*$"));
+    json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1, "maxItems": most }] })
 }
 
 fn shorthand(keys: &[DeclaredKey]) -> Value {

@@ -99,7 +99,7 @@ impl<'r, 'a> Keys<'r, 'a> {
 
     /// The words under `name`, one or a list.
     pub(crate) fn names(&mut self, name: &'static str) -> Option<Vec<Scalar>> {
-        let (ValueForm::Names(most) | ValueForm::Pins(most)) = *self.form(name) else {
+        let (ValueForm::Names(most) | ValueForm::Pins(most) | ValueForm::Servers(most)) = *self.form(name) else {
             unreachable!("{name} is declared as names")
         };
         let (id, reader) = (self.take(name)?, self.reader);

@@ -27,6 +27,8 @@ pub struct Alerting {
     pub calm: Option<Calm>,
     /// Whether outages of webmon's own network are recognized.
     pub own_network: bool,
+    /// Whether a silent or blind location is an alert.
+    pub locations: bool,
     /// Whom webmon tells that it works.
     pub heartbeat: Option<Heartbeat>,
     /// When nobody is told, in the order of the file.
@@ -41,6 +43,7 @@ impl Default for Alerting {
             group: Duration::from_secs(10),
             calm: Some(Calm::default()),
             own_network: true,
+            locations: true,
             heartbeat: None,
             maintenance: Vec::new(),
             outlets: Vec::new(),
@@ -72,6 +75,7 @@ impl AlertingSection {
         let limits = Duration::from_secs(low)..=Duration::from_secs(high);
         set(&mut alerting.calm, keys.value("calm", |text| calm(text, &limits)));
         set(&mut alerting.own_network, keys.choice("own_network", [true, false]));
+        set(&mut alerting.locations, keys.boolean("locations"));
         alerting.heartbeat = heartbeat(keys, notes);
         alerting.maintenance = maintenance::read(keys, notes);
         let OutletsSection { outlets, names } = notify::read(keys, notes);

@@ -13,6 +13,7 @@ use crate::config::keys::value::{self, set};
 use crate::config::syntax::fault::Fault;
 use crate::config::syntax::tree::Kind;
 
+use super::locations::LocationTerms;
 use super::notes::Notes;
 
 /// What is inherited so far.
@@ -23,6 +24,8 @@ pub(crate) struct AlertSettings {
     slo: SloSettings,
     pub(crate) remind: Option<Duration>,
     pub(crate) tell: Option<Arc<[Arc<str>]>>,
+    /// Its assignment is that of sites and of `defaults`, not of `alerting`.
+    pub(crate) locations: LocationTerms,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +81,7 @@ impl AlertSettings {
             set(&mut self.remind, keys.duration("remind").map(Some));
         }
         notes.outlets(keys, &mut self.tell);
+        self.locations.read_quorum(keys);
     }
 
     fn read_rule(&mut self, keys: &mut Keys<'_, '_>) {

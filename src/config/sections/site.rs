@@ -25,6 +25,7 @@ use crate::model::{
     EnvironmentProxies, Family, HttpOffer, KnownSecrets, Proxy, ProxyRule, Secret, SecretUrl, Site, http3,
 };
 
+use super::locations::LocationTerms;
 use super::names::{domain, records};
 use super::notes::Notes;
 use super::policies::AlertSettings;
@@ -53,6 +54,8 @@ pub struct ConfiguredSite {
     pub tell: Option<Arc<[Arc<str>]>>,
     /// The site that it depends on: while that one is down, no down of this one is told.
     pub parent: Option<Arc<str>>,
+    /// Which locations check it, and how many must see it down.
+    pub locations: LocationTerms,
     /// Its windows of maintenance, once those of the file are complete.
     pub maintenance: Arc<[Maintenance]>,
 }
@@ -69,8 +72,7 @@ impl ConfiguredSite {
     pub fn is_judged_as(&self, other: &Self) -> bool {
         let of = |site: &Self| (site.policies, site.remind);
         of(self) == of(other)
-            && self.tell == other.tell
-            && self.parent == other.parent
+            && (&self.tell, &self.parent, &self.locations) == (&other.tell, &other.parent, &other.locations)
             && self.maintenance == other.maintenance
     }
 }
@@ -115,6 +117,7 @@ impl SiteSettings {
         keys.section("tls", |keys| self.tls.read(keys, &mut site.tls, secrets));
         set(&mut site.connect_to, keys.secret_value("connect_to", secrets, value::connect_to).map(Some));
         keys.section("alert", |keys| self.alert.read(keys, notes));
+        self.alert.locations.read_assignment(keys, notes);
         set(&mut self.group, keys.value("group", value::name).map(|group| Some(group.into())));
         set(&mut self.note, keys.value("note", value::note).map(|note| Some(note.into())));
         set(&mut self.enabled, keys.boolean("enabled"));
@@ -244,7 +247,7 @@ impl SiteSettings {
         };
         site.keep_to_protocol();
         let (policies, site) = (self.alert.policies(site.tls.warn), Arc::new(site));
-        let AlertSettings { remind, tell, .. } = self.alert;
+        let AlertSettings { remind, tell, locations, .. } = self.alert;
         let configured = ConfiguredSite {
             site,
             policies,
@@ -252,6 +255,7 @@ impl SiteSettings {
             remind,
             tell,
             parent: None,
+            locations,
             maintenance: Arc::default(),
         };
         SiteEntryDraft { span, configured, parent: None, note: self.note, enabled: self.enabled }

@@ -4,7 +4,7 @@ use super::ValueForm::Or;
 use super::{DAY, DeclaredKey, HOUR, MINUTE, ValueForm, key, millis, outlet, seconds};
 
 /// What a site's `alert` and `alerting` share.
-const SHARED: [DeclaredKey; 9] = [
+const SHARED: [DeclaredKey; 12] = [
     key("threshold", ValueForm::Percentage, "down when availability is at or below this ...").or("80%").such_as("95%"),
     key("window", seconds(1, HOUR), "... over this time").or("2m").such_as("5m"),
     key("min_samples", ValueForm::Whole(1..=1_000_000), "evaluate only with at least this many checks in the window")
@@ -24,7 +24,21 @@ const SHARED: [DeclaredKey; 9] = [
     .such_as("1h"),
     key("tell", ValueForm::Names(OUTLETS_MAX), "the outlets under `alerting.notify` that hear of it; default: all")
         .such_as("all"),
+    key("quorum", ValueForm::Quorum, "of several locations: how many must see it down: majority, any, all, 3 or 40%")
+        .or("majority")
+        .such_as("40%")
+        .rare(),
+    key(
+        "min_locations",
+        ValueForm::Whole(1..=LOCATIONS_MAX),
+        "with fewer that can tell, it is not down; default: 2, or 1 of 1",
+    )
+    .such_as("3"),
+    key("partial", ValueForm::Boolean, "true: also tell when some of them see it down, and too few").or("false").rare(),
 ];
+
+/// Most locations of a site.
+pub(super) const LOCATIONS_MAX: u32 = 1_000;
 
 /// Most outlets in a file, and most names in a list of them.
 pub(crate) const OUTLETS_MAX: usize = 100;
@@ -56,7 +70,8 @@ static SLO: &[DeclaredKey] = &[
 ];
 
 pub(super) static ALERTING: &[DeclaredKey] = &{
-    let [threshold, window, min_samples, recover, failures, latency, slo, remind, tell] = SHARED;
+    let [threshold, window, min_samples, recover, failures, latency, slo, remind, tell, quorum, min_locations, partial] =
+        SHARED;
     let exec =
         key("exec", ValueForm::Words(65), "run once for all alerts of one moment, with their JSON lines on stdin");
     [
@@ -72,6 +87,10 @@ pub(super) static ALERTING: &[DeclaredKey] = &{
         slo,
         remind,
         tell,
+        quorum,
+        min_locations,
+        partial,
+        key("locations", ValueForm::Boolean, "tell when a location is silent or blind").or("true").rare(),
         key("group", seconds(0, 5 * MINUTE), "time that a message waits for others").or("10s").such_as("30s").rare(),
         key("calm", ValueForm::Calm(CALM), "after a relapse, time without another before up is told; or off")
             .or("5m..1h")

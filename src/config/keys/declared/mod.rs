@@ -8,6 +8,7 @@
 mod alerting;
 mod arrangement;
 mod expect;
+mod fleet;
 mod listen;
 mod names;
 mod outlet;
@@ -85,8 +86,14 @@ pub(crate) enum ValueForm {
     Names(usize),
     /// A pin of a public key, or a list of at most this many.
     Pins(usize),
+    /// The URL of a NATS server, or a list of at most this many.
+    Servers(usize),
     /// The URL of a proxy, or one of these words.
     Proxy(&'static [&'static str]),
+    /// `majority`, `any`, `all`, a number of locations, or a whole percentage of them.
+    Quorum,
+    /// `all`, a number up to this, or a list of at most so many names of locations.
+    Locations(u32),
     /// Two durations between these seconds, `5m..1h`, or `off`.
     Calm([u64; 2]),
     /// This word, or that.
@@ -199,6 +206,11 @@ pub(crate) static FILE: &[DeclaredKey] = &[
     key("dns", ValueForm::Section(DNS), "how host names are resolved"),
     key("network", ValueForm::Section(NETWORK), "the threads that check"),
     key("export", ValueForm::Section(EXPORT), "where every stored check is also sent"),
+    key(
+        "fleet",
+        ValueForm::Section(fleet::FLEET),
+        "several webmons as one, over a NATS server; webmon has to be built with the feature `nats`",
+    ),
     key("listen", ValueForm::Section(listen::LISTEN), "where metrics, the status page and the API are served by HTTP"),
     key("page", ValueForm::Section(page::PAGE), "how the status page and `webmon report` look"),
     key(

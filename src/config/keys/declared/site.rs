@@ -65,6 +65,14 @@ pub(crate) static SITE: &[DeclaredKey] = &[
     key("keep_alive", ValueForm::Boolean, "true: reuse the connection for the next check").or("false"),
     key("tls", ValueForm::Section(TLS), "certificates"),
     key("alert", ValueForm::Section(alerting::RULE), "overrides `alerting` below, key by key"),
+    key(
+        "locations",
+        ValueForm::Locations(alerting::LOCATIONS_MAX),
+        "not in effect yet: who checks it: all, so many, or a list of names: [fra1, nyc1]",
+    )
+    .or("all")
+    .such_as("3")
+    .rare(),
     key("group", ValueForm::Text, "for folding and filtering: /group:shop").such_as("shop"),
     key("note", ValueForm::Text, "what the status page says about it").such_as("run by others"),
     key("enabled", ValueForm::Boolean, "false: do not check it, but keep its history").or("true"),

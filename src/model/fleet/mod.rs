@@ -1,0 +1,10 @@
+//! A fleet: several webmons that check from different places. Their names, who checks what, and
+//! the terms on which they meet at a NATS server.
+
+mod assignment;
+mod names;
+mod terms;
+
+pub use assignment::Assignment;
+pub use names::{LOCATION_MAX, Location, StoreId};
+pub use terms::{FLEET_STREAM, FleetCredential, FleetLogin, FleetServer, FleetTerms};
