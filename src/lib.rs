@@ -26,6 +26,7 @@
 //! | 4 | [`http`] a client for exports, notifications and registries | model, probe |
 //! | 5 | [`rdap`] registrations of domains | model, http |
 //! | 5 | `export` (feature `influx`) InfluxDB, from the store | model, alert, probe, http, store |
+//! | 5 | `fleet` (feature `nats`) samples between locations over NATS | model, store, probe |
 //! | 2 | [`backtest`] rules on stored samples | model, stats, alert |
 //! | 4 | [`report`] lines and tables · [`tui`] the dashboard | model, stats, alert, `engine::snapshot` · + backtest for report |
 //! | 5 | [`notify`] outlets | model, stats, alert, http, report |
@@ -44,6 +45,8 @@ pub mod demo;
 pub mod engine;
 #[cfg(feature = "influx")]
 pub mod export;
+#[cfg(feature = "nats")]
+pub mod fleet;
 pub mod http;
 pub mod model;
 pub mod notify;

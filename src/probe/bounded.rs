@@ -21,7 +21,10 @@ use super::io::budget::Budget;
 use super::io::paced::Paced;
 use super::tls::client_auth::ClientCertRequest;
 
-pub use super::tls::client::{TlsClient, TlsFault};
+#[cfg(feature = "nats")]
+pub(crate) use super::failure::io_error;
+pub use super::tls::client::TlsClient;
+pub use super::tls::record::{HandshakeRecord, TlsFault};
 
 /// The bytes that the server may still send over one connection.
 pub struct Allowance(Arc<Budget>);

@@ -16,10 +16,10 @@ use crate::probe::http::exchange::{ExchangeError, ResponseHead};
 use crate::probe::http::request::Request;
 use crate::probe::run::ProbeRun;
 use crate::probe::tcp::connect::reach;
-use crate::probe::tls::HandshakeRecord;
 use crate::probe::tls::chain::presented::PresentedChain;
 use crate::probe::tls::client_auth::ClientCertRequest;
 use crate::probe::tls::errors::refused_chain;
+use crate::probe::tls::record::HandshakeRecord;
 use crate::probe::tls::terms::TlsTerms;
 
 use super::connection::Http3;

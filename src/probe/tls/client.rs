@@ -4,19 +4,19 @@
 
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::client::ResolvesClientCert;
-use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::model::{Cause, ClientIdentity};
+use crate::model::ClientIdentity;
 use crate::probe::failure::Failure;
 
 use super::client_auth::{ClientCertRequest, ClientCertResolver};
 use super::crypto::provider;
-use super::errors::explain;
+use super::record::{HandshakeRecord, TlsFault};
 use super::seed;
 use super::trust::TrustStore;
 use super::verifier::RecordingVerifier;
@@ -25,15 +25,6 @@ use super::verifier::RecordingVerifier;
 pub struct TlsClient {
     trust: TrustStore,
     accepts_any: bool,
-}
-
-/// Why a handshake failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFault {
-    /// One of the two sides refuses the other, so that a retry would not help; otherwise the connection broke.
-    pub is_refusal: bool,
-    /// One clean line.
-    pub reason: String,
 }
 
 impl TlsClient {
@@ -61,11 +52,28 @@ impl TlsClient {
     {
         seed::ready(provider).await;
         let certificates = Arc::clone(&self.trust.config.client_auth_cert_resolver);
-        shake(&self.trust, certificates, self.accepts_any, name, stream).await.map_err(|failure| {
-            let is_refusal = !matches!(failure.cause, Cause::Reset | Cause::Closed | Cause::Local);
-            TlsFault { is_refusal, reason: failure.detail }
-        })
+        shake(&self.trust, certificates, self.accepts_any, name, stream).await.map_err(TlsFault::from)
     }
+
+    /// A configuration for connections that another crate makes, one after the other, and what will be known of the last one.
+    pub async fn lend(&self) -> (ClientConfig, HandshakeRecord) {
+        seed::ready(provider).await;
+        let certificates = Arc::clone(&self.trust.config.client_auth_cert_resolver);
+        configure(&self.trust, certificates, self.accepts_any)
+    }
+}
+
+/// A configuration with a verifier of its own, by what `trust` holds, or for anybody if `accepts_any`.
+fn configure(
+    trust: &TrustStore,
+    certificates: Arc<dyn ResolvesClientCert>,
+    accepts_any: bool,
+) -> (ClientConfig, HandshakeRecord) {
+    let verifier = Arc::new(RecordingVerifier::new(Arc::clone(&trust.chains), accepts_any));
+    let mut config = if accepts_any { &trust.lenient } else { &trust.config }.clone();
+    let client = Arc::new(ClientCertResolver::new(certificates, ClientCertRequest::NotConfigured));
+    let record = HandshakeRecord::of(&mut config, verifier, client);
+    (config, record)
 }
 
 /// Shakes hands over `stream` with the server `name`, by what `trust` holds, or with anybody if `accepts_any`.
@@ -79,11 +87,7 @@ pub(super) async fn shake<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let verifier = Arc::new(RecordingVerifier::new(Arc::clone(&trust.chains), accepts_any));
-    let mut config = if accepts_any { &trust.lenient } else { &trust.config }.clone();
-    config.dangerous().set_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>);
-    let client = Arc::new(ClientCertResolver::new(certificates, ClientCertRequest::NotConfigured));
-    config.client_auth_cert_resolver = Arc::clone(&client) as Arc<dyn ResolvesClientCert>;
+    let (config, record) = configure(trust, certificates, accepts_any);
     let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-    shaken.map_err(|error| explain(&error, verifier.take().as_ref(), client.request()))
+    shaken.map_err(|error| record.explain(&error))
 }

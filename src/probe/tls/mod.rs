@@ -13,6 +13,7 @@ pub(crate) mod client_auth;
 pub(crate) mod crypto;
 pub(crate) mod errors;
 pub(crate) mod handshake_slots;
+pub(crate) mod record;
 pub(crate) mod seed;
 pub(crate) mod terms;
 mod trust;
@@ -28,8 +29,6 @@ use hyper::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use rustls::client::ResolvesClientCert;
-use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tower_service::Service;
@@ -49,6 +48,7 @@ use errors::explain;
 #[cfg(feature = "http3")]
 use handshake_slots::HandshakeSlot;
 use handshake_slots::HandshakeSlots;
+use record::HandshakeRecord;
 use terms::TlsTerms;
 use trust::TrustStore;
 use verifier::RecordingVerifier;
@@ -154,12 +154,11 @@ impl Tls {
         let verifier = Arc::new(verifier.reading_keys(!terms.pins().is_empty()));
         let mut config = if terms.is_insecure() { &trust.lenient } else { &trust.config }.clone();
         config.alpn_protocols = terms.alpn_protocols();
-        config.dangerous().set_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>);
         let certificates = if terms.is_own { &trust.config } else { &self.plain.config };
         let certificates = Arc::clone(&certificates.client_auth_cert_resolver);
         let client = Arc::new(ClientCertResolver::new(certificates, terms.unanswered()));
-        config.client_auth_cert_resolver = Arc::clone(&client) as Arc<dyn ResolvesClientCert>;
-        (config, HandshakeRecord { verifier, client })
+        let record = HandshakeRecord::of(&mut config, verifier, client);
+        (config, record)
     }
 
     /// Waits for a slot for a handshake of QUIC on these `terms`. What is returned makes a configuration for each server that is
@@ -175,19 +174,6 @@ impl Tls {
         seed::ready(provider).await;
         let slot = self.slots.acquire(&terms.site.name, Phase::Tls, watch).await;
         Ok((slot, move || self.configure(&trust, terms)))
-    }
-}
-
-/// What is known of a handshake once it has ended.
-pub(super) struct HandshakeRecord {
-    verifier: Arc<RecordingVerifier>,
-    client: Arc<ClientCertResolver>,
-}
-
-impl HandshakeRecord {
-    /// The chain that the server presented, and whether it asked for a client certificate.
-    pub(super) fn read(&self) -> (Option<PresentedChain>, ClientCertRequest) {
-        (self.verifier.take(), self.client.request())
     }
 }
 
