@@ -21,7 +21,7 @@ use super::stream::{self, Patient};
 /// Every exit code and its meaning; public, scripts rely on them.
 pub const EXIT_CODES: [(&str, &str); 7] = [
     ("0", "success; for check: every site is up"),
-    ("1", "check: not every site is up, or a warning with --fail-on-warning"),
+    ("1", "check: not every site is up, or a warning with --fail-on-warning; fleet: not all is well"),
     ("2", "wrong usage or configuration, or an unknown site; nothing was started"),
     ("3", "the store cannot be used, or a command that reads it finds none"),
     ("4", "check: no verdict, because this machine has no network"),
@@ -41,7 +41,7 @@ pub const NO_THREAD: &str =
 pub enum Ending {
     /// Success.
     Done,
-    /// `check`: not every site is up.
+    /// `check`: not every site is up. `fleet`: not all is well.
     NotUp,
     /// `check`: this machine has no network, so there is no verdict.
     Unjudged,

@@ -13,6 +13,8 @@
 //! webmon-incident  reads what is known about an incident for the dashboard
 //! webmon-slo       reads where objectives stand for the dashboard
 //! webmon-export    runtime: reads the store, sends to InfluxDB
+//! webmon-fleet     runtime: publishes samples to hubs, or hears them
+//! webmon-gather    at a hub: commits what was heard
 //! webmon-report    writes a report, while one is due
 //! webmon-web       runtime: answers HTTP requests, reads the store for them
 //! webmon-log       writes the log to stderr or to its file
@@ -28,6 +30,8 @@ pub mod domains;
 mod exit;
 #[cfg(feature = "influx")]
 mod export;
+#[cfg(feature = "nats")]
+mod fleet;
 mod follow;
 mod headless;
 mod log;
@@ -86,6 +90,10 @@ fn dispatch(cli: &Cli) -> Result<Ending, CommandError> {
         None => commands::run::run(&cli.run, common),
         Some(Command::Run(args)) => commands::run::run(args, common),
         Some(Command::Watch(args)) => commands::watch::watch(args, common),
+        #[cfg(feature = "nats")]
+        Some(Command::Hub(args)) => commands::hub::hub(args, common),
+        #[cfg(not(feature = "nats"))]
+        Some(Command::Hub(_) | Command::Fleet(_)) => Err(CommandError::Usage(cli::fleet::MISSING.to_owned())),
         Some(Command::Check(args)) => commands::check::check(args, common),
         Some(Command::Report(args)) => commands::history::report::report(args, common),
         Some(Command::Stats(args)) => commands::history::stats::stats(args, common),
@@ -101,6 +109,8 @@ fn dispatch(cli: &Cli) -> Result<Ending, CommandError> {
         Some(Command::Demo(args)) => commands::demo::demo(args, common),
         Some(Command::Init(args)) => commands::init::init(args, common),
         Some(Command::Schema) => commands::schema::schema(),
+        #[cfg(feature = "nats")]
+        Some(Command::Fleet(command)) => commands::fleet::fleet(command, common),
         Some(Command::Db(command)) => commands::db::db(command, common),
         Some(Command::Completions { shell }) => commands::completions::completions(*shell),
         Some(Command::Man) => commands::man::manual(),

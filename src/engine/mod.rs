@@ -14,18 +14,20 @@ mod board;
 mod lanes;
 pub mod snapshot;
 mod span;
+mod step;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::RuleKind;
 use crate::alert::kept::incident::Silence;
-use crate::alert::{Alert, RuleKind};
 use crate::model::time::duration;
 use crate::model::{Observation, SiteIndex, SiteSlot, Timestamp, View};
 
 pub use board::Board;
 pub use leap::Leap;
 pub use snapshot::{LastCheck, OpenIncident, Row, SiteFacts, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
+pub use step::{EngineStep, StateChange};
 pub use tracker::SiteInput;
 
 use board::Published;
@@ -53,36 +55,6 @@ pub struct Engine {
     lost_texts: u64,
     scratch: Scratch,
     met: Observed,
-}
-
-/// The results of one step.
-#[derive(Debug, Default)]
-pub struct EngineStep {
-    /// Alerts of all rules that became due, by time.
-    pub alerts: Vec<Alert>,
-    /// Changes of state, by site and then by time.
-    pub changes: Vec<StateChange>,
-    /// Indexes of the views with new figures.
-    pub refreshed: Vec<usize>,
-    /// Samples that were overwritten before the engine read them.
-    pub lost: u64,
-    /// Texts that arrived before their samples and did not fit.
-    pub lost_texts: u64,
-}
-
-/// One change of a site's state.
-#[derive(Clone, Debug)]
-pub struct StateChange {
-    /// The index of the site in the snapshot.
-    pub site: SiteIndex,
-    /// The time of its reason.
-    pub at: Timestamp,
-    /// The state before.
-    pub from: SiteState,
-    /// The state after.
-    pub to: SiteState,
-    /// The check that caused it, with its texts if they have arrived; `None` if the cause is silence.
-    pub check: Option<LastCheck>,
 }
 
 impl Engine {

@@ -22,11 +22,11 @@ use crate::alert::kept::change::{Change, ChangeKey};
 use crate::alert::kept::incident::{Incident, Phase};
 use crate::alert::outbox::queue::{FailedRequest, Failure, Next, OutletState, OutletTerms};
 use crate::alert::outbox::{Audience, Outbox, Outgoing};
-use crate::alert::{Alert, AlertRecord, AlertState, News, NewsKind, RuleKind};
+use crate::alert::{Alert, AlertRecord, AlertState, Locations, News, NewsKind, RuleKind};
 use crate::app::clock::Clock;
 use crate::app::status::health_meter::StoreStatus;
 use crate::model::lock::lock;
-use crate::model::{OWN_NAME, OutletHealth, StoreHealth, Timestamp};
+use crate::model::{Location, OWN_NAME, OutletHealth, StoreHealth, Timestamp};
 use crate::report::text::alert_text;
 use crate::store::Kept;
 
@@ -71,6 +71,8 @@ pub(super) struct Inner {
     broken: Vec<Arc<str>>,
     /// Whether their incident has begun.
     is_outlet_reported: bool,
+    /// The location of a fleet that judges for itself here.
+    pub(super) location: Option<Location>,
     /// Messages that arrived since the last step: when they were begun, and where they arrived.
     delivered: Vec<(Timestamp, IpAddr)>,
 }
@@ -110,6 +112,7 @@ impl AlertBook {
             own: Vec::new(),
             broken: Vec::new(),
             is_outlet_reported: false,
+            location: None,
             delivered: Vec::new(),
         };
         inner.is_outlet_reported = inner.is_breached(RuleKind::Outlet);
@@ -204,15 +207,18 @@ impl AlertBook {
         let (mut out, mut records) = (Emitted::default(), Vec::new());
         for alert in alerts.iter().chain(&own) {
             let context = contexts.context(&alert.site);
-            let number = inner.ledger.note(alert, context.clone(), now, &mut out);
-            let facts = Alert { incident: number.or(alert.incident), ..alert.clone() };
+            let place = inner.location.as_ref().filter(|_| !alert.rule.is_own()).cloned();
+            let locations = alert.locations.clone().or(place.map(Locations::Alone));
+            let alert = Alert { locations, ..alert.clone() };
+            let number = inner.ledger.note(&alert, context.clone(), now, &mut out);
+            let facts = Alert { incident: number.or(alert.incident), ..alert };
             let record = AlertRecord { message: inner.ledger.word(&facts), facts };
-            let kind = match alert.state {
+            let kind = match record.state {
                 AlertState::Down | AlertState::Breached => NewsKind::Opened,
                 AlertState::Up | AlertState::Cleared => NewsKind::Closed,
                 AlertState::Ended => NewsKind::Ended,
             };
-            if !alert.rule.is_own() {
+            if !record.rule.is_own() {
                 let news = News { kind, alert: record.clone(), context };
                 inner.outbox.post_to_programs(number.unwrap_or(0), &news, now, &mut out.changes);
             }

@@ -5,6 +5,8 @@ pub(crate) mod context;
 pub(crate) mod delivery;
 pub(crate) mod heartbeat;
 pub(crate) mod history;
+#[cfg(feature = "nats")]
+pub(crate) mod left_to_hub;
 pub(crate) mod orders;
 pub(crate) mod outlets;
 pub(crate) mod program;

@@ -83,6 +83,7 @@ pub mod tests {
             downtime: None,
             availability: Some(availability),
             reading: None,
+            locations: None,
         };
         let of = |site: &&str| {
             let facts = Alert::new((*site).into(), &Policies::default(), &transition);

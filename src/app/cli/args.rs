@@ -19,6 +19,8 @@ use crate::model::time::duration;
 
 use super::ad_hoc::AdHocArgs;
 use super::examples;
+use super::fleet::commands::FleetCommand;
+use super::fleet::hub::HubArgs;
 pub use super::formats::{ColorChoice, LineFormat, StatsFormat, TableFormat};
 use super::help::{specific, without_secrets};
 use super::orders::{AckArgs, SilenceArgs};
@@ -82,7 +84,7 @@ impl Cli {
     /// Whether the command runs until the user ends it.
     #[must_use]
     pub const fn monitors(&self) -> bool {
-        matches!(self.command, None | Some(Command::Run(_) | Command::Watch(_) | Command::Demo(_)))
+        matches!(self.command, None | Some(Command::Run(_) | Command::Watch(_) | Command::Demo(_) | Command::Hub(_)))
     }
 
     /// Parses `arguments`, the first of which is the program's name.
@@ -148,6 +150,8 @@ pub enum Command {
     Stats(StatsArgs),
     /// Write the status page and the pages of the sites as static files
     Report(ReportArgs),
+    /// Gather the samples of all locations over NATS, and show them
+    Hub(HubArgs),
     /// Show raw samples of any stored period
     Samples(HistoryArgs),
     /// Show the alert history
@@ -170,6 +174,9 @@ pub enum Command {
     Init(InitArgs),
     /// Print the JSON Schema of sites.yaml
     Schema,
+    /// Set up the NATS server of several locations, and show how they are
+    #[command(subcommand)]
+    Fleet(FleetCommand),
     /// Inspect and maintain the store: contents, verification, compaction, backup
     #[command(subcommand)]
     Db(DbCommand),
@@ -237,6 +244,18 @@ pub struct RunArgs {
     #[cfg(feature = "influx")]
     #[command(flatten)]
     pub export: ExportArgs,
+    /// The fleet that it is a part of.
+    #[command(flatten)]
+    pub fleet: FleetArgs,
+}
+
+/// Options of `run` about a fleet.
+#[derive(Clone, Debug, Default, Args)]
+pub struct FleetArgs {
+    /// Be a location of the fleet at the NATS server URL (default: `fleet.server` of the file): send every check to its hubs
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, conflicts_with = "no_store")]
+    #[allow(clippy::option_option, reason = "not given, given without a URL, given with one")]
+    pub fleet: Option<Option<String>>,
 }
 
 /// Options of `run` about the export.

@@ -122,6 +122,15 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
     ("init", &[("webmon init -c staging.yaml", "write another file")]),
     ("schema", &[("webmon schema > sites.schema.json", "for completion in an editor")]),
     (
+        "fleet",
+        &[
+            ("webmon fleet server-config a b > nats.conf", "certificates in ./fleet, for a server on this machine"),
+            ("webmon fleet server-config fra1 nyc1 --host nats.example.com > nats.conf", "for other machines, too"),
+            ("webmon fleet init --max-bytes 4GiB", "make the stream and the buckets"),
+            ("webmon fleet status", "which locations are heard, and what is missing"),
+        ],
+    ),
+    (
         "db",
         &[
             ("webmon db backup /var/backups/webmon.redb", "a copy, also while a monitor runs"),
@@ -197,6 +206,7 @@ mod tests {
             include_str!("../../../README.md"),
             include_str!("../../../docs/guide.md"),
             include_str!("../../../docs/influx.md"),
+            include_str!("../../../docs/locations.md"),
             include_str!("../../../packaging/README.md"),
         ];
         let commands: Vec<String> = documents.into_iter().flat_map(commands_in).collect();

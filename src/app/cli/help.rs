@@ -17,14 +17,17 @@ fn common_options(name: &str) -> &'static [&'static str] {
         "stats" | "samples" | "alerts" | "incident" | "why" | "report" | "ack" | "silence" | "db" => {
             &["config", "store"]
         }
-        "validate" | "init" => &["config"],
+        "validate" | "init" | "fleet" => &["config"],
         _ => &[],
     }
 }
 
 /// The command `name`, or a subcommand of it, with its own help of shared options.
 pub fn specific(command: Command, name: &str) -> Command {
-    let command = command.mut_subcommands(|below| specific(below, name));
+    let command = command.mut_subcommands(|below| {
+        let reads_nothing = below.get_name() == "server-config";
+        specific(below, if reads_nothing { "server-config" } else { name })
+    });
     command.mut_args(|arg| match (arg.get_id().as_str(), name) {
         (id, _) if arg.is_global_set() && !common_options(name).contains(&id) => arg.hide(true),
         // Accepted, so that a line for `run` needs no change.

@@ -3,6 +3,7 @@
 pub(crate) mod ad_hoc;
 pub(crate) mod args;
 pub(crate) mod examples;
+pub(crate) mod fleet;
 pub(crate) mod formats;
 pub(crate) mod help;
 pub(crate) mod orders;

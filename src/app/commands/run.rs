@@ -14,6 +14,8 @@ use crate::app::clock::{self, AHEAD_MAX, Clock};
 use crate::app::exit::{CommandError, Ending, NO_THREAD};
 #[cfg(feature = "influx")]
 use crate::app::export;
+#[cfg(feature = "nats")]
+use crate::app::fleet::location;
 use crate::app::monitor::OpenStore;
 use crate::app::reload::Origin;
 use crate::app::session::runtime::MainRuntime;
@@ -47,6 +49,12 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let store_path = store_path(args, common, &selection);
     #[cfg(feature = "influx")]
     let wanted = export::wanted(&args.export, &selection.config, store_path.is_some())?;
+    #[cfg(not(feature = "nats"))]
+    if args.fleet.fleet.is_some() {
+        return Err(CommandError::Usage(format!("--fleet: {}", crate::app::cli::fleet::MISSING)));
+    }
+    #[cfg(feature = "nats")]
+    let located = location::wanted(&args.fleet, &selection.config, store_path.is_some())?;
     let Selection { config, all_names, ad_hoc } = selection;
     let listen = web::wanted(args.output.listen.as_ref(), &config.listen)?;
     // Before the store is read, so that it can say that webmon is starting.
@@ -74,6 +82,11 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     };
     #[cfg(feature = "influx")]
     notices.extend(export.iter().flat_map(|export| export.notices.clone()));
+    #[cfg(feature = "nats")]
+    let location = match (located, &store) {
+        (Some(located), Some(kept)) => Some(located.begin(&kept.store)?),
+        _ => None,
+    };
     notices.extend(unexported(&config, store.is_some()));
     notices.extend(publish::unpublished(&config).filter(|_| store.is_none()));
     let options = SessionOptions {
@@ -86,6 +99,8 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
         web,
         #[cfg(feature = "influx")]
         export,
+        #[cfg(feature = "nats")]
+        location,
     };
     Session::new(&args.output, common.color, log, config, prober, clock, options).run(runtime)
 }

@@ -62,6 +62,7 @@ pub fn watch(args: &WatchArgs, common: &CommonArgs) -> Result<Ending, CommandErr
         flush: flush(config.as_ref()),
         clock: clock.clone(),
         wall: clock::wall,
+        judges: false,
     };
     let mut follower = ReadOnlyMonitor::open(plan)?;
     follower.terms.send_replace(terms(config.as_ref()));

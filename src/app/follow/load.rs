@@ -1,6 +1,7 @@
 //! Reads the stored state of the followed sites into rings and tracks.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,10 @@ use crate::engine::{Engine, SiteInput};
 use crate::model::{Certificate, Observation, SiteId, SiteSlot, Timestamp, View};
 use crate::ring::{Producer, capacity_for};
 use crate::store::{Archive, Arrived, Changes, Outages, Signature, StoreError, StoredSite, Why};
+
+/// Tries to open a locked store, and the time between two.
+const LOCK_LOOKS: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A followed site.
 pub struct FollowedSite {
@@ -24,6 +29,20 @@ pub struct FollowedSite {
     pub last_at: Timestamp,
     pub paused_until: Option<Timestamp>,
     pub producer: Producer,
+}
+
+/// Opens the store; waits while another reader repairs it after its writer was killed.
+///
+/// # Errors
+/// The store's.
+pub fn patiently(path: &Path) -> Result<Archive, StoreError> {
+    for _ in 0..LOCK_LOOKS {
+        match Archive::open(path) {
+            Err(StoreError::Locked { .. }) => std::thread::sleep(LOCK_PAUSE),
+            opened => return opened,
+        }
+    }
+    Archive::open(path)
 }
 
 /// The stored state of all sites.

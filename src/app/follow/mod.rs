@@ -7,10 +7,12 @@
 //! Invariants: nothing is written but orders to the monitor; each look opens and closes the file, so monitors may start and stop meanwhile.
 //! Bounds: the sites of the file, and those that the store has seen lately at the time of the (re)load.
 
+#[cfg(feature = "nats")]
+mod judged;
 pub(crate) mod load;
 mod writer;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use crate::alert::incident::list::IncidentList;
 use crate::alert::incident::order::OrderedBy;
 use crate::alert::incident::terms::LedgerTerms;
-use crate::engine::{Engine, Leap};
+use crate::engine::{Engine, EngineStep, Leap};
 use crate::model::command::SiteCommand;
 use crate::model::{Health, SiteId, SiteSlot, StoreHealth, Timestamp, View, Watching};
 use crate::store::{Archive, Changes, Outages, Signature, StoreError, StoredSite};
@@ -35,14 +37,11 @@ use super::status::counters::SchedulerCounters;
 use super::status::health_meter::{HealthMeter, StoreStatus};
 use super::storage::archive_views::ReadOnlyArchiveViews;
 use super::storage::site_spec::SiteSpec;
-use load::{FollowedSite, StoreContents, tell_why};
+use load::{FollowedSite, StoreContents, patiently, tell_why};
 use writer::is_running;
 
 /// Longest duration of a commit.
 const COMMIT: Duration = Duration::from_secs(2);
-/// Tries to open a locked store, and the time between two.
-const LOCK_LOOKS: u32 = 100;
-const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The options of a read-only monitor.
 pub struct FollowOptions {
@@ -58,6 +57,8 @@ pub struct FollowOptions {
     pub clock: Clock,
     /// The system clock, which `clock` follows.
     pub wall: fn() -> Timestamp,
+    /// Whether rules are judged here, by those of the subjects; otherwise verdicts are the stored alerts.
+    pub judges: bool,
 }
 
 /// The read-only monitor.
@@ -67,6 +68,7 @@ pub struct ReadOnlyMonitor {
     wall: fn() -> Timestamp,
     looks: Looks,
     flush: Duration,
+    judges: bool,
     subjects: Vec<SiteSpec>,
     sites: Vec<FollowedSite>,
     engine: Engine,
@@ -106,13 +108,15 @@ impl ReadOnlyMonitor {
     /// The store's.
     pub fn open(plan: FollowOptions) -> Result<Self, StoreError> {
         let archive = patiently(&plan.path)?;
-        let FollowOptions { path, subjects, views, flush, clock, wall } = plan;
+        let FollowOptions { path, subjects, views, flush, clock, wall, judges } = plan;
         let now = clock.now();
         let mut opening = StoreContents::read(&archive, subjects.clone(), (&views, SiteSlot(0)), now)?;
         let (tracks, newest) = (std::mem::take(&mut opening.tracks), opening.newest());
         let far = ReadOnlyArchiveViews::new(&views, &tracks);
         let mut engine = Engine::new(views, tracks, until(newest, now, flush));
-        engine.look_on();
+        if !judges {
+            engine.look_on();
+        }
         opening.tell_whys(&mut engine);
         let StoreContents { sites, alerts, next_alert, signature, outages, .. } = opening;
         let gauges = Arc::new(SchedulerCounters::default());
@@ -123,6 +127,7 @@ impl ReadOnlyMonitor {
             wall,
             looks: Looks::default(),
             flush,
+            judges,
             subjects,
             sites,
             engine,
@@ -162,7 +167,9 @@ impl ReadOnlyMonitor {
         let tracks = std::mem::take(&mut opening.tracks);
         self.far.turn_to(&views, &tracks);
         self.engine.revise(views, tracks);
-        self.engine.look_on();
+        if !self.judges {
+            self.engine.look_on();
+        }
         opening.tell_whys(&mut self.engine);
         (self.newest, self.flush, self.subjects) = (self.newest.max(opening.newest()), flush, subjects);
         // Alerts and the signature stay as last seen: the next look finds what is new.
@@ -190,28 +197,32 @@ impl ReadOnlyMonitor {
         }
     }
 
-    /// Reads and shows what is new since the last look.
-    pub fn look(&mut self) {
+    /// Reads and shows what is new since the last look; returns what the engine met.
+    pub fn look(&mut self) -> EngineStep {
         self.follow_clock();
         let now = self.clock.now();
         self.pass_commands(now);
-        match self.news() {
+        let mut step = match self.news() {
             Ok(news) => self.take(news, now),
-            Err(error) => self.keeping.send_modify(|keeping| {
-                let since = match keeping.store {
-                    StoreHealth::NotSaving { since, .. } => since,
-                    _ => now,
-                };
-                keeping.store = StoreHealth::NotSaving { since, reason: error.reason() };
-            }),
-        }
+            Err(error) => {
+                self.keeping.send_modify(|keeping| {
+                    let since = match keeping.store {
+                        StoreHealth::NotSaving { since, .. } => since,
+                        _ => now,
+                    };
+                    keeping.store = StoreHealth::NotSaving { since, reason: error.reason() };
+                });
+                EngineStep::default()
+            }
+        };
         if self.fell {
             self.fell = self.begin_anew(now).is_err();
         }
         let until = until(self.newest, now, self.flush);
         self.far.look(&self.path, self.sites.iter().map(|site| site.id), until, &mut self.engine);
-        self.engine.step(until);
+        step.append(self.engine.step(until));
         self.tell_health(now);
+        step
     }
 
     /// Leaves the dashboard's commands about incidents for the monitor.
@@ -302,7 +313,7 @@ impl ReadOnlyMonitor {
         is_other
     }
 
-    fn take(&mut self, news: Changes, now: Timestamp) {
+    fn take(&mut self, news: Changes, now: Timestamp) -> EngineStep {
         let engine = &mut self.engine;
         let known = self.sites.iter_mut().filter(|site| site.id.is_some());
         for (site, arrived) in known.zip(news.sites) {
@@ -335,7 +346,7 @@ impl ReadOnlyMonitor {
             self.outages = news.outages;
         }
         // Samples first: a verdict depends on them.
-        engine.step(until(self.newest, now, self.flush));
+        let step = engine.step(until(self.newest, now, self.flush));
         for alert in &news.alerts {
             if let Some(site) = self.sites.iter().find(|site| site.name == alert.site) {
                 let open_since = alert.state.is_opening().then_some(alert.since);
@@ -350,6 +361,7 @@ impl ReadOnlyMonitor {
         self.next_alert = news.next_alert;
         let bytes = std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
         self.keeping.send_modify(|keeping| keeping.store = StoreHealth::Ok { bytes });
+        step
     }
 
     fn tell_health(&mut self, now: Timestamp) {
@@ -362,6 +374,7 @@ impl ReadOnlyMonitor {
                 .unwrap_or_else(|| process.map_or(lately, |process| lately || is_running(process))),
             until: until(self.newest, now, self.flush),
             stored: self.newest,
+            is_hub: self.judges,
         };
         // Samples arrive in bursts, so a rate is one over the time that they cover.
         self.covered += watching.until.since(self.until);
@@ -374,17 +387,6 @@ impl ReadOnlyMonitor {
     }
 }
 
-/// Opens the store; waits while another reader repairs it after its writer was killed.
-fn patiently(path: &Path) -> Result<Archive, StoreError> {
-    for _ in 0..LOCK_LOOKS {
-        match Archive::open(path) {
-            Err(StoreError::Locked { .. }) => std::thread::sleep(LOCK_PAUSE),
-            opened => return opened,
-        }
-    }
-    Archive::open(path)
-}
-
 /// The time up to which the store is complete.
 fn until(newest: Option<Timestamp>, now: Timestamp, flush: Duration) -> Timestamp {
     newest.unwrap_or(Timestamp::ZERO).max(now.before(flush + COMMIT)).min(now)
@@ -392,6 +394,8 @@ fn until(newest: Option<Timestamp>, now: Timestamp, flush: Duration) -> Timestam
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::alert::SiteSelector;
     use crate::alert::incident::order::UserOrder;
@@ -427,7 +431,7 @@ mod tests {
         let views = vec![View { timeframe: crate::model::Timeframe::new(Duration::from_mins(10)), refresh: LOOK }];
         let path = path.to_owned();
         let flush = Duration::from_secs(1);
-        ReadOnlyMonitor::open(FollowOptions { path, subjects, views, flush, clock, wall }).unwrap()
+        ReadOnlyMonitor::open(FollowOptions { path, subjects, views, flush, clock, wall, judges: false }).unwrap()
     }
 
     const LOOK: Duration = Duration::from_secs(1);

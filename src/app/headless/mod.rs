@@ -214,12 +214,11 @@ impl Headless {
                     LineFormat::Json => {}
                 }
             }
-            match &health.export {
-                Some(export) if this.style.format == LineFormat::Json && !step.refreshed.is_empty() => {
-                    json::export(out, export, now)
-                }
-                _ => Ok(()),
+            if this.style.format == LineFormat::Json && !step.refreshed.is_empty() {
+                health.export.iter().try_for_each(|export| json::export(out, export, now))?;
+                health.fleet.iter().try_for_each(|fleet| json::fleet(out, fleet, now))?;
             }
+            Ok(())
         });
     }
 

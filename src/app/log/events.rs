@@ -139,6 +139,7 @@ pub fn warnings(warnings: &[Warning]) {
             "notify" => warn!(target: about::NOTIFY, "{message}"),
             "network" => warn!(target: about::NETWORK, "{message}"),
             "export" => warn!(target: about::EXPORT, "{message}"),
+            "fleet" => warn!(target: about::FLEET, "{message}"),
             _ => warn!(target: about::WEBMON, "{message}"),
         }
     }

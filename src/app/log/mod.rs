@@ -50,6 +50,8 @@ pub mod about {
     pub const ALERT: &str = "webmon/alert";
     /// The export.
     pub const EXPORT: &str = "webmon/export";
+    /// Locations and hubs.
+    pub const FLEET: &str = "webmon/fleet";
     /// The listener.
     pub const LISTEN: &str = "webmon/listen";
     /// The log itself.
@@ -70,8 +72,8 @@ pub mod about {
     pub const WEBMON: &str = "webmon/webmon";
 
     /// All topics.
-    pub const ALL: [&str; 14] =
-        [EXEC, ALERT, DOMAIN, EXPORT, LISTEN, LOG, NETWORK, NOTIFY, PROBE, RELOAD, REPORT, SITE, STORE, WEBMON];
+    pub const ALL: [&str; 15] =
+        [EXEC, ALERT, DOMAIN, EXPORT, FLEET, LISTEN, LOG, NETWORK, NOTIFY, PROBE, RELOAD, REPORT, SITE, STORE, WEBMON];
 
     /// The `about` of records with this target; none for another crate's.
     pub fn of(target: &str) -> Option<&str> {

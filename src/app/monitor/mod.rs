@@ -10,8 +10,8 @@ pub(crate) mod start;
 use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
@@ -21,11 +21,11 @@ use tokio_util::sync::CancellationToken;
 use crate::alert::Alert;
 use crate::alert::incident::list::IncidentList;
 use crate::alert::incident::terms::LedgerTerms;
-use crate::config::Config;
+use crate::config::{Config, ConfiguredSite};
 use crate::engine::{Board, Engine, SiteInput};
-use crate::model::{DomainBook, Health, SiteId, SiteIndex, SiteSlot, Timestamp};
+use crate::model::{DomainBook, FleetHealth, Health, SiteId, SiteIndex, SiteSlot, Timestamp};
 use crate::probe::Prober;
-use crate::store::Writer;
+use crate::store::{Intake, Writer};
 use crate::tui::{Arrangement, SiteCommand};
 
 use super::alerts::book::{AlertBook, words};
@@ -96,6 +96,8 @@ pub struct MonitorOptions<P> {
     pub narrator: Option<Narrator>,
     /// The export of the stored samples.
     pub outlet: Option<ExportHandle>,
+    /// How this location of a fleet is, if it is one.
+    pub fleet: Option<watch::Receiver<FleetHealth>>,
 }
 
 /// The dashboard's access to a monitor.
@@ -158,10 +160,13 @@ pub struct Monitor<P, N> {
     counters: Arc<SchedulerCounters>,
     event_texts: Option<mpsc::Receiver<CheckTexts>>,
     handle: MonitorHandle,
+    /// The way into the store.
+    #[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "only a location of a fleet needs it"))]
+    entrance: Option<Arc<Mutex<Intake>>>,
 }
 
 /// The publisher of alerts and the deliveries to the outlets of `config`, with what `memory` holds of them.
-fn alerting(
+pub(crate) fn alerting(
     config: &Config,
     memory: &mut Restored,
     clock: &Clock,
@@ -232,11 +237,13 @@ impl<P: Prober, N> Monitor<P, N> {
         let (export, terms) = options.outlet.as_ref().map(|to| (to.health.clone(), to.terms.clone())).unzip();
         let (to_store, requests) = mpsc::channel(REVISIONS);
         let (mut reports, mut store_link, mut store_task, mut order_folder) = (None, None, None, None);
+        let mut entrance = None;
         if let Some(((store, flush), (receivers, senders))) = store.zip(links.store) {
             let ids: Vec<SiteId> = memory.registered.iter().map(|registered| registered.id).collect();
             order_folder = Some(OrderFolder::of(store.path()));
             let writer = Writer::new(store, ids.iter().copied().zip(readers).collect());
             let writer = writer?;
+            entrance = Some(writer.entrance());
             reports = Some(senders.reports.clone());
             store_link = Some(StoreLink::new(senders, ids, Arc::clone(&seen)));
             let (clock, keeping, outlet) = (clock.clone(), store_status.clone(), options.outlet);
@@ -253,7 +260,9 @@ impl<P: Prober, N> Monitor<P, N> {
             status: store_status.clone(),
             clock: clock.clone(),
         };
-        let meter = HealthMeter::new(Arc::clone(&links.control.counters), store_status.subscribe()).with(export);
+        let meter = HealthMeter::new(Arc::clone(&links.control.counters), store_status.subscribe())
+            .with(export)
+            .located(options.fleet);
         let banner = (options.zone.clone(), options.notices);
         let health = HealthReporter::new(meter, store_status.clone(), banner, options.has_network, options.narrator);
         let (wishes, commands) = mpsc::channel(ORDERS);
@@ -284,13 +293,35 @@ impl<P: Prober, N> Monitor<P, N> {
         let handle = MonitorHandle { board, alerts, health, rechecks, incidents, commands: wishes, seen, arrangement };
         let controls = Controls { control, deliveries, orders, heartbeat, report: None, domains: None, store_task };
         let (scheduler, feed, event_texts) = (links.scheduler, links.feed, links.event_texts);
-        Ok(Self { scheduler, feed, controls, reconciler, store_status, counters, event_texts, handle })
+        Ok(Self { scheduler, feed, controls, reconciler, store_status, counters, event_texts, handle, entrance })
     }
 
     /// The dashboard's access to the monitor.
     #[must_use]
     pub fn handle(&self) -> MonitorHandle {
         self.handle.clone()
+    }
+
+    /// The way into the store, if there is one.
+    #[must_use]
+    #[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "only a location of a fleet needs it"))]
+    pub fn entrance(&self) -> Option<Arc<Mutex<Intake>>> {
+        self.entrance.clone()
+    }
+
+    /// Accepts notices for the user.
+    #[must_use]
+    #[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "only a location of a fleet needs it"))]
+    pub fn status(&self) -> watch::Sender<StoreStatus> {
+        self.store_status.clone()
+    }
+
+    /// Tells a location of a fleet of changes of the configuration.
+    #[must_use]
+    #[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "only a location of a fleet needs it"))]
+    pub fn describing(mut self, location: Option<watch::Sender<Vec<ConfiguredSite>>>) -> Self {
+        self.reconciler = self.reconciler.describing(location);
+        self
     }
 
     /// What a listener serves of it; `store` is its file.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::alert::incident::past::{PastIncident, past_incidents};
-use crate::alert::{AlertRecord, AlertState};
+use crate::alert::{AlertRecord, AlertState, Locations};
 use crate::model::{SiteId, Timestamp};
 use crate::serve::page::model::Incident;
 use crate::stats::Cadence;
@@ -33,7 +33,11 @@ pub fn incidents(
         let text = Some(Arc::from(&*alert.message)).filter(|_| shows_errors && !alert.message.is_empty());
         let until = closing.map(|closing| closing.at);
         let site = Arc::clone(&alert.site);
-        (Incident { site, rule: alert.rule, since: alert.at, until, answers: Vec::new(), text }, alert)
+        let locations = match alert.locations {
+            Some(Locations::Votes { down, votes, .. }) => Some((down, votes)),
+            Some(Locations::Alone(_)) | None => None,
+        };
+        (Incident { site, rule: alert.rule, since: alert.at, until, answers: Vec::new(), text, locations }, alert)
     };
     let mut found: Vec<(Incident, AlertRecord)> = told.into_iter().map(one).collect();
     found.retain(|(incident, _)| incident.until.is_none_or(|end| end > since));

@@ -98,6 +98,7 @@ pub struct Reconciler<P> {
     web: Option<WebTerms>,
     report: Option<watch::Sender<ReportPlan>>,
     domains: Option<watch::Sender<Vec<WatchedDomain>>>,
+    location: Option<watch::Sender<Vec<ConfiguredSite>>>,
     arrangement: Option<watch::Sender<Arc<Arrangement>>>,
 }
 
@@ -124,6 +125,7 @@ impl<P> Reconciler<P> {
             web: None,
             report: None,
             domains: None,
+            location: None,
             arrangement: None,
         }
     }
@@ -144,6 +146,13 @@ impl<P> Reconciler<P> {
     #[must_use]
     pub fn publishing(self, report: watch::Sender<ReportPlan>) -> Self {
         Self { report: Some(report), ..self }
+    }
+
+    /// Adds a location of a fleet, which describes its sites to the hubs.
+    #[must_use]
+    #[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "only a location of a fleet needs it"))]
+    pub fn describing(self, location: Option<watch::Sender<Vec<ConfiguredSite>>>) -> Self {
+        Self { location, ..self }
     }
 
     /// Adds the watch of the domains of the configuration.
@@ -195,6 +204,9 @@ impl<P> Reconciler<P> {
         }
         if let Some(report) = &self.report {
             report.send_replace(ReportPlan::of(&config));
+        }
+        if let Some(location) = &self.location {
+            location.send_replace(config.sites.clone());
         }
         if let Some(domains) = &self.domains {
             domains.send_replace(watched(&config));

@@ -27,9 +27,13 @@ use super::dashboard::memory;
 use super::exit::{CommandError, Ending, NO_THREAD, complain_in_time};
 #[cfg(feature = "influx")]
 use super::export::Export;
+#[cfg(feature = "nats")]
+use super::fleet::location::{LocationHandle, LocationStart, Surroundings};
 use super::headless::line_writer::Lines;
 use super::headless::{self, Headless, Style};
 use super::log::{self, LogTarget, events};
+#[cfg(feature = "nats")]
+use super::monitor::IncidentSource;
 use super::monitor::control::health::Narrator;
 use super::monitor::{Monitor, MonitorHandle, MonitorOptions, OpenStore};
 use super::network::threads::NetworkThreads;
@@ -50,6 +54,8 @@ pub struct Session<'a> {
     prober: Arc<HttpProber>,
     clock: Clock,
     options: SessionOptions<'a>,
+    #[cfg(feature = "nats")]
+    location: Option<LocationHandle>,
 }
 
 /// The parts that not every session has.
@@ -72,6 +78,9 @@ pub struct SessionOptions<'a> {
     /// Exports the results.
     #[cfg(feature = "influx")]
     pub export: Option<Export>,
+    /// Sends the results to the hubs of a fleet.
+    #[cfg(feature = "nats")]
+    pub location: Option<LocationStart>,
 }
 
 impl<'a> Session<'a> {
@@ -86,7 +95,17 @@ impl<'a> Session<'a> {
         mut options: SessionOptions<'a>,
     ) -> Self {
         options.notices.splice(0..0, config.warnings.iter().cloned().chain(zone::warning()));
-        Self { output, color, log, config, prober: Arc::new(prober), clock, options }
+        Self {
+            output,
+            color,
+            log,
+            config,
+            prober: Arc::new(prober),
+            clock,
+            options,
+            #[cfg(feature = "nats")]
+            location: None,
+        }
     }
 
     /// Monitors the sites until something ends it, and shows them as the arguments ask.
@@ -103,11 +122,17 @@ impl<'a> Session<'a> {
         events::start(&self.config, self.options.config_path, self.options.store_path.as_deref());
         let wants_checks = is_headless && Style::from(self.output).wants_samples();
         let ended = self.monitor(&zone, keeping, wants_checks).and_then(|monitor| {
-            if is_headless {
+            #[cfg(feature = "nats")]
+            let location = self.location.take();
+            let ended = if is_headless {
                 self.headless(&mut runtime, monitor, zone)
             } else {
                 self.dashboard(&mut runtime, monitor, history, zone)
-            }
+            };
+            // The store is closed by now, so this sends the last samples, too.
+            #[cfg(feature = "nats")]
+            location.into_iter().for_each(LocationHandle::finish);
+            ended
         });
         runtime.unsaid.iter().for_each(|text| complain_in_time(format_args!("warning: {text}")));
         let unsaid = runtime.unsaid.take();
@@ -172,8 +197,14 @@ impl<'a> Session<'a> {
             events: self.options.web.as_ref().map(Web::is_wanted),
             narrator: self.options.narrator,
             outlet,
+            #[cfg(feature = "nats")]
+            fleet: self.options.location.as_ref().map(LocationStart::health),
+            #[cfg(not(feature = "nats"))]
+            fleet: None,
         };
         let monitor = Monitor::new(parts, NetworkThreads::start)?;
+        #[cfg(feature = "nats")]
+        let monitor = self.locate(monitor)?;
         let mut monitor = monitor.watching_domains(self.clock.clone(), self.prober.domains().clone());
         if let Some(store) = &store {
             monitor = monitor.publishing((self.clock.clone(), zone.clone()), store.clone());
@@ -181,6 +212,21 @@ impl<'a> Session<'a> {
         let Some(web) = &mut self.options.web else { return Ok(monitor) };
         web.attach(monitor.running(self.clock.clone(), store));
         Ok(monitor.serving(Some(web.terms())))
+    }
+
+    /// Starts to send what `monitor` keeps, if this is a location of a fleet.
+    #[cfg(feature = "nats")]
+    fn locate(
+        &mut self,
+        monitor: Monitor<HttpProber, NetworkThreads>,
+    ) -> Result<Monitor<HttpProber, NetworkThreads>, CommandError> {
+        let Some((start, entrance)) = self.options.location.take().zip(monitor.entrance()) else { return Ok(monitor) };
+        let (to_location, sites) = watch::channel(self.config.sites.clone());
+        let MonitorHandle { board, health, incidents, .. } = monitor.handle();
+        let IncidentSource::Book(book) = incidents else { return Ok(monitor) };
+        let around = Surroundings { sites, board, health, status: monitor.status(), book, entrance };
+        self.location = Some(start.start(self.clock.clone(), around)?);
+        Ok(monitor.describing(Some(to_location)))
     }
 
     fn reload(&mut self, zone: &TimeZone, on_hangup: bool) -> Reload<HttpProber> {

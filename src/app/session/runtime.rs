@@ -242,7 +242,8 @@ async fn impatience(signals: &mut Signals) -> u8 {
     }
 }
 
-async fn elapsed(duration: Option<Duration>) {
+/// Waits for `duration`; for ever without one.
+pub async fn elapsed(duration: Option<Duration>) {
     match duration {
         Some(duration) => tokio::time::sleep(duration).await,
         None => std::future::pending().await,

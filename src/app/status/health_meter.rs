@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::model::{ExportHealth, Health, Notice, StoreHealth, Timestamp};
+use crate::model::{ExportHealth, FleetHealth, Health, Notice, StoreHealth, Timestamp};
 use crate::store::Flushed;
 
 use super::counters::SchedulerCounters;
@@ -68,6 +68,7 @@ pub struct HealthMeter {
     gauges: Arc<SchedulerCounters>,
     keeping: watch::Receiver<StoreStatus>,
     export: Option<watch::Receiver<ExportHealth>>,
+    fleet: Option<watch::Receiver<FleetHealth>>,
     marks: VecDeque<Mark>,
     lost_by_engine: u64,
     texts_lost_by_engine: u64,
@@ -90,6 +91,7 @@ impl HealthMeter {
             gauges,
             keeping,
             export: None,
+            fleet: None,
             marks: VecDeque::from([start]),
             lost_by_engine: 0,
             texts_lost_by_engine: 0,
@@ -100,6 +102,13 @@ impl HealthMeter {
     #[must_use]
     pub fn with(mut self, export: Option<watch::Receiver<ExportHealth>>) -> Self {
         self.export = export;
+        self
+    }
+
+    /// Adds the health of a location.
+    #[must_use]
+    pub fn located(mut self, fleet: Option<watch::Receiver<FleetHealth>>) -> Self {
+        self.fleet = fleet;
         self
     }
 
@@ -150,6 +159,7 @@ impl HealthMeter {
             own_outage: None,
             store: keeping.store.clone(),
             export: self.export.as_ref().map(|export| export.borrow().clone()),
+            fleet: self.fleet.as_ref().map(|fleet| fleet.borrow().clone()),
             failing_outlets: Vec::new(),
             notices: keeping.notices.clone(),
             forgotten_notices: keeping.forgotten_notices,

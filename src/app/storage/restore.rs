@@ -108,6 +108,10 @@ pub fn remember(
         memory.notices.push(COPIED.to_owned());
     }
     for OpenIncident { site: id, name, rule: kind, since, number, .. } in store.open_incidents()? {
+        if kind.is_own() {
+            // It has no site that could be gone; whoever opened it goes on with it.
+            continue;
+        }
         if !all_names.contains(&name) {
             let rule = rule_then(&memory.alerts, &name, since);
             let ended = Alert { rule: kind, incident: number, ..Alert::ended(name, &rule, since, now) };

@@ -10,6 +10,8 @@ use crate::config::ConfiguredSite;
 use crate::engine::SiteInput;
 use crate::model::{Sample, SiteSlot, repeat};
 use crate::ring::Ring;
+#[cfg(feature = "nats")]
+use crate::store::Origin;
 
 /// The interval and the timeout of a site with too few stored samples.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -70,6 +72,23 @@ impl SiteSpec {
             max_response_time: None,
             policies,
             maintenance,
+        }
+    }
+
+    /// A site that another webmon checks as `origin` says, called `name` in this store and judged by `policies`.
+    #[cfg(feature = "nats")]
+    #[must_use]
+    pub fn of_origin(name: &Arc<str>, origin: &Origin, policies: Policies) -> Self {
+        Self {
+            name: Arc::clone(name),
+            url: Arc::clone(&origin.url),
+            curl: Arc::default(),
+            group: origin.group.clone(),
+            interval: origin.interval,
+            timeout: origin.timeout,
+            max_response_time: None,
+            policies,
+            maintenance: Arc::default(),
         }
     }
 

@@ -278,7 +278,8 @@ impl StoreReceivers {
         self.long_views.drain(..).next_back().map(Others)
     }
 
-    fn hand_over(&mut self, intake: &mut Intake) {
+    /// Hands everything that was sent to `intake`.
+    pub(crate) fn hand_over(&mut self, intake: &mut Intake) {
         let texts: Vec<CheckTexts> = std::iter::from_fn(|| self.texts.try_recv().ok()).collect();
         // After the texts were received, so that their sites are known.
         while let Ok(reader_changes) = self.reader_changes.try_recv() {

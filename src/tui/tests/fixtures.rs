@@ -320,6 +320,7 @@ pub fn burst(count: u64) -> World {
                 window: Duration::from_mins(2),
                 since: at,
                 downtime: None,
+                locations: None,
             },
             message,
         })
@@ -448,7 +449,7 @@ pub fn with_hours(width: u16, week: bool) -> World {
 pub fn watched(alive: bool) -> World {
     let mut world = nine_sites();
     let until = world.now.before(Duration::from_secs(2));
-    world.health.watching = Some(Watching { process: Some(4_711), alive, until, stored: Some(until) });
+    world.health.watching = Some(Watching { process: Some(4_711), alive, until, stored: Some(until), is_hub: false });
     world
 }
 
@@ -566,6 +567,7 @@ fn alerts() -> Vec<Arc<AlertRecord>> {
                 window: Duration::from_mins(2),
                 since: at,
                 downtime: downtime.map(Duration::from_secs),
+                locations: None,
             },
             message: message.to_owned(),
         })

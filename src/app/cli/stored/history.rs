@@ -18,6 +18,9 @@ pub struct PeriodArgs {
     /// Only this site (repeatable)
     #[arg(long = "site", value_name = "NAME")]
     pub sites: Vec<String>,
+    /// In the store of a hub: only what this location checks, by the names there (repeatable)
+    #[arg(long = "location", value_name = "NAME")]
+    pub locations: Vec<String>,
     /// Start of the period: 24h or 1w back from now, 03:20, today, yesterday, 2026-11-22, 2026-11-22T09:00 or RFC 3339
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,

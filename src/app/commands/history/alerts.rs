@@ -20,10 +20,7 @@ pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, Command
     print(|out| match args.format {
         TableFormat::Table => table::alerts(&mut terminal::text(out), &past.zone, &alerts, &telling),
         TableFormat::Json => alerts.iter().try_for_each(|alert| json::past_alert(out, alert, telling.of(alert))),
-        TableFormat::Csv => {
-            csv::alert_header(out)?;
-            alerts.iter().try_for_each(|alert| csv::alert(out, alert, telling.of(alert)))
-        }
+        TableFormat::Csv => csv::alerts(out, &alerts, |alert| telling.of(alert)),
     })?;
     Ok(Ending::Done)
 }

@@ -163,6 +163,7 @@ fn news(kind: NewsKind, began: Timestamp, zone: &TimeZone) -> News {
         downtime: is_up.then_some(PAUSE),
         availability: Some(availability),
         reading: None,
+        locations: None,
     };
     let facts = Alert::new(SITE.into(), &Policies::default(), &transition);
     let context = NewsContext { url: "https://webmon-test.example/".into(), ..NewsContext::default() };

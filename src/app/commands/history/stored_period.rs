@@ -1,6 +1,6 @@
 //! The store, the sites and the period of a reading command.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl StoredPeriod {
         }
         let path = store_path(common, config.as_ref());
         let archive = Archive::open(&path)?;
-        let stored = archive.sites()?;
+        let stored = at_locations(&archive, &args.locations, &path)?;
         let sites = choose(stored, config.as_ref(), &args.wanted(), &path)?;
         let back_from_now =
             args.until.is_none() && args.since.as_ref().map_or(default.is_some(), |since| back(since).is_some());
@@ -116,10 +116,12 @@ impl StoredPeriod {
     pub fn visit(&self, mut each: impl FnMut(SiteId, &SampleRecord<'_>) -> io::Result<()>) -> io::Result<()> {
         let outages = self.archive.outages().map_err(io::Error::other)?;
         let masks: HashMap<SiteId, Mask> = self.sites.iter().map(|site| (site.id, outages.of(site.id))).collect();
+        // A site of a location may be called otherwise here.
+        let names: HashMap<SiteId, &str> = self.sites.iter().map(|site| (site.id, &*site.name)).collect();
         let passed = self.archive.samples(&self.query(), |stored| {
             let mask = masks.get(&stored.site).filter(|mask| !mask.is_empty());
             let record = SampleRecord {
-                site: stored.name,
+                site: names.get(&stored.site).copied().unwrap_or(stored.name),
                 seq: Some(stored.seq),
                 sample: &stored.sample,
                 detail: stored.detail,
@@ -183,6 +185,34 @@ pub fn configured_store(common: &CommonArgs) -> Result<PathBuf, CommandError> {
 pub fn store_path(common: &CommonArgs, config: Option<&Config>) -> PathBuf {
     let configured = config.and_then(|config| config.storage.as_ref()).map(|storage| storage.path.clone());
     common.store.clone().or(configured).unwrap_or_else(|| PathBuf::from("webmon.redb"))
+}
+
+/// The sites of a store; of a hub's store, if `locations` are named, those that these check. The sites of one location have
+/// the names that they have there, which two stores of it may share.
+fn at_locations(archive: &Archive, locations: &[String], path: &Path) -> Result<Vec<StoredSite>, CommandError> {
+    let mut stored = archive.sites()?;
+    if locations.is_empty() {
+        return Ok(stored);
+    }
+    let origins = archive.origins()?;
+    let known: BTreeSet<&str> = origins.values().map(|origin| origin.location.name()).collect();
+    if let Some(unknown) = locations.iter().find(|name| !known.contains(name.as_str())) {
+        let path = path.display();
+        return Err(CommandError::Usage(if known.is_empty() {
+            format!("{path} is not the store of a hub, so it has no locations")
+        } else {
+            let known: Vec<&str> = known.into_iter().collect();
+            format!("there is no location {unknown:?} in {path}; there are: {}", known.join(", "))
+        }));
+    }
+    let is_wanted = |name: &str| locations.iter().any(|wanted| wanted == name);
+    stored.retain(|site| origins.get(&site.id).is_some_and(|origin| is_wanted(origin.location.name())));
+    if locations.iter().all(|name| *name == locations[0]) {
+        for site in &mut stored {
+            site.name = Arc::clone(&origins[&site.id].name);
+        }
+    }
+    Ok(stored)
 }
 
 pub(crate) fn choose(

@@ -162,6 +162,7 @@ impl TestMonitor {
             events: None,
             narrator: None,
             outlet: None,
+            fleet: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::alert::network::Mask;
 use crate::alert::policy::Playback;
-use crate::alert::{NewsKind, RuleKind};
+use crate::alert::{AlertState, NewsKind, RuleKind};
 use crate::model::{Packed, Sample};
 use crate::store::{Archive, Query, StoredSample, Verification};
 
@@ -234,6 +234,24 @@ async fn an_outage_goes_on_over_a_restart() {
     let store = Store::open(&path, &Options::default(), START.after(700 * SECOND)).unwrap().store;
     let outages = store.outages().unwrap();
     assert_eq!((outages.open().count(), outages.of(SiteId(1)).spans().len()), (0, 1));
+}
+
+/// What webmon tells of itself does not end with a site, since it has none, nor with a run.
+#[tokio::test(start_paused = true)]
+async fn the_incident_of_an_outage_goes_on_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("webmon.redb");
+    let mut trial = monitor(|at| lost(at, 300, 500));
+    trial.store = Some(path.clone());
+    trial.run(Duration::ZERO, 400 * SECOND).await;
+    trial.run(410 * SECOND, 700 * SECOND).await;
+    let store = Store::open(&path, &Options::default(), START.after(700 * SECOND)).unwrap().store;
+    let alerts = store.alerts(&Query::ALL).unwrap();
+    let own = alerts.iter().filter(|alert| alert.rule == RuleKind::Network);
+    let mut own: Vec<AlertState> = own.map(|alert| alert.state).collect();
+    // A run that finds it open says so.
+    own.dedup();
+    assert_eq!(own, [AlertState::Breached, AlertState::Cleared]);
 }
 
 /// The store rolls up an hour at a sealing before it is decided whether its last checks are part of an outage.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::engine::snapshot::SiteState;
-use crate::model::{ExportHealth, ExportState, Health, StoreHealth, Timestamp, figures};
+use crate::model::{
+    ExportHealth, ExportState, FleetHealth, FleetState, Health, StoreHealth, Timestamp, Watching, figures,
+};
 use crate::tui::style::line::Line;
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
@@ -79,6 +81,7 @@ pub fn title(frame: &Frame) -> String {
 fn program(frame: &Frame) -> &'static str {
     match frame.inputs.health {
         Health { narration: Some(_), .. } => "webmon DEMO",
+        Health { watching: Some(Watching { is_hub: true, .. }), .. } => "webmon hub",
         Health { watching: Some(_), .. } => "webmon watch",
         _ => "webmon",
     }
@@ -91,6 +94,9 @@ fn watching(frame: &Frame) -> [String; 3] {
     // Nothing more comes from a monitor that ended: what is shown is as old as its last check.
     let shown = if watching.alive { watching.until } else { watching.stored.unwrap_or(watching.until) };
     let behind = frame.since(shown);
+    if watching.is_hub {
+        return [format!("{behind} behind"), String::new(), String::new()];
+    }
     [format!("watching {monitor}, {behind} behind"), format!("watching {monitor}"), monitor]
 }
 
@@ -140,6 +146,8 @@ fn vitals(frame: &Frame) -> [Line; 8] {
     let store_role = if matches!(health.store, StoreHealth::NotSaving { .. }) { Role::Warning } else { Role::Plain };
     let (export_role, export) =
         health.export.as_ref().map_or((Role::Plain, String::new()), |health| export(health, frame.inputs.now));
+    let (fleet_role, fleet) =
+        health.fleet.as_ref().map_or((Role::Plain, String::new()), |health| fleet(health, frame.inputs.now));
     let [watching, short_watching, process] = watching(frame);
     let joined = |parts: &[(Role, &String)]| {
         let mut line = Line::of(Role::Plain, watching.clone());
@@ -154,16 +162,33 @@ fn vitals(frame: &Frame) -> [Line; 8] {
     let none = String::new();
     let plain = Role::Plain;
     let listen = frame.inputs.about.listen.as_ref().unwrap_or(&none);
+    let (out, to) = ((export_role, &export), (fleet_role, &fleet));
     [
-        joined(&[(plain, &checks), (plain, &late), (store_role, &long), (export_role, &export), (plain, listen)]),
-        joined(&[(plain, &checks), (plain, &late), (store_role, &long), (export_role, &export)]),
-        joined(&[(plain, &checks), (store_role, &long), (export_role, &export)]),
-        joined(&[(plain, &checks), (store_role, &short), (export_role, &export)]),
-        joined(&[(plain, &checks), (export_role, if export_role == plain { &none } else { &export })]),
+        joined(&[(plain, &checks), (plain, &late), (store_role, &long), out, to, (plain, listen)]),
+        joined(&[(plain, &checks), (plain, &late), (store_role, &long), out, to]),
+        joined(&[(plain, &checks), (store_role, &long), out, to]),
+        joined(&[(plain, &checks), (store_role, &short), out, to]),
+        joined(&[(plain, &checks), bad(out, &none), bad(to, &none)]),
         joined(&[]),
         Line::of(plain, short_watching),
         Line::of(plain, process),
     ]
+}
+
+/// `part` if it warns, else `nothing`.
+fn bad<'a>(part: (Role, &'a String), nothing: &'a String) -> (Role, &'a String) {
+    if part.0 == Role::Plain { (Role::Plain, nothing) } else { part }
+}
+
+/// Whether the hubs get what is stored here.
+fn fleet(fleet: &FleetHealth, now: Timestamp) -> (Role, String) {
+    let span = |since: Timestamp| time_text::running(now.since(since));
+    match &fleet.state {
+        FleetState::Ok if fleet.lacked > 0 => (Role::Plain, format!("fleet {} to go", figures::count(fleet.lacked))),
+        FleetState::Ok => (Role::Plain, "fleet ok".to_owned()),
+        FleetState::Unconnected { since, .. } => (Role::Warning, format!("fleet no server {}", span(*since))),
+        FleetState::Unanswered { since, .. } => (Role::Warning, format!("fleet no answer {}", span(*since))),
+    }
 }
 
 fn export(export: &ExportHealth, now: Timestamp) -> (Role, String) {

@@ -1,0 +1,118 @@
+//! One look of a hub at what it has gathered, once a second: the sites of the locations, their votes, and what is new of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::clock::Clock;
+use crate::app::fleet::hub::Progress;
+use crate::app::fleet::hub::news::LocationNews;
+use crate::app::fleet::judging::Judging;
+use crate::app::follow::ReadOnlyMonitor;
+use crate::app::headless::Headless;
+use crate::app::log::events;
+use crate::app::status::warnings::Warning;
+use crate::app::storage::site_spec::SiteSpec;
+use crate::app::storage::task::blocking;
+use crate::config::Config;
+use crate::model::View;
+use crate::store::Origin;
+
+use super::desk::Announcer;
+use super::{flush, gathered};
+
+/// See the module.
+pub(super) struct Looking {
+    /// Away while it reads.
+    follower: Option<ReadOnlyMonitor>,
+    path: PathBuf,
+    judging: Judging,
+    news: LocationNews,
+    clock: Clock,
+    views: Vec<View>,
+    flush: Duration,
+    /// The revision of the sites that is shown.
+    roster: u64,
+}
+
+/// The sites of the locations, as they are shown and judged.
+pub(super) fn subjects(gathered: &[(Arc<str>, Origin)], judging: &Judging) -> Vec<SiteSpec> {
+    let spec = |(name, origin): &(Arc<str>, Origin)| {
+        let policies = judging.policies(&origin.name).unwrap_or_default();
+        SiteSpec::of_origin(name, origin, policies)
+    };
+    gathered.iter().map(spec).collect()
+}
+
+impl Looking {
+    /// Looks through `follower`, which shows the `gathered` sites of the store at `path`.
+    pub(super) fn new(
+        follower: ReadOnlyMonitor,
+        path: PathBuf,
+        (mut judging, gathered): (Judging, Vec<(Arc<str>, Origin)>),
+        news: LocationNews,
+        config: &Config,
+        clock: Clock,
+    ) -> Self {
+        judging.follow(&gathered, &follower.face().board.snapshot());
+        let (views, flush) = (config.views.clone(), flush(config));
+        Self { follower: Some(follower), path, judging, news, clock, views, flush, roster: 0 }
+    }
+
+    /// What shows it.
+    pub(super) fn follower(&self) -> &ReadOnlyMonitor {
+        self.follower.as_ref().expect("it reads only during a look")
+    }
+
+    /// Shows what the store has by now, publishes new alerts, and prints both to `headless`.
+    pub(super) async fn look(
+        &mut self,
+        (progress, is_linked): (&Progress, bool),
+        notices: Vec<String>,
+        announcer: &Announcer,
+        headless: Option<&mut Headless>,
+    ) {
+        let Some(mut follower) = self.follower.take() else { return };
+        let now = self.clock.now();
+        let news = notices.into_iter().chain(self.news.of(&progress.reports));
+        let said: Vec<Warning> = news.map(|message| Warning { about: "fleet", message }).collect();
+        events::warnings(&said);
+        for warning in &said {
+            follower.tell(warning.message.clone());
+        }
+        if progress.roster != self.roster {
+            // If the store cannot be read, the next look says so, and a later one tries again.
+            if let Ok(gathered) = gathered(&self.path) {
+                let (subjects, views, flush) = (subjects(&gathered, &self.judging), self.views.clone(), self.flush);
+                let turned;
+                (follower, turned) = blocking(move || {
+                    let turned = follower.turn_to(subjects, views, flush).is_ok();
+                    (follower, turned)
+                })
+                .await;
+                if turned {
+                    self.judging.follow(&gathered, &follower.face().board.snapshot());
+                    self.roster = progress.roster;
+                }
+            }
+        }
+        let step;
+        (follower, step) = blocking(move || {
+            let step = follower.look();
+            (follower, step)
+        })
+        .await;
+        let face = follower.face();
+        if !is_linked {
+            self.judging.hear_nobody(now);
+        }
+        let alerts =
+            self.judging.look(&face.board.snapshot(), &progress.reports, |name| follower.availability(name), now);
+        let records = announcer.publish(&alerts, &face.board, now);
+        if let Some(headless) = headless {
+            let health = face.health.borrow().clone();
+            headless.step((&step, &records), &face.board, (&health, &said, &[]), now);
+        }
+        self.follower = Some(follower);
+    }
+}

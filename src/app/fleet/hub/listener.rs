@@ -1,0 +1,211 @@
+//! The network side of a hub: hears frames and questions, and says what the gatherer has committed.
+//!
+//! Every five seconds each location gets its word, at once if something was missing; the status of the fleet goes with it.
+//! Invariants: a frame that was handed over is never asked for again while the hub runs; after any failure it begins where it was.
+
+use std::collections::HashMap;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::clock::Clock;
+use crate::fleet::connection::{Link, Role, Standing, connect};
+use crate::fleet::frame::have;
+use crate::fleet::gather::{Heard, Word};
+use crate::fleet::status::STATUS_EVERY;
+use crate::fleet::stream::{StreamLimits, ensure};
+use crate::fleet::subscription::{Arrival, Subscription};
+use crate::fleet::{hub_word, subjects};
+use crate::model::time::backoff::Backoff;
+use crate::model::{FleetTerms, Location};
+use crate::store::StreamPosition;
+
+use super::status::status;
+use super::{HubPlan, Input, Progress};
+
+/// See the module.
+pub(super) struct Listener {
+    name: Location,
+    terms: FleetTerms,
+    clock: Clock,
+    inputs: mpsc::Sender<Input>,
+    progress: watch::Receiver<Progress>,
+    tell: mpsc::Sender<String>,
+    /// How far the frames of the stream were handed over.
+    position: Option<StreamPosition>,
+    /// Messages of the stream that were not, as of the last look.
+    behind: u64,
+    said: HashMap<Location, Word>,
+    linked: watch::Sender<bool>,
+}
+
+/// Why a session ended.
+enum Ended {
+    /// The server has another stream now.
+    OtherStream,
+    /// Why it cannot go on, as a sentence.
+    Failed(String),
+}
+
+impl Listener {
+    pub(super) fn new(
+        plan: &HubPlan,
+        (inputs, progress): (mpsc::Sender<Input>, watch::Receiver<Progress>),
+        (position, tell): (Option<StreamPosition>, mpsc::Sender<String>),
+        linked: watch::Sender<bool>,
+    ) -> Self {
+        let (name, terms, clock) = (plan.name.clone(), plan.terms.clone(), plan.clock.clone());
+        Self { name, terms, clock, inputs, progress, tell, position, behind: 0, said: HashMap::new(), linked }
+    }
+
+    /// Listens until `stop`.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut backoff = Backoff::new(self.clock.now().as_micros() ^ u64::from(std::process::id()));
+        let mut failing: Option<String> = None;
+        loop {
+            let (mut began, clock) = (None, self.clock.clone());
+            let ended = tokio::select! {
+                () = stop.cancelled() => return,
+                ended = self.session(|| began = Some(clock.monotonic())) => ended,
+            };
+            self.linked.send_replace(false);
+            if began.is_some() {
+                backoff.reset();
+                failing = None;
+            }
+            match ended {
+                Ended::OtherStream => self.tell(format!(
+                    "the stream {} is another one than before; every location sends again what is missing",
+                    self.terms.stream
+                )),
+                Ended::Failed(reason) => {
+                    // The same reason is reported once.
+                    if failing.as_ref() != Some(&reason) {
+                        self.tell(reason.clone());
+                        failing = Some(reason);
+                    }
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(backoff.wait()) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// One connection; calls `began` once frames can arrive.
+    async fn session(&mut self, began: impl FnOnce()) -> Ended {
+        let clock = self.clock.clone();
+        let link = match connect(&self.terms, &Role::Hub, move || clock.now()).await {
+            Ok(link) => link,
+            Err(fault) => return Ended::Failed(fault.to_string()),
+        };
+        match ensure(&link, &self.terms, StreamLimits::default()).await {
+            Ok(ensured) => {
+                ensured.made.iter().for_each(|name| self.tell(format!("the stream {name} was missing and is made")));
+                ensured.differences.into_iter().for_each(|difference| self.tell(difference));
+            }
+            Err(fault) => return Ended::Failed(fault.to_string()),
+        }
+        let opened = Subscription::open(&link, &self.terms.stream, self.position.as_ref()).await;
+        match opened {
+            Ok(subscription) => {
+                began();
+                self.said.clear();
+                self.linked.send_replace(true);
+                self.listen(&link, subscription).await
+            }
+            Err(reason) => Ended::Failed(reason),
+        }
+    }
+
+    async fn listen(&mut self, link: &Link, mut subscription: Subscription) -> Ended {
+        let mut looks = tokio::time::interval(STATUS_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut state = link.state();
+        loop {
+            tokio::select! {
+                biased;
+                _ = looks.tick() => {
+                    match subscription.is_same().await {
+                        Ok((true, behind)) => self.behind = behind,
+                        Ok((false, _)) => return Ended::OtherStream,
+                        // The connection tells why, or the stream is gone; the client keeps trying only the former.
+                        Err(reason) if state.borrow().standing == Standing::Connected => return Ended::Failed(reason),
+                        Err(_) => {}
+                    }
+                    self.say(link, true).await;
+                }
+                Ok(()) = self.progress.changed() => self.say(link, false).await,
+                Ok(()) = state.changed() => {
+                    let state = state.borrow_and_update().clone();
+                    self.linked.send_replace(state.standing == Standing::Connected);
+                    if let Some(refusal) = state.refusal {
+                        self.tell(format!("NATS: {refusal}"));
+                    }
+                }
+                arrival = subscription.next() => match arrival {
+                    Ok(arrival) => self.hand_over(link, &subscription, arrival).await,
+                    Err(reason) => return Ended::Failed(reason),
+                },
+            }
+        }
+    }
+
+    async fn hand_over(&mut self, link: &Link, subscription: &Subscription, arrival: Arrival) {
+        let input = match arrival {
+            Arrival::Frame { location, bytes, sequence, published, waiting } => {
+                let is_live = waiting == 0;
+                let at = if is_live { self.clock.now() } else { published };
+                let position = subscription.position(sequence);
+                self.position = Some(position.clone());
+                Input::Frame { location, bytes, heard: Heard { at, is_live }, position }
+            }
+            Arrival::Question { location, bytes, reply } => {
+                let Ok(store) = have::asked(&bytes) else { return };
+                let (answer, answered) = oneshot::channel();
+                let client = link.client.clone();
+                tokio::spawn(async move {
+                    // The gatherer has ended, or nobody waits any more.
+                    let Ok(have) = answered.await else { return };
+                    let mut bytes = Vec::new();
+                    have::Have::encode(&have, &mut bytes);
+                    let _unheard = client.publish(reply, bytes.into()).await;
+                });
+                Input::Asked { location, store, answer }
+            }
+        };
+        // The gatherer ends after the listener, or has panicked, which the hub finds when it joins it.
+        let _ended = self.inputs.send(input).await;
+    }
+
+    /// Says what changed: everything if it is `due`, else only to those that have to send again.
+    async fn say(&mut self, link: &Link, due: bool) {
+        let progress = self.progress.borrow_and_update().clone();
+        let at = self.clock.now();
+        for (location, word) in &progress.words {
+            let before = self.said.get(location);
+            let is_urgent = word.gap && before.is_none_or(|said| !said.gap || said.store != word.store);
+            if due || is_urgent {
+                self.said.insert(location.clone(), *word);
+                let key = subjects::word_key(&self.name, location);
+                self.put(link, &key, hub_word::encode(word, at)).await;
+            }
+        }
+        if due {
+            let status = status(&self.name, &self.terms, &progress, (self.behind, at));
+            self.put(link, &subjects::status_key(&self.name), status.to_json().into_bytes()).await;
+        }
+    }
+
+    /// Puts a value into the hubs' bucket. A failure is repaired by the next word.
+    async fn put(&self, link: &Link, key: &str, value: Vec<u8>) {
+        let subject = subjects::kv(subjects::HUB_BUCKET, key);
+        let _repaired = link.client.publish(subject, value.into()).await;
+    }
+
+    fn tell(&self, notice: String) {
+        let _dropped = self.tell.try_send(notice);
+    }
+}

@@ -1,0 +1,70 @@
+//! What a hub says about its fleet, for `webmon fleet status`.
+
+use crate::fleet::gather::Report;
+use crate::fleet::status::{HubStatus, LocationStatus};
+use crate::model::{FleetTerms, Location, StoreHealth, Timestamp};
+
+use super::Progress;
+use super::news::{ahead, has_other_clock};
+
+/// The status of the hub `name` at `at`, which has yet to take `behind` messages of the stream.
+pub(super) fn status(
+    name: &Location,
+    terms: &FleetTerms,
+    progress: &Progress,
+    (behind, at): (u64, Timestamp),
+) -> HubStatus {
+    let (pairs, max_pairs) = progress.places;
+    HubStatus {
+        hub: name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        at,
+        position: progress.position.as_ref().map_or(0, |position| position.sequence),
+        behind,
+        pairs: pairs as u64,
+        max_pairs: max_pairs as u64,
+        locations: progress.reports.iter().map(|report| location(report, terms, at)).collect(),
+        notices: notices(progress),
+    }
+}
+
+fn location(report: &Report, terms: &FleetTerms, at: Timestamp) -> LocationStatus {
+    LocationStatus {
+        location: report.location.clone(),
+        store: report.store.to_string(),
+        version: report.version.clone(),
+        sites: report.sites.0 as u64,
+        heard: report.heard.unwrap_or(Timestamp::ZERO),
+        clock_offset_ms: report.ahead.unwrap_or_default() / 1_000,
+        silent: report.heard.is_none_or(|heard| at.since(heard) >= terms.silent_after),
+        gap: report.is_filling,
+        backfill: if report.is_filling { report.lag } else { 0 },
+        // One that was replaced is no mistake.
+        stores: 1 + u64::from(report.is_shared),
+        samples: report.taken,
+    }
+}
+
+/// What is not as it should be, beside what each location's row says.
+fn notices(progress: &Progress) -> Vec<String> {
+    let mut notices = Vec::new();
+    for report in &progress.reports {
+        let place = &report.location;
+        if has_other_clock(report) {
+            notices.push(format!("the clock of {place} is wrong by {}", ahead(report)));
+        }
+        if let Some(fault) = report.fault {
+            notices.push(format!("a frame of {place} cannot be read: {fault}"));
+        }
+        if report.sites.1 > 0 {
+            notices.push(format!("{} sites of {place} are beyond `fleet.max_pairs`", report.sites.1));
+        }
+        if report.is_network_down {
+            notices.push(format!("{place} has no network"));
+        }
+    }
+    if let StoreHealth::NotSaving { reason, .. } = &progress.store {
+        notices.push(format!("the hub does not save: {reason}"));
+    }
+    notices
+}

@@ -1,0 +1,281 @@
+//! Judges the sites of sites.yaml over all locations, by what each of them would say.
+//!
+//! The engine of a hub judges each site of each location by the rule of sites.yaml on that location's own checks; what it finds is
+//! a vote here. Invariants: a location votes by its store that was heard last, and only once it made a check that the engine judged,
+//! so that neither a start nor a change of the sites makes anybody vote; a location that was not heard since the start counts as silent
+//! after the time that `silent_after` names, and a location that was blind for so long is an alert. Cost: a pass over all sites of all locations a look.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::kept::incident::{Incident, Phase};
+use crate::alert::quorum::{Attendance, Found, Heard, LocationSlot, QuorumJudge, Seat, SiteTerms, Vote, Watch, vote};
+use crate::alert::{Alert, Policies, Reading, RuleKind};
+use crate::config::Config;
+use crate::engine::{SiteSnapshot, Snapshot};
+use crate::fleet::gather::Report;
+use crate::model::{Location, SiteId, SiteSlot, StoreId, Timestamp};
+use crate::stats::{Availability, Cadence};
+use crate::store::Origin;
+
+/// How far the engine may be behind what was heard: a commit and a look take a second each.
+const BEHIND: Duration = Duration::from_secs(5);
+
+/// A site of sites.yaml.
+struct JudgedSite {
+    name: Arc<str>,
+    policies: Policies,
+}
+
+/// A site of a location.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    location: LocationSlot,
+    store: StoreId,
+    /// Its number there.
+    there: SiteId,
+    site: SiteSlot,
+    /// A check with this number or a later one has been judged since the engine began with it; none: any.
+    judged_from: Option<u64>,
+}
+
+/// See the module.
+pub struct Judging {
+    sites: Vec<JudgedSite>,
+    by_name: HashMap<Arc<str>, SiteSlot>,
+    terms: Vec<SiteTerms>,
+    judge: QuorumJudge,
+    attendance: Attendance,
+    locations: Vec<Location>,
+    /// By the name in the hub's store.
+    pairs: HashMap<Arc<str>, Pair>,
+    /// Of a blind location: since when, and which sites it sees down of those that it could.
+    blind: BTreeMap<LocationSlot, (Timestamp, Reading)>,
+    silent_after: Duration,
+    tells_locations: bool,
+    /// Since when locations could be heard.
+    heard_from: Timestamp,
+}
+
+impl Judging {
+    /// Judges the sites of `config` from `now` on; `open` are the incidents that an earlier run left open.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        silent_after: Duration,
+        open: impl IntoIterator<Item = (Arc<str>, RuleKind, Timestamp)>,
+        now: Timestamp,
+    ) -> Self {
+        let (mut sites, mut by_name, mut terms, mut hosts) = (Vec::new(), HashMap::new(), Vec::new(), HashMap::new());
+        for (slot, watched) in (0..).map(SiteSlot).zip(&config.sites) {
+            let next = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
+            let host =
+                *hosts.entry(watched.site.url.expose().host_str().unwrap_or_default().to_owned()).or_insert(next);
+            by_name.insert(Arc::clone(&watched.site.name), slot);
+            terms.push(SiteTerms { rule: watched.locations.quorum, assigned: 0, host });
+            sites.push(JudgedSite { name: Arc::clone(&watched.site.name), policies: watched.policies });
+        }
+        let mut judge = QuorumJudge::default();
+        for (slot, terms) in (0..).map(SiteSlot).zip(&terms) {
+            judge.watch(slot, *terms);
+        }
+        for (name, rule, since) in open {
+            if let Some(&site) = by_name.get(&name) {
+                judge.reopen(site, rule, since);
+            }
+        }
+        // The votes of a start come in one by one.
+        judge.settle_until(now.after(silent_after));
+        let (attendance, locations, pairs, blind) =
+            (Attendance::default(), Vec::new(), HashMap::new(), BTreeMap::new());
+        let tells_locations = config.alerting.locations;
+        Self {
+            sites,
+            by_name,
+            terms,
+            judge,
+            attendance,
+            locations,
+            pairs,
+            blind,
+            silent_after,
+            tells_locations,
+            heard_from: now,
+        }
+    }
+
+    /// Takes over what an earlier run told of locations and left open among `incidents`.
+    pub fn reopen<'a>(&mut self, incidents: impl IntoIterator<Item = &'a Incident>) {
+        for incident in incidents {
+            if incident.rule() != RuleKind::Location || incident.phase != Phase::Breached {
+                continue;
+            }
+            if let (Some(location), Some(trouble)) = (Location::new(incident.site()), incident.newest.reading.clone()) {
+                self.attendance.reopen(location, trouble, incident.opened());
+            }
+        }
+    }
+
+    /// The rules by which the engine judges the site `name` of a location; those of sites.yaml, if it is there.
+    #[must_use]
+    pub fn policies(&self, name: &str) -> Option<Policies> {
+        self.by_name.get(name).map(|slot| self.sites[slot.get()].policies)
+    }
+
+    /// Follows other sites of the locations: `gathered` are all, with their names in the hub's store. What `snapshot` has is judged
+    /// once there are newer checks.
+    pub fn follow(&mut self, gathered: &[(Arc<str>, Origin)], snapshot: &Snapshot) {
+        let newest: HashMap<&str, u64> =
+            snapshot.sites.iter().filter_map(|site| Some((&*site.name, site.last.as_ref()?.seq))).collect();
+        self.pairs.clear();
+        let mut assigned = vec![std::collections::BTreeSet::new(); self.sites.len()];
+        for (name, origin) in gathered {
+            let Some(&site) = self.by_name.get(&origin.name) else { continue };
+            let location = self.slot(&origin.location);
+            assigned[site.get()].insert(location);
+            let judged_from = newest.get(&**name).map(|seq| seq + 1);
+            let pair = Pair { location, store: origin.store, there: origin.site, site, judged_from };
+            self.pairs.insert(Arc::clone(name), pair);
+        }
+        for ((slot, terms), assigned) in (0..).map(SiteSlot).zip(&mut self.terms).zip(assigned) {
+            terms.assigned = u32::try_from(assigned.len()).unwrap_or(u32::MAX);
+            self.judge.watch(slot, *terms);
+        }
+    }
+
+    fn slot(&mut self, location: &Location) -> LocationSlot {
+        let known = self.locations.iter().position(|known| known == location);
+        let index = known.unwrap_or_else(|| {
+            self.locations.push(location.clone());
+            self.locations.len() - 1
+        });
+        let slot = LocationSlot(u16::try_from(index).unwrap_or(u16::MAX));
+        if known.is_none() {
+            self.judge.enter(slot, location.clone());
+        }
+        slot
+    }
+
+    /// The hub has no connection at `now`: it hears nobody, and nobody is to blame until there was time to be heard again.
+    pub const fn hear_nobody(&mut self, now: Timestamp) {
+        self.heard_from = now;
+    }
+
+    /// The new alerts at `now`, given how the engine sees each site of each location and how each location is. `judged` gives
+    /// the availability that the rule of such a site judged, by its name in the hub's store.
+    pub fn look(
+        &mut self,
+        snapshot: &Snapshot,
+        reports: &[Report],
+        judged: impl Fn(&str) -> Option<Availability>,
+        now: Timestamp,
+    ) -> Vec<Alert> {
+        let by_location: HashMap<&Location, &Report> =
+            reports.iter().map(|report| (&report.location, report)).collect();
+        let mut names: HashMap<(SiteSlot, LocationSlot), &str> = HashMap::new();
+        let newest = self.newest(snapshot);
+        for site in &snapshot.sites {
+            let Some(pair) = self.pairs.get(&site.name) else { continue };
+            let Some(report) = by_location.get(&self.locations[pair.location.get()]) else { continue };
+            // An older store of the location says nothing, not even that it has no vote.
+            if report.store != pair.store {
+                continue;
+            }
+            names.insert((pair.site, pair.location), &site.name);
+            match vote(
+                &heard(report, newest.get(&pair.location).copied()),
+                &watch(site, pair, report),
+                now,
+                self.silent_after,
+            ) {
+                Ok(vote) => {
+                    let seat = Seat { location: pair.location, vote, since: site.since, judged: None };
+                    self.judge.cast(pair.site, seat);
+                }
+                Err(_) => self.judge.withdraw(pair.site, pair.location),
+            }
+        }
+        let mut found = Found::default();
+        self.judge.step(now, &mut found);
+        for sight in found.sights {
+            self.blind.remove(&sight.location);
+            if sight.is_blind {
+                let reading = Reading::Blind { down: sight.down, sites: sight.known };
+                self.blind.insert(sight.location, (now, reading));
+            }
+        }
+        let mut alerts = self.attend(&by_location, now);
+        for ruling in found.rulings {
+            let voters = self.judge.seats(ruling.site).iter().filter(|seat| !self.judge.is_blind(seat.location));
+            let counts = voters.filter_map(|seat| judged(names.get(&(ruling.site, seat.location))?));
+            let sum = |sum: Availability, next: Availability| Availability {
+                up: sum.up + next.up,
+                checks: sum.checks + next.checks,
+            };
+            let mut transition = ruling.transition;
+            transition.availability = counts.reduce(sum);
+            let site = &self.sites[ruling.site.get()];
+            alerts.push(Alert::new(Arc::clone(&site.name), &site.policies, &transition));
+        }
+        alerts
+    }
+
+    /// The newest time of each location that the engine has seen.
+    fn newest(&self, snapshot: &Snapshot) -> HashMap<LocationSlot, Timestamp> {
+        let mut newest: HashMap<LocationSlot, Timestamp> = HashMap::new();
+        for site in &snapshot.sites {
+            if let (Some(pair), Some(last)) = (self.pairs.get(&site.name), &site.last) {
+                let of_location = newest.entry(pair.location).or_default();
+                *of_location = last.sample.at.max(*of_location);
+            }
+        }
+        newest
+    }
+
+    /// The new alerts about the locations themselves.
+    fn attend(&mut self, reports: &HashMap<&Location, &Report>, now: Timestamp) -> Vec<Alert> {
+        let mut alerts = Vec::new();
+        for (slot, location) in (0..).map(LocationSlot).zip(&self.locations) {
+            let report = reports.get(location);
+            let last = report.and_then(|report| report.heard);
+            // Nobody is late before there was time to be heard.
+            let since = last.unwrap_or(self.heard_from).max(self.heard_from);
+            let trouble = if self.silent_after < now.since(since) {
+                Some(Reading::Silent { last })
+            } else {
+                // The first one to see an outage of several sites looks blind until the others see it too.
+                let lasting = self.blind.get(&slot).filter(|(since, _)| self.silent_after <= now.since(*since));
+                lasting.map(|(_, reading)| reading.clone())
+            };
+            alerts.extend(self.attendance.look(location, trouble, now));
+        }
+        if self.tells_locations { alerts } else { Vec::new() }
+    }
+}
+
+/// What the hub has heard of a location, whose `newest` check the engine has seen.
+fn heard(report: &Report, newest: Option<Timestamp>) -> Heard {
+    // The engine sees a check later than the gatherer hears the frame.
+    let sent = report.sent.map(|sent| sent.before(BEHIND));
+    // The judge leaves out the blind by itself.
+    Heard { at: report.heard, newest: newest.max(sent).unwrap_or(Timestamp::ZERO), is_blind: false }
+}
+
+/// What a location knows of a site.
+fn watch(site: &SiteSnapshot, pair: &Pair, report: &Report) -> Watch {
+    let last = site.last.as_ref();
+    let is_judged = last.is_some_and(|last| pair.judged_from.is_none_or(|from| last.seq >= from));
+    let rule = match (is_judged, site.incident.is_some()) {
+        (false, _) => None,
+        (true, true) => Some(Vote::Down),
+        (true, false) => site.judged_from.is_none().then_some(Vote::Up),
+    };
+    Watch {
+        is_assigned: true,
+        is_paused: report.paused.contains(&pair.there),
+        cadence: Cadence { interval: site.interval, timeout: site.timeout },
+        last: last.map(|last| (last.sample.at, last.sample.cause.outcome())),
+        rule,
+    }
+}

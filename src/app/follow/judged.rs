@@ -1,0 +1,33 @@
+//! What a hub asks of the monitor that shows its store.
+
+use tokio::sync::watch;
+
+use crate::app::status::health_meter::StoreStatus;
+use crate::model::Outcome;
+use crate::stats::Availability;
+
+use super::ReadOnlyMonitor;
+
+impl ReadOnlyMonitor {
+    /// Accepts notices for the user.
+    #[must_use]
+    pub fn keeping(&self) -> watch::Sender<StoreStatus> {
+        self.keeping.clone()
+    }
+
+    /// The availability of the site `name` over the window of its rule, by its newest checks.
+    #[must_use]
+    pub fn availability(&self, name: &str) -> Option<Availability> {
+        let site = self.sites.iter().find(|site| *site.name == *name)?;
+        let window = self.subjects.iter().find(|subject| *subject.name == *name)?.policies.availability.window;
+        let mut samples = Vec::new();
+        site.producer.ring().reader_at_oldest().drain(&mut samples);
+        let judged = samples.iter().filter(|sample| site.last_at.before(window) < sample.at);
+        let (mut up, mut checks) = (0, 0);
+        for sample in judged {
+            checks += u64::from(sample.outcome() != Outcome::Unknown);
+            up += u64::from(sample.outcome() == Outcome::Up);
+        }
+        (checks > 0).then_some(Availability { up, checks })
+    }
+}
