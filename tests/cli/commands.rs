@@ -664,3 +664,16 @@ fn a_system_without_a_thread_to_give_is_an_error_in_words() {
         assert_eq!(ended.status.code(), Some(2), "{arguments}: {said}");
     }
 }
+
+#[cfg(not(feature = "nats"))]
+#[test]
+fn a_fleet_needs_a_webmon_that_was_built_for_it() {
+    let folder = Folder::with("sites: ['http://a.test']\nfleet: { server: 'tls://a.test' }");
+    assert!(folder.run("validate").with(0).stderr.is_empty());
+    for arguments in
+        ["fleet status", "fleet init", "fleet server-config a", "hub", "run --fleet", "--fleet=tls://a.test"]
+    {
+        let said = refused(&folder, arguments);
+        assert!(said.contains("built without the feature `nats`"), "{arguments}: {said}");
+    }
+}

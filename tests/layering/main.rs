@@ -17,7 +17,7 @@ use graph::Graph;
 use source::{Source, module_of};
 
 /// What each room may import besides itself; `app` and `demo` may import everything.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("ring", &["model"]),
     ("stats", &["model"]),
@@ -28,6 +28,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("store", &["model", "stats", "ring", "alert"]),
     ("http", &["model", "probe"]),
     ("export", &["model", "alert", "probe", "http", "store"]),
+    ("fleet", &["model", "probe", "store"]),
     ("rdap", &["model", "http"]),
     ("backtest", &["model", "stats", "alert"]),
     ("report", &["model", "stats", "alert", "backtest", "engine::snapshot"]),
@@ -40,7 +41,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
 
 const ALL: &[&str] = &[
     "model", "ring", "stats", "alert", "config", "engine", "probe", "store", "http", "export", "report", "tui",
-    "notify", "app", "backtest", "demo", "serve", "rdap",
+    "notify", "app", "backtest", "demo", "serve", "rdap", "fleet",
 ];
 
 /// What `engine` re-exports from `engine::snapshot`: the same nouns under a shorter path.
@@ -48,21 +49,23 @@ const SNAPSHOT_NOUNS: [&str; 8] =
     ["LastCheck", "OpenIncident", "Row", "SiteFacts", "SiteSnapshot", "SiteState", "Snapshot", "ViewSnapshot"];
 
 /// The only rooms in which a crate may appear. Crates that are not named here may appear anywhere.
-const ONLY_IN: [(&str, &[&str]); 45] = [
+const ONLY_IN: [(&str, &[&str]); 47] = [
     ("annotate_snippets", &["config"]),
     ("anyhow", &["app", "demo"]),
     ("arc_swap", &["engine"]),
+    ("async_nats", &["fleet"]),
     ("clap", &["app"]),
     ("clap_complete", &["app"]),
     ("clap_mangen", &["app"]),
     ("cookie_store", &["probe"]),
-    ("crc32c", &["store"]),
+    ("crc32c", &["store", "fleet"]),
     ("crossterm", &["tui"]),
     // In `app` this is the module of `report`.
     ("csv", &["report", "app"]),
     ("dns_lookup", &["probe"]),
     ("encoding_rs", &["probe"]),
-    ("flate2", &["probe", "export", "serve"]),
+    ("futures_util", &["fleet"]),
+    ("flate2", &["probe", "export", "serve", "fleet"]),
     ("h2", &["probe"]),
     ("h3", &["probe"]),
     ("h3_quinn", &["probe"]),
@@ -78,18 +81,18 @@ const ONLY_IN: [(&str, &[&str]); 45] = [
     ("minijinja", &["notify"]),
     ("quinn", &["probe"]),
     ("ratatui", &["tui"]),
-    ("rcgen", &["demo"]),
+    ("rcgen", &["demo", "fleet"]),
     ("redb", &["store"]),
     ("regex", &["model", "config", "probe"]),
     ("regex_automata", &["probe"]),
-    ("rustls", &["probe", "http", "demo", "serve"]),
+    ("rustls", &["probe", "http", "demo", "serve", "fleet"]),
     ("rustls_native_certs", &["probe"]),
     ("rustls_pki_types", &["config", "serve"]),
     ("serde", &["config", "report", "app"]),
-    ("serde_json", &["model", "config", "probe", "report", "export", "notify", "serve", "app", "rdap"]),
+    ("serde_json", &["model", "config", "probe", "report", "export", "notify", "serve", "app", "rdap", "fleet"]),
     ("serde_json_path", &["model", "config", "probe"]),
     ("serde_saphyr", &["config"]),
-    ("tokio", &["probe", "http", "notify", "rdap", "serve", "app", "demo"]),
+    ("tokio", &["probe", "http", "notify", "fleet", "rdap", "serve", "app", "demo"]),
     ("tokio_rustls", &["probe", "serve", "demo"]),
     ("tracing", &["app", "demo"]),
     ("tracing_subscriber", &["app"]),
@@ -126,11 +129,11 @@ impl fmt::Display for Fault {
 
 /// The entries of each room, its files and its folders, in layers from top to bottom: an entry may import what stands in a
 /// lower layer.
-const LAYERS: [(&str, &[&[&str]]); 14] = [
+const LAYERS: [(&str, &[&[&str]]); 15] = [
     (
         "model",
         &[
-            &["web"],
+            &["fleet", "web"],
             &["command", "site"],
             &["expect"],
             &["check", "export_target", "health"],
@@ -157,6 +160,7 @@ const LAYERS: [(&str, &[&[&str]]); 14] = [
             &["lanes"],
             &["tracker"],
             &["board", "state_machine"],
+            &["step"],
             &["leap", "snapshot", "span"],
         ],
     ),
@@ -178,7 +182,7 @@ const LAYERS: [(&str, &[&[&str]]); 14] = [
     (
         "store",
         &[
-            &["changes"],
+            &["changes", "fleet"],
             &["archive"],
             &["admin", "lookups", "signing", "upkeep", "writer"],
             &["intake", "verify", "writable"],
@@ -189,6 +193,16 @@ const LAYERS: [(&str, &[&[&str]]); 14] = [
     ),
     ("http", &[&["client"], &["endpoint"], &["tunnel"], &["error", "reply"]]),
     ("export", &[&["exporter"], &["client", "delivery", "points"], &["answer", "line"]]),
+    (
+        "fleet",
+        &[
+            &["publication"],
+            &["agent", "hub_word"],
+            &["gather", "hubs", "server", "stream", "subscription"],
+            &["connection", "frame"],
+            &["status", "subjects"],
+        ],
+    ),
     ("rdap", &[&["directory"], &["bootstrap", "registration"]]),
     (
         "report",
@@ -247,7 +261,7 @@ const LAYERS: [(&str, &[&[&str]]); 14] = [
             &["session"],
             &["dashboard", "follow"],
             &["monitor"],
-            &["export", "orders", "reload"],
+            &["export", "fleet", "orders", "reload"],
             &["domains", "headless", "network", "publish", "storage", "web"],
             &["alerts", "scheduler"],
             &["log"],
