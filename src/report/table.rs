@@ -227,7 +227,7 @@ fn closed(alert: &AlertRecord, zone: &TimeZone) -> String {
     let down = alert.downtime.map_or_else(String::new, |downtime| format!(" ({})", duration::format_seconds(downtime)));
     let since = time::second(alert.since, zone);
     if alert.rule == RuleKind::Partial {
-        return format!("{NONE} no longer partly down; was so since {since}{down}");
+        return format!("{NONE} no longer only partly down; was so since {since}{down}");
     }
     format!("{NONE} no longer watched; was down since {since}{down}")
 }

@@ -103,8 +103,9 @@ impl Source {
             Some((session, number, committed)) if session == origin.session => (number, committed),
             _ => (0, 0),
         };
-        // What a lost frame held may never be followed by anything else.
-        self.gap |= before + 1 < origin.number && heard.at >= self.filling_until;
+        // What a lost frame held may never be followed by anything else. Of a run that began before this hub did, only the numbers
+        // of its samples tell.
+        self.gap |= 0 < before && before + 1 < origin.number && heard.at >= self.filling_until;
         self.session = Some((origin.session, before.max(origin.number), committed));
         self.heard = self.heard.max(Some(heard.at));
         self.sent = self.sent.max(Some(origin.sent));

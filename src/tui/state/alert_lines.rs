@@ -1,6 +1,6 @@
 //! The lines of an alert: its message, wrapped, and how many lines it takes on the page of alerts.
 
-use crate::alert::{AlertRecord, AlertState};
+use crate::alert::{AlertRecord, AlertState, RuleKind};
 use crate::stats::Answer;
 use crate::tui::incident_marks;
 use crate::tui::inputs::Inputs;
@@ -39,6 +39,10 @@ pub fn height(inputs: &Inputs, list: &AlertIndex, at: usize, width: usize) -> us
 pub(crate) fn texts(inputs: &Inputs, alert: &AlertRecord, open: bool, cells: usize) -> Vec<String> {
     let indent = if cells >= WIDE { 2 + TIME_COLUMN } else { 2 };
     let message = match alert.state {
+        // An outage takes the place of a partial one.
+        AlertState::Ended if alert.rule == RuleKind::Partial => {
+            format!("{} is no longer only partly down", short_name(&alert.site))
+        }
         AlertState::Ended => format!("{} is no longer monitored; its incident is closed", short_name(&alert.site)),
         _ => alert.message.clone(),
     };

@@ -68,6 +68,7 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let patience = if is_headless { PATIENCE } else { Duration::ZERO };
     let Opened { store, mut notices } = open(&path, config.storage.as_ref(), patience)?;
     notices.splice(0..0, config.warnings.iter().cloned().chain(zone::warning()));
+    notices.extend(not_obeyed(&config));
     let (clock, zone) = (Clock::start(Timestamp::ZERO), zone::local());
     let names: Vec<Arc<str>> =
         config.sites.iter().chain(&config.disabled).map(|watched| Arc::clone(&watched.site.name)).collect();
@@ -144,6 +145,13 @@ fn fleet(config: &Config, path: &Path) -> Result<(Location, FleetTerms), Command
         CommandError::Usage("the name of this machine is no name of a hub: set `fleet.location`".to_owned())
     })?;
     Ok((name, terms))
+}
+
+/// What the file asks for and a hub does not do yet.
+fn not_obeyed(config: &Config) -> impl Iterator<Item = String> {
+    let sections = [("export", config.export.is_some()), ("report", config.report.is_some())];
+    let written = sections.into_iter().filter(|(_, is_written)| *is_written);
+    written.map(|(section, _)| format!("`{section}` of the file is not obeyed by a hub yet"))
 }
 
 /// Time between two commits.
