@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use webmon::model::SiteId;
+use webmon::fleet::frame::{Body, Frame, Origin, Packing, Status};
+use webmon::fleet::subjects::frames;
+use webmon::model::{Location, SiteId, StoreId, Timestamp};
 use webmon::store::Archive;
 
-use crate::server::Server as Nats;
+use crate::server::{Server as Nats, at};
 use crate::support::program::{Folder, PATIENCE, Running, now};
 use crate::support::{Behaviour, Server, Step, response};
 
@@ -230,6 +232,39 @@ fn a_server_that_lost_its_disk_costs_no_sample() {
     fleet.server.run();
     fleet.until_more("hub", 60);
     fleet.settle();
+}
+
+/// Whoever has the key of a location can publish anything in its name.
+#[test]
+fn garbage_is_told_and_nothing_of_it_is_taken() {
+    let Some(mut fleet) = Fleet::new(&["a"]) else { return };
+    fleet.start_all();
+    fleet.until_more("hub", 30);
+    let origin = Origin { store: StoreId([9; 16]), session: 1, number: 1, sent: Timestamp::from_secs(1_795_340_000) };
+    let status = Status { version: "x".repeat(40), lag: 0, is_network_down: false, paused: Vec::new() };
+    let mut sound = Vec::new();
+    Frame { origin, body: Body::Status(status) }.encode(Packing::Plain, &mut sound);
+    let mut garbage: Vec<Vec<u8>> = vec![Vec::new(), b"hello\x1b[2J".to_vec(), vec![0xff; 600 << 10]];
+    garbage.extend((0..sound.len()).step_by(5).map(|length| sound[..length].to_vec()));
+    for byte in (0..sound.len()).step_by(3) {
+        let mut flipped = sound.clone();
+        flipped[byte] ^= 1 << (byte % 8);
+        garbage.push(flipped);
+    }
+    let link = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    link.block_on(async {
+        let link = fleet.server.link(&at("a")).await.unwrap();
+        let subject = frames(&Location::new("a").unwrap());
+        for frame in garbage {
+            link.jetstream.publish(subject.clone(), frame.into()).await.unwrap().await.unwrap();
+        }
+    });
+    let hub = fleet.hub.as_mut().unwrap();
+    let told = hub.until(|lines| lines.iter().any(|line| line.contains("a frame of a cannot be read")));
+    assert!(told.iter().all(|line| !line.contains('\x1b')), "{told:?}");
+    fleet.settle();
+    let stores = Archive::open(&fleet.store("hub")).unwrap().origins().unwrap();
+    assert!(stores.values().all(|origin| origin.store != StoreId([9; 16])));
 }
 
 /// Its numbers would be used twice: the location takes another number for its store, and nothing is taken for a double.
