@@ -430,7 +430,7 @@ fn nothing_is_sent_twice_where_nothing_is_lost() {
         (0..SITES).for_each(|site| world.store.grow(site, 1, true));
         world.pass();
     }
-    assert_eq!(world.published, 60, "a frame a second, and no status");
+    assert_eq!(world.published, 72, "a frame a second, and a status every five");
     assert_eq!(world.agent.sent(), u64::from(SITES) * 160);
     assert_eq!((world.agent.waiting(None), world.agent.lacked()), (0, 0));
 }
