@@ -15,6 +15,9 @@ use crate::model::{SiteId, Timestamp};
 /// Frames on their way at most.
 pub const WINDOW: usize = 8;
 
+/// The longest wait after a refusal: a hub would count a location that waits longer as silent, though the server is well again.
+pub const RETRY_MAX: Duration = Duration::from_secs(10);
+
 /// The server has this long to acknowledge a frame.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -128,7 +131,7 @@ impl Flight {
         let (since, before) = self.trouble.take().unwrap_or((now, None));
         self.trouble = Some((since, reason.or(before)));
         self.entries.iter_mut().for_each(|entry| entry.sent = None);
-        self.quiet_until = now.after(self.backoff.wait());
+        self.quiet_until = now.after(self.backoff.wait().min(RETRY_MAX));
     }
 
     /// When the oldest frame on its way is given up.

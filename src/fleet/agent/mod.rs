@@ -23,7 +23,7 @@ use super::frame::{Body, Frame, Have, Origin, Packing, Roster, RosterSite, Statu
 use super::gather::Word;
 pub use batch::{Batch, Positions};
 use flight::Flight;
-pub use flight::{DEADLINE, Outgoing};
+pub use flight::{DEADLINE, Outgoing, RETRY_MAX};
 use hubs::Hubs;
 pub use reading::Reading;
 use step::Track;

@@ -10,6 +10,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::clock::Clock;
+use crate::fleet::agent::RETRY_MAX;
 use crate::fleet::connection::{Link, Role, Standing, connect};
 use crate::fleet::frame::have;
 use crate::fleet::gather::{Heard, Word};
@@ -87,7 +88,7 @@ impl Listener {
                     }
                     tokio::select! {
                         () = stop.cancelled() => return,
-                        () = tokio::time::sleep(backoff.wait()) => {}
+                        () = tokio::time::sleep(backoff.wait().min(RETRY_MAX)) => {}
                     }
                 }
             }

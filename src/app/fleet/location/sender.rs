@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::clock::Clock;
-use crate::fleet::agent::{Agent, Lane, Positions, Reading, Step};
+use crate::fleet::agent::{Agent, Lane, Positions, RETRY_MAX, Reading, Step};
 use crate::fleet::connection::{Link, Role, Standing, connect};
 use crate::fleet::frame::RosterSite;
 use crate::fleet::publication::{Hearing, Publication, Receipt};
@@ -119,7 +119,7 @@ impl Sender {
             self.tell();
             tokio::select! {
                 () = finish.cancelled() => return,
-                () = tokio::time::sleep(backoff.wait()) => {}
+                () = tokio::time::sleep(backoff.wait().min(RETRY_MAX)) => {}
             }
         }
     }
