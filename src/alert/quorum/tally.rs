@@ -5,13 +5,13 @@ use super::{QuorumRule, Vote};
 /// What the locations together say of a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// Somebody sees it up, nobody sees it down.
+    /// At least one location sees it up, none sees it down.
     Up,
     /// A quorum sees it down.
     Down,
     /// Some see it down, too few for a quorum.
     Partial,
-    /// Nobody has a vote, or some say down and too few have one.
+    /// No location has a vote, or some say down and too few have one.
     Unknown,
 }
 

@@ -157,9 +157,11 @@ impl Judging {
         slot
     }
 
-    /// The hub has no connection at `now`: it hears nobody, and nobody is to blame until there was time to be heard again.
-    pub const fn hear_nobody(&mut self, now: Timestamp) {
+    /// The hub has no connection at `now`: it hears no location, and no location counts as silent before it had time to be heard
+    /// again. Votes come in one by one then, as after a start.
+    pub fn hear_nobody(&mut self, now: Timestamp) {
         self.heard_from = now;
+        self.judge.settle_until(now.after(self.silent_after));
     }
 
     /// The new alerts at `now`, given how the engine sees each site of each location and how each location is. `judged` gives

@@ -1,8 +1,7 @@
 //! A location of a fleet: sends what its store keeps to the hubs, on a thread of its own.
 //!
 //! Invariants: nothing here delays a check or a commit, and none of it is needed to probe, to keep, to show or to alert. The store is open
-//! only while there is something to read, so that it never blocks a repair. Cost: that of an export, and 1 kB a second for
-//! 50 sites every second.
+//! only while there is something to read, so that it never blocks a repair. Cost: `benches/fleet.rs`.
 
 mod describe;
 mod sender;
