@@ -50,6 +50,17 @@ impl Board {
         Self { at: AtomicU64::new(at.as_micros()), version: AtomicU64::new(1), shown: ArcSwap::from_pointee(published) }
     }
 
+    /// A board that shows `snapshot`, whose sites' samples are in `rings`: what was made of the board of an engine.
+    #[must_use]
+    pub fn showing(snapshot: Snapshot, rings: HashMap<SiteSlot, Arc<Ring>>) -> Self {
+        Self::new(snapshot.at, Published::new(snapshot.sites, snapshot.views, rings))
+    }
+
+    /// Shows `snapshot` instead, which was made of the board of an engine.
+    pub fn show(&self, snapshot: Snapshot, rings: HashMap<SiteSlot, Arc<Ring>>) {
+        self.replace(snapshot.at, Published::new(snapshot.sites, snapshot.views, rings));
+    }
+
     /// All snapshots. Cost: one `Arc` clone per site and view.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {

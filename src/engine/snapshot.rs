@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::maintenance::Maintenance;
+use crate::alert::quorum::Votes;
 use crate::alert::{Policies, RuleKind};
-use crate::model::{Observation, Sample, SiteSlot, Timeframe, Timestamp, View};
+use crate::model::{Observation, Place, Sample, SiteSlot, Timeframe, Timestamp, View};
 use crate::stats::{Beats, Rollup, Summary, Unmade};
 
 /// The state of a site, joining the rule and the last check.
@@ -112,6 +113,8 @@ pub struct SiteFacts {
     pub policies: Policies,
     /// Its windows of maintenance in sites.yaml.
     pub maintenance: Arc<[Maintenance]>,
+    /// Where its samples come from.
+    pub place: Place,
 }
 
 /// Everything about a site but its figures in the views. Each check makes a new one, so what lasts is shared.
@@ -137,6 +140,8 @@ pub struct SiteSnapshot {
     pub paused_until: Option<Timestamp>,
     /// When the rule's window becomes covered, while it is not.
     pub judged_from: Option<Timestamp>,
+    /// How its locations voted, of a site that a hub judges.
+    pub votes: Option<Votes>,
 }
 
 impl Deref for SiteSnapshot {

@@ -39,6 +39,7 @@ fn track(slot: u32, producer: &Producer, name: &str) -> SiteInput {
         ring: Arc::clone(producer.ring()),
         open: Vec::new(),
         maintenance: Arc::default(),
+        place: crate::model::Place::Here,
         minutes: None,
         mask: Mask::default(),
     }

@@ -32,7 +32,8 @@ pub use check::text_join::TextJoin;
 pub use expect::{BodyExpectations, Expect, Expected, StatusSet};
 pub use export_target::{Api, ExportTarget};
 pub use fleet::{
-    Assignment, FLEET_STREAM, FleetCredential, FleetLogin, FleetServer, FleetTerms, LOCATION_MAX, Location, StoreId,
+    Assignment, FLEET_STREAM, FleetCredential, FleetLogin, FleetServer, FleetTerms, LOCATION_MAX, Location, Place,
+    StoreId,
 };
 pub use health::{
     ClosedProxy, ExportHealth, ExportState, FleetHealth, FleetState, Health, Notice, OutletHealth, OwnOutage,

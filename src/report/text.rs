@@ -289,6 +289,7 @@ mod tests {
                 policies: Policies::default(),
                 group: None,
                 maintenance: Arc::default(),
+                place: crate::model::Place::Here,
             }),
             state,
             since: at("2026-11-22T09:00:00Z"),
@@ -299,6 +300,7 @@ mod tests {
             breaches: Vec::new(),
             paused_until: None,
             judged_from: None,
+            votes: None,
         }
     }
 

@@ -47,6 +47,7 @@ fn recorded(folder: &Folder) -> Vec<Alert> {
         ring: Arc::clone(producer.ring()),
         open: Vec::new(),
         maintenance: Arc::default(),
+        place: webmon::model::Place::Here,
         minutes: None,
         mask: webmon::alert::network::Mask::default(),
     };

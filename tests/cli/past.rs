@@ -81,6 +81,7 @@ fn facts() -> Vec<Arc<SiteFacts>> {
         max_response_time: None,
         policies: Policies::default(),
         maintenance: Arc::default(),
+        place: webmon::model::Place::Here,
         ring: Arc::clone(producer.ring()),
         open: Vec::new(),
         minutes: None,

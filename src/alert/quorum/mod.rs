@@ -20,7 +20,7 @@ pub use blindness::{Ballot, Blindness, SightChange};
 pub use judge::{Found, QuorumJudge, Ruling, Seat, SiteTerms};
 pub use rule::{Quorum, QuorumError, QuorumRule};
 pub use seen::{Seen, Track, seen};
-pub use tally::{Tally, Verdict};
+pub use tally::{Tally, Verdict, Votes};
 pub use vote::{Abstention, Heard, Vote, Watch, vote};
 
 /// The number of a location while a hub runs; no other location gets it.

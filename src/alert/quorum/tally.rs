@@ -28,6 +28,17 @@ impl Verdict {
     }
 }
 
+/// How the locations of a site voted, and what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Votes {
+    /// What follows.
+    pub verdict: Verdict,
+    /// The votes.
+    pub tally: Tally,
+    /// How many locations check the site, with a vote or without.
+    pub assigned: u32,
+}
+
 /// Votes on one site, by what they say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {

@@ -103,6 +103,7 @@ mod tests {
             max_response_time: None,
             policies: Policies { slo: (name != "blog").then_some(rule), ..Policies::default() },
             maintenance: Arc::default(),
+            place: crate::model::Place::Here,
             ring: Arc::clone(producer.ring()),
             open: Vec::new(),
             minutes: None,

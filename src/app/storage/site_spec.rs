@@ -8,7 +8,7 @@ use crate::alert::network::Mask;
 use crate::alert::{Policies, StandingIncident};
 use crate::config::ConfiguredSite;
 use crate::engine::SiteInput;
-use crate::model::{Sample, SiteSlot, repeat};
+use crate::model::{Place, Sample, SiteSlot, repeat};
 use crate::ring::Ring;
 #[cfg(feature = "nats")]
 use crate::store::Origin;
@@ -32,6 +32,7 @@ pub struct SiteSpec {
     /// How it is judged.
     pub policies: Policies,
     maintenance: Arc<[Maintenance]>,
+    place: Place,
 }
 
 impl From<&ConfiguredSite> for SiteSpec {
@@ -46,6 +47,7 @@ impl From<&ConfiguredSite> for SiteSpec {
             max_response_time: watched.site.expect.max_response_time,
             policies: watched.policies,
             maintenance: Arc::clone(&watched.maintenance),
+            place: Place::Here,
         }
     }
 }
@@ -72,6 +74,7 @@ impl SiteSpec {
             max_response_time: None,
             policies,
             maintenance,
+            place: Place::Here,
         }
     }
 
@@ -89,13 +92,14 @@ impl SiteSpec {
             max_response_time: None,
             policies,
             maintenance: Arc::default(),
+            place: Place::At { location: origin.location.clone(), site: Arc::clone(&origin.name) },
         }
     }
 
     /// The track for the engine of this site, whose samples come through `ring`, with its open incidents.
     #[must_use]
     pub fn track(self, slot: SiteSlot, ring: Arc<Ring>, open: Vec<StandingIncident>) -> SiteInput {
-        let Self { name, url, curl, group, interval, timeout, max_response_time, policies, maintenance } = self;
+        let Self { name, url, curl, group, interval, timeout, max_response_time, policies, maintenance, place } = self;
         SiteInput {
             slot,
             name,
@@ -107,6 +111,7 @@ impl SiteSpec {
             group,
             policies,
             maintenance,
+            place,
             ring,
             open,
             minutes: None,

@@ -22,7 +22,7 @@ use crate::alert::maintenance::{self, Maintenance};
 use crate::alert::network::Mask;
 use crate::alert::policy::{Expired, Minutes};
 use crate::alert::{Judge, Policies, RuleKind, StandingIncident, Transition};
-use crate::model::{Cause, Observation, Packed, Sample, SiteSlot, TextJoin, Timestamp, View};
+use crate::model::{Cause, Observation, Packed, Place, Sample, SiteSlot, TextJoin, Timestamp, View};
 use crate::ring::{Reader, Ring};
 use crate::stats::{Cadence, Windows};
 
@@ -54,6 +54,8 @@ pub struct SiteInput {
     pub policies: Policies,
     /// Its windows of maintenance, which an objective leaves out.
     pub maintenance: Arc<[Maintenance]>,
+    /// Where its samples come from.
+    pub place: Place,
     /// Its samples; those already in it are history.
     pub ring: Arc<Ring>,
     /// Its open incidents.
@@ -78,6 +80,7 @@ impl SiteInput {
             max_response_time: self.max_response_time,
             policies: self.policies,
             maintenance: Arc::clone(&self.maintenance),
+            place: self.place.clone(),
         })
     }
 }
@@ -166,6 +169,7 @@ impl SiteTracker {
                 breaches: Vec::new(),
                 paused_until: None,
                 judged_from: None,
+                votes: None,
             },
             head,
         };

@@ -3,8 +3,10 @@
 
 mod assignment;
 mod names;
+mod place;
 mod terms;
 
 pub use assignment::Assignment;
 pub use names::{LOCATION_MAX, Location, StoreId};
+pub use place::Place;
 pub use terms::{FLEET_STREAM, FleetCredential, FleetLogin, FleetServer, FleetTerms};

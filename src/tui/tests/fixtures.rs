@@ -617,6 +617,7 @@ fn site(index: usize, made: &Made) -> SiteSnapshot {
             max_response_time: None,
             policies: Policies::default(),
             maintenance: Arc::default(),
+            place: crate::model::Place::Here,
         }),
         state: made.state,
         since: now.before(Duration::from_secs(made.since)),
@@ -631,6 +632,7 @@ fn site(index: usize, made: &Made) -> SiteSnapshot {
         incident: down.then_some(OpenIncident { since: now.before(Duration::from_secs(252)) }),
         breaches: Vec::new(),
         judged_from: None,
+        votes: None,
     }
 }
 

@@ -195,6 +195,7 @@ fn snapshot(site: &Arc<SiteFacts>, found: &FoundSite<'_>, alerts: &[&AlertRecord
         breaches: others.map(|alert| Breach { rule: alert.rule, since: alert.since }).collect(),
         paused_until: None,
         judged_from: None,
+        votes: None,
     }
 }
 
