@@ -1,4 +1,5 @@
-//! Sets `WEBMON_VERSION`: the version and, in release builds, the commit if it is known.
+//! Sets `WEBMON_VERSION`: the version and, in release builds, the commit if it is known; and `WEBMON_FEATURES`: which
+//! features the build has.
 //!
 //! The commit comes from the files of `.git` or from `.cargo_vcs_info.json` of `cargo package`, so the build needs
 //! neither git nor a crate. Debug builds omit it: each commit would recompile everything.
@@ -6,6 +7,9 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// The features of Cargo.toml; a test compares them.
+const FEATURES: [&str; 4] = ["http3", "influx", "mail", "nats"];
 
 /// Hexadecimal digits of the commit in the version.
 const SHOWN: usize = 9;
@@ -20,6 +24,16 @@ fn main() {
         Some(commit) => println!("cargo::rustc-env=WEBMON_VERSION={version} ({})", &commit[..SHOWN]),
         None => println!("cargo::rustc-env=WEBMON_VERSION={version}"),
     }
+    println!("cargo::rustc-env=WEBMON_FEATURES={}", features());
+}
+
+/// Each feature with `+` if this build has it, otherwise with `-`.
+fn features() -> String {
+    let sign = |name: &str| {
+        let variable = format!("CARGO_FEATURE_{}", name.to_uppercase());
+        if env::var_os(variable).is_some() { '+' } else { '-' }
+    };
+    FEATURES.map(|name| format!("{}{name}", sign(name))).join(" ")
 }
 
 /// The commit that `cargo package` recorded.

@@ -125,7 +125,18 @@ fn help_names_every_command_and_each_has_its_own() {
         assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}: {help}");
         assert!(folder.run(&format!("{command} --help")).quietly().stdout.contains("Usage: webmon"), "{command}");
     }
-    let version = folder.run("--version").quietly().stdout;
+    let long = folder.run("--version").quietly().stdout;
+    let version = folder.run("-V").quietly().stdout;
+    let manifest = include_str!("../../Cargo.toml");
+    let features = manifest.split_once("\n[features]\n").unwrap().1.split_once("\n[").unwrap().0;
+    let names = features.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name);
+    let mut features: Vec<String> = names.filter(|name| *name != "default").map(str::to_owned).collect();
+    features.sort_unstable();
+    let (first, second) = long.trim_end().split_once('\n').unwrap();
+    let listed: Vec<&str> = second.strip_prefix("features: ").unwrap().split(' ').collect();
+    assert_eq!(first, version.trim_end());
+    assert_eq!(listed.iter().map(|feature| &feature[1..]).collect::<Vec<_>>(), features);
+    assert!(listed.contains(&if cfg!(feature = "influx") { "+influx" } else { "-influx" }), "{second}");
     let version = version.strip_prefix(concat!("webmon ", env!("CARGO_PKG_VERSION"))).unwrap().trim_end();
     // A release build says which commit it was built from.
     let commit = version.strip_prefix(" (").and_then(|commit| commit.strip_suffix(')'));

@@ -31,9 +31,12 @@ use super::stored::incident::{IncidentArgs, WhyArgs};
 use super::stored::report::ReportArgs;
 use super::stored::watch::WatchArgs;
 
+/// What `--version` prints; `-V` prints the first line.
+const LONG_VERSION: &str = concat!(env!("WEBMON_VERSION"), "\nfeatures: ", env!("WEBMON_FEATURES"));
+
 /// Watches websites from a terminal: exact rolling statistics, durable history, alerts.
 #[derive(Debug, Parser)]
-#[command(name = "webmon", version = env!("WEBMON_VERSION"), about)]
+#[command(name = "webmon", version = env!("WEBMON_VERSION"), long_version = LONG_VERSION, about)]
 pub struct Cli {
     /// The command; `run` by default.
     #[command(subcommand)]
