@@ -139,13 +139,13 @@ pub struct FleetHealth {
 }
 
 impl FleetHealth {
-    /// What is not as it should be, as of `now`: `no server for 4m00s, 21000 samples wait`.
+    /// What is not as it should be, as of `now`: `no NATS server for 4m00s, 21000 samples wait`.
     #[must_use]
     pub fn trouble(&self, now: Timestamp) -> Option<String> {
         let (since, reason) = self.state.fault()?;
         let (what, unknown) = match self.state {
-            FleetState::Unconnected { .. } => ("no server", ""),
-            _ => ("no answer", "; is the disk of the server full?"),
+            FleetState::Unconnected { .. } => ("no NATS server", ""),
+            _ => ("no answer from NATS", "; is the disk of the server full?"),
         };
         let why = reason.map_or_else(|| unknown.to_owned(), |reason| format!(": {reason}"));
         let (span, waiting) = (format_short(now.since(since)), self.waiting);
@@ -309,11 +309,11 @@ mod tests {
         let told = |state: FleetState, waiting| FleetHealth { state, waiting, ..FleetHealth::default() }.trouble(now);
         assert_eq!(told(FleetState::Ok, 3), None);
         let away = |reason: Option<&str>| FleetState::Unconnected { since, reason: reason.map(str::to_owned) };
-        assert_eq!(told(away(None), 21_000).unwrap(), "no server for 4m00s, 21000 samples wait");
-        assert_eq!(told(away(Some("refused")), 1).unwrap(), "no server for 4m00s, 1 sample waits: refused");
+        assert_eq!(told(away(None), 21_000).unwrap(), "no NATS server for 4m00s, 21000 samples wait");
+        assert_eq!(told(away(Some("refused")), 1).unwrap(), "no NATS server for 4m00s, 1 sample waits: refused");
         let silent = |reason: Option<&str>| FleetState::Unanswered { since, reason: reason.map(str::to_owned) };
-        let asked = "no answer for 4m00s, 2 samples wait; is the disk of the server full?";
+        let asked = "no answer from NATS for 4m00s, 2 samples wait; is the disk of the server full?";
         assert_eq!(told(silent(None), 2).unwrap(), asked);
-        assert_eq!(told(silent(Some("no stream")), 0).unwrap(), "no answer for 4m00s, 0 samples wait: no stream");
+        assert_eq!(told(silent(Some("no stream")), 0).unwrap(), "no answer from NATS for 4m00s, 0 samples wait: no stream");
     }
 }

@@ -361,7 +361,7 @@ impl Sender {
             self.notice(&health.trouble(now).unwrap_or_default());
         } else if since.is_none() && self.is_told && health.sent > self.sent_when_told {
             self.is_told = false;
-            self.notice("the server takes samples again");
+            self.notice("the NATS server takes samples again");
         }
         self.health.send_if_modified(|before| {
             let is_other = *before != health;
@@ -371,7 +371,7 @@ impl Sender {
     }
 
     fn notice(&self, text: &str) {
-        let text = format!("fleet: {text}");
+        let text = text.to_owned();
         self.around.status.send_modify(|status| status.tell(Notice { about: "fleet", text }));
     }
 }
