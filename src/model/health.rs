@@ -314,6 +314,9 @@ mod tests {
         let silent = |reason: Option<&str>| FleetState::Unanswered { since, reason: reason.map(str::to_owned) };
         let asked = "no answer from NATS for 4m00s, 2 samples wait; is the disk of the server full?";
         assert_eq!(told(silent(None), 2).unwrap(), asked);
-        assert_eq!(told(silent(Some("no stream")), 0).unwrap(), "no answer from NATS for 4m00s, 0 samples wait: no stream");
+        assert_eq!(
+            told(silent(Some("no stream")), 0).unwrap(),
+            "no answer from NATS for 4m00s, 0 samples wait: no stream"
+        );
     }
 }

@@ -244,6 +244,25 @@ fn a_server_that_lost_its_disk_costs_no_sample() {
     fleet.settle();
 }
 
+#[test]
+fn a_server_whose_disk_is_full_is_told_and_costs_no_sample() {
+    let Some(mut fleet) = Fleet::new(&["a"]) else { return };
+    fleet.server.kill();
+    let Some(disk) = fleet.server.with_disk_of(24) else { return };
+    fleet.server.run();
+    fleet.start_all();
+    fleet.until_more("hub", 40);
+    disk.fill();
+    let running = fleet.locations[0].1.as_mut().unwrap();
+    running.until(|lines| lines.iter().any(|line| line.contains("no answer from NATS")));
+    fleet.until_more("a", 20);
+    disk.clear();
+    // nats-server 2.9 needs a start to write again, and may not end by itself before.
+    fleet.server.kill();
+    fleet.server.run();
+    fleet.settle();
+}
+
 /// Whoever has the key of a location can publish anything in its name.
 #[test]
 fn garbage_is_told_and_nothing_of_it_is_taken() {

@@ -1,7 +1,7 @@
 //! A nats-server on a free port, in a folder with sites.yaml; it ends with its test.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -111,6 +111,20 @@ impl Server {
         fs::remove_dir_all(self.path("nats")).unwrap();
     }
 
+    /// Gives it a disk of `megabytes`, empty; it must not run. None where that takes rights that the test has not.
+    pub fn with_disk_of(&self, megabytes: u32) -> Option<SmallDisk> {
+        assert!(self.running.is_none());
+        let folder = self.path("nats");
+        fs::create_dir_all(&folder).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"]).arg(&folder);
+        let is_mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        if !is_mounted {
+            println!("skipped: a small file system cannot be mounted (it takes root)");
+        }
+        is_mounted.then_some(SmallDisk { folder })
+    }
+
     /// The terms of its fleet, with the certificates of its folder.
     pub fn terms(&self) -> FleetTerms {
         let server = FleetServer::parse(&format!("tls://127.0.0.1:{}", self.port)).unwrap();
@@ -122,6 +136,31 @@ impl Server {
     /// A connection as `role`.
     pub async fn link(&self, role: &Role) -> Result<Link, ConnectFault> {
         connect(&self.terms(), role, || Timestamp::ZERO).await
+    }
+}
+
+/// A file system of memory, unmounted at the end.
+pub struct SmallDisk {
+    folder: PathBuf,
+}
+
+impl SmallDisk {
+    /// Leaves no room.
+    pub fn fill(&self) {
+        let mut file = fs::File::create(self.folder.join("filler")).unwrap();
+        while file.write_all(&[0; 4_096]).is_ok() {}
+    }
+
+    /// Makes room again.
+    pub fn clear(&self) {
+        fs::remove_file(self.folder.join("filler")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: the server may have files open.
+        drop(Command::new("umount").arg("-l").arg(&self.folder).status());
     }
 }
 

@@ -128,7 +128,8 @@ impl Flight {
 
     /// All that is on its way is sent again, after a while.
     fn hold(&mut self, reason: Option<String>, now: Timestamp) {
-        let (since, before) = self.trouble.take().unwrap_or((now, None));
+        let sent = self.entries.iter().filter_map(|entry| entry.sent).min();
+        let (since, before) = self.trouble.take().unwrap_or((sent.unwrap_or(now), None));
         self.trouble = Some((since, reason.or(before)));
         self.entries.iter_mut().for_each(|entry| entry.sent = None);
         self.quiet_until = now.after(self.backoff.wait().min(RETRY_MAX));

@@ -510,7 +510,7 @@ fn a_silent_server_is_asked_again_and_named() {
     world.store.grow(0, 1, true);
     (0..12).for_each(|_| world.pass());
     let (since, reason) = world.agent.trouble().cloned().unwrap();
-    assert!(reason.is_none() && world.now.since(since) >= Duration::from_secs(5));
+    assert!(reason.is_none() && world.now.since(since) >= Duration::from_secs(10));
     assert_eq!(world.agent.waiting(Some(&world.store.ends())), 1);
     world.loss = Loss::None;
     (0..70).for_each(|_| world.pass());

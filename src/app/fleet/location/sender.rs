@@ -29,7 +29,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Trouble that lasts so long is reported.
-const TOLD_AFTER: Duration = Duration::from_secs(10);
+const TOLD_AFTER: Duration = Duration::from_secs(5);
 
 /// The other number of a store is looked for so often.
 const REDRAW_LOOK: Duration = Duration::from_millis(200);
