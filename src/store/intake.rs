@@ -128,6 +128,12 @@ impl Intake {
         self.backlog.add_progress(progress);
     }
 
+    /// How many sites have a ring here.
+    #[must_use]
+    pub const fn sites(&self) -> usize {
+        self.sites.len()
+    }
+
     /// Drains the rings, then calls `texts`. A text is sent before its sample is published, so the texts of all drained
     /// samples are available by then, and no reader of the store sees a failure without its reason.
     pub fn collect(&mut self, texts: impl FnOnce(&mut Self)) {

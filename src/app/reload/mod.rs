@@ -32,8 +32,8 @@ use super::storage::task::blocking;
 use super::system::systemd::Service;
 use reconcile::{ConfigDiff, Reconciler};
 
-/// Time between two looks at the files.
-const LOOK: Duration = Duration::from_millis(500);
+/// Time between two looks at the files; a change is applied at the second one that sees it.
+const LOOK: Duration = Duration::from_secs(1);
 /// Time between two tries with a store that fails.
 const AGAIN: Duration = Duration::from_secs(10);
 /// Longest reason in a notice, bytes.

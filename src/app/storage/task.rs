@@ -118,16 +118,27 @@ struct Front {
 impl Front {
     /// Collects everything new. It takes processor time but never waits.
     async fn collect(mut self) -> Self {
+        let intake = Arc::clone(&self.intake);
+        // Waking another thread costs more than the samples of a few sites.
+        if let Ok(mut free) = intake.try_lock()
+            && free.sites() <= FEW_SITES
+        {
+            self.hand_over(&mut free);
+            drop(free);
+            return self;
+        }
         blocking(move || {
-            let mut intake = held(&self.intake);
-            if let Some(export) = &mut self.export {
-                export.hand_over(&mut intake);
-            }
-            intake.collect(|intake| self.receivers.hand_over(intake));
-            drop(intake);
+            self.hand_over(&mut held(&intake));
             self
         })
         .await
+    }
+
+    fn hand_over(&mut self, intake: &mut Intake) {
+        if let Some(export) = &mut self.export {
+            export.hand_over(intake);
+        }
+        intake.collect(|intake| self.receivers.hand_over(intake));
     }
 
     /// Starts a flush, unless one is under way.
@@ -207,6 +218,9 @@ impl Front {
 fn held(intake: &Mutex<Intake>) -> MutexGuard<'_, Intake> {
     lock(intake)
 }
+
+/// With so many sites at most, the control thread collects by itself. A thousand samples take it about 30 µs (bench `store`, encode).
+const FEW_SITES: usize = 100;
 
 /// Changes of readers that may wait: two per reload, and each reload begins with a flush.
 const ADOPTIONS: usize = 4;
