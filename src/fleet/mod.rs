@@ -9,6 +9,7 @@ pub mod frame;
 pub mod gather;
 pub mod hub_word;
 pub mod hubs;
+pub mod key_watch;
 pub mod publication;
 pub mod server;
 pub mod status;

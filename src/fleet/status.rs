@@ -76,6 +76,8 @@ pub struct LocationStatus {
     pub stores: u64,
     /// Samples that the hub has taken from it.
     pub samples: u64,
+    /// It was silent lately, and does not yet check again what it would share with others.
+    pub returning: bool,
 }
 
 impl HubStatus {
@@ -142,7 +144,7 @@ impl LocationStatus {
     /// Whether it is heard, from one store, without a gap, and its clock is right.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        self.state() == "ok" && self.clock_offset_ms.abs() <= CLOCK_MAX_MS
+        matches!(self.state(), "ok" | "returning") && self.clock_offset_ms.abs() <= CLOCK_MAX_MS
     }
 
     /// Its state in words.
@@ -154,6 +156,8 @@ impl LocationStatus {
             "two stores"
         } else if self.gap || self.backfill > 0 {
             "back-filling"
+        } else if self.returning {
+            "returning"
         } else {
             "ok"
         }
@@ -172,6 +176,7 @@ impl LocationStatus {
             "backfill": self.backfill,
             "stores": self.stores,
             "samples": self.samples,
+            "returning": self.returning,
         })
     }
 
@@ -189,6 +194,7 @@ impl LocationStatus {
             backfill: number(&value["backfill"]),
             stores: number(&value["stores"]),
             samples: number(&value["samples"]),
+            returning: flag("returning"),
         })
     }
 }
@@ -220,6 +226,7 @@ mod tests {
             backfill: 0,
             stores: 1,
             samples: 1_000,
+            returning: false,
         }
     }
 
@@ -256,6 +263,8 @@ mod tests {
         assert!(hub().is_well(now) && !hub().is_gone(now));
         assert!(!hub().is_well(Timestamp::from_secs(116)) && hub().is_gone(Timestamp::from_secs(116)));
         assert!(!HubStatus { notices: vec!["a".to_owned()], ..hub() }.is_well(now));
+        let returning = LocationStatus { returning: true, ..location("nyc1") };
+        assert_eq!((returning.state(), returning.is_well()), ("returning", true));
         for (state, ill) in [
             ("silent", LocationStatus { silent: true, gap: true, ..location("nyc1") }),
             ("two stores", LocationStatus { stores: 2, ..location("nyc1") }),

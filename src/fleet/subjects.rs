@@ -79,6 +79,12 @@ pub fn word_key(hub: &Location, location: &Location) -> String {
     format!("{hub}.{location}")
 }
 
+/// The key in [`PLAN_BUCKET`] of what `location` checks. Hubs read what they wrote under the name of [`HUB_USER`].
+#[must_use]
+pub fn assignment_key(location: &Location) -> String {
+    format!("{ASSIGNMENT}.{location}")
+}
+
 /// The stream in which `bucket` is kept.
 #[must_use]
 pub fn bucket_stream(bucket: &str) -> String {

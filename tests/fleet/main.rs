@@ -7,6 +7,7 @@
 
 mod laws;
 mod permissions;
+mod plan;
 mod server;
 mod setup;
 #[path = "../support/mod.rs"]

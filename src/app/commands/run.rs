@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::app::cli::args::{CommonArgs, RunArgs};
+#[cfg(feature = "nats")]
+use crate::app::cli::fleet::share::Share;
 use crate::app::cli::progress;
 use crate::app::cli::selection::{Selection, select};
 use crate::app::clock::{self, AHEAD_MAX, Clock};
@@ -15,9 +17,11 @@ use crate::app::exit::{CommandError, Ending, NO_THREAD};
 #[cfg(feature = "influx")]
 use crate::app::export;
 #[cfg(feature = "nats")]
-use crate::app::fleet::location;
+use crate::app::fleet::location::{self, LocationPlan};
 use crate::app::monitor::OpenStore;
 use crate::app::reload::Origin;
+#[cfg(feature = "nats")]
+use crate::app::reload::sites;
 use crate::app::session::runtime::MainRuntime;
 use crate::app::session::{Session, SessionOptions, is_headless};
 use crate::app::storage::restore::{fits, remember};
@@ -43,7 +47,8 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let runtime = MainRuntime::new()?;
     // Before the file is read, so that a later change is noticed.
     let origin = Origin::of(&common.config, &args.sites);
-    let selection = select(&common.config, &args.sites, &args.ad_hoc)?;
+    #[cfg_attr(not(feature = "nats"), allow(unused_mut, reason = "only a fleet takes sites away"))]
+    let mut selection = select(&common.config, &args.sites, &args.ad_hoc)?;
     fits(&selection.config)?;
     let origin = origin.naming(&selection.config.files);
     let store_path = store_path(args, common, &selection);
@@ -55,6 +60,11 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     }
     #[cfg(feature = "nats")]
     let located = location::wanted(&args.fleet, &selection.config, store_path.is_some())?;
+    let reloads = !selection.all_names.is_empty();
+    #[cfg(feature = "nats")]
+    let (share, elsewhere) = shared(located.as_ref(), store_path.as_deref(), &mut selection);
+    #[cfg(feature = "nats")]
+    let origin = origin.sharing(share.clone());
     let Selection { config, all_names, ad_hoc } = selection;
     let listen = web::wanted(args.output.listen.as_ref(), &config.listen)?;
     // Before the store is read, so that it can say that webmon is starting.
@@ -83,17 +93,19 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     #[cfg(feature = "influx")]
     notices.extend(export.iter().flat_map(|export| export.notices.clone()));
     #[cfg(feature = "nats")]
-    let location = match (located, &store) {
-        (Some(located), Some(kept)) => Some(located.begin(&kept.store)?),
+    let location = match (located, share, &store) {
+        (Some(located), Some(share), Some(kept)) => Some(located.begin(&kept.store, share)?),
         _ => None,
     };
+    #[cfg(feature = "nats")]
+    notices.extend(elsewhere);
     notices.extend(unexported(&config, store.is_some()));
     notices.extend(publish::unpublished(&config).filter(|_| store.is_none()));
     let options = SessionOptions {
         store,
         notices,
         config_path: (!ad_hoc).then_some(&*common.config),
-        origin: (!all_names.is_empty()).then_some(origin),
+        origin: reloads.then_some(origin),
         store_path,
         narrator: None,
         web,
@@ -103,6 +115,20 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
         location,
     };
     Session::new(&args.output, common.color, log, config, prober, clock, options).run(runtime)
+}
+
+/// The share of a location, to which `selection` is cut; and a sentence about what is checked elsewhere.
+#[cfg(feature = "nats")]
+fn shared(
+    located: Option<&LocationPlan>,
+    store: Option<&Path>,
+    selection: &mut Selection,
+) -> (Option<Share>, Option<String>) {
+    let Some((located, store)) = located.zip(store) else { return (None, None) };
+    let share = located.share(store);
+    let elsewhere = share.cut(selection);
+    let notice = (elsewhere > 0).then(|| format!("{} of the file are checked at other locations", sites(elsewhere)));
+    (Some(share), notice)
 }
 
 /// The results of both, `second` on its own thread: the store waits for its disk while the root certificates are read.

@@ -15,7 +15,7 @@ use crate::alert::{Alert, Policies, Reading, RuleKind};
 use crate::config::Config;
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::fleet::gather::Report;
-use crate::model::{Location, SiteId, SiteSlot, StoreId, Timestamp};
+use crate::model::{Assignment, Location, Members, SiteId, SiteSlot, StoreId, Timestamp};
 use crate::stats::{Availability, Cadence};
 use crate::store::Origin;
 
@@ -26,6 +26,7 @@ const BEHIND: Duration = Duration::from_secs(5);
 struct JudgedSite {
     name: Arc<str>,
     policies: Policies,
+    assignment: Assignment,
 }
 
 /// A site of a location.
@@ -74,7 +75,8 @@ impl Judging {
                 *hosts.entry(watched.site.url.expose().host_str().unwrap_or_default().to_owned()).or_insert(next);
             by_name.insert(Arc::clone(&watched.site.name), slot);
             terms.push(SiteTerms { rule: watched.locations.quorum, assigned: 0, host });
-            sites.push(JudgedSite { name: Arc::clone(&watched.site.name), policies: watched.policies });
+            let (name, assignment) = (Arc::clone(&watched.site.name), watched.locations.assignment.clone());
+            sites.push(JudgedSite { name, policies: watched.policies, assignment });
         }
         let mut judge = QuorumJudge::default();
         for (slot, terms) in (0..).map(SiteSlot).zip(&terms) {
@@ -123,9 +125,17 @@ impl Judging {
         self.by_name.get(name).map(|slot| self.sites[slot.get()].policies)
     }
 
-    /// Follows other sites of the locations: `gathered` are all, with their names in the hub's store. What `snapshot` has is judged
-    /// once there are newer checks.
-    pub fn follow(&mut self, gathered: &[(Arc<str>, Origin)], snapshot: &Snapshot) {
+    /// Whether the location of `origin` is to check that site, where `members` share what only some of them check. What sites.yaml
+    /// does not have, its location may check.
+    #[must_use]
+    pub fn is_assigned(&self, origin: &Origin, members: Option<&Members>) -> bool {
+        let site = self.by_name.get(&origin.name).map(|slot| &self.sites[slot.get()]);
+        site.is_none_or(|site| site.assignment.is_for(&origin.location, &origin.name, members))
+    }
+
+    /// Follows other sites of the locations, or other `members` of the fleet: `gathered` are all sites, with their names in the hub's
+    /// store. What `snapshot` has is judged once there are newer checks. A location loses its vote on what it is not to check.
+    pub fn follow(&mut self, gathered: &[(Arc<str>, Origin)], members: Option<&Members>, snapshot: &Snapshot) {
         let newest: HashMap<&str, u64> =
             snapshot.sites.iter().filter_map(|site| Some((&*site.name, site.last.as_ref()?.seq))).collect();
         self.pairs.clear();
@@ -133,13 +143,24 @@ impl Judging {
         for (name, origin) in gathered {
             let Some(&site) = self.by_name.get(&origin.name) else { continue };
             let location = self.slot(&origin.location);
+            if !self.is_assigned(origin, members) {
+                self.judge.withdraw(site, location);
+                continue;
+            }
             assigned[site.get()].insert(location);
             let judged_from = newest.get(&**name).map(|seq| seq + 1);
             let pair = Pair { location, store: origin.store, there: origin.site, site, judged_from };
             self.pairs.insert(Arc::clone(name), pair);
         }
         for ((slot, terms), assigned) in (0..).map(SiteSlot).zip(&mut self.terms).zip(assigned) {
-            terms.assigned = u32::try_from(assigned.len()).unwrap_or(u32::MAX);
+            let JudgedSite { name, assignment, .. } = &self.sites[slot.get()];
+            // One that has just got the site is assigned before the hub knows of it.
+            let count = match (assignment, members) {
+                (Assignment::Named(names), _) => names.len(),
+                (Assignment::Number(_), Some(members)) => assignment.who(name, members.names()).len(),
+                _ => assigned.len(),
+            };
+            terms.assigned = u32::try_from(count).unwrap_or(u32::MAX);
             self.judge.watch(slot, *terms);
         }
     }
@@ -274,6 +295,7 @@ fn watch(site: &SiteSnapshot, pair: &Pair, report: &Report) -> Watch {
         (true, false) => site.judged_from.is_none().then_some(Vote::Up),
     };
     Watch {
+        // Only what a location is to check is a pair.
         is_assigned: true,
         is_paused: report.paused.contains(&pair.there),
         cadence: Cadence { interval: site.interval, timeout: site.timeout },

@@ -22,6 +22,7 @@ use crate::model::text::clean_line;
 use crate::model::{Timestamp, figures};
 use crate::report;
 
+use super::cli::fleet::share::Share;
 use super::cli::selection::{Selection, choose, load};
 use super::clock::{Clock, since_boot};
 use super::exit::CommandError;
@@ -52,20 +53,33 @@ pub struct Origin {
     wanted: Vec<String>,
     read: Option<FileStamp>,
     named: Named,
+    /// What a fleet says besides, and its files.
+    share: Option<Share>,
+    shared: Named,
 }
 
-/// The stamps of the file and of the files that it names.
+/// The stamps of the file, of the files that it names, and of those of the fleet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FileLook {
     file: Option<FileStamp>,
     named: Named,
+    shared: Named,
 }
 
 impl Origin {
     /// The file at `path` and the sites selected from it; create it before the first read.
     #[must_use]
     pub fn of(path: &Path, wanted: &[String]) -> Self {
-        Self { path: path.to_owned(), wanted: wanted.to_vec(), read: FileStamp::of(path), named: Vec::new() }
+        let (named, shared) = (Vec::new(), Vec::new());
+        Self { path: path.to_owned(), wanted: wanted.to_vec(), read: FileStamp::of(path), named, share: None, shared }
+    }
+
+    /// Adds the share of a location of a fleet; before the sites are cut to it.
+    #[must_use]
+    #[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "only a location of a fleet has one"))]
+    pub fn sharing(self, share: Option<Share>) -> Self {
+        let shared = share.as_ref().map(Share::look).unwrap_or_default();
+        Self { share, shared, ..self }
     }
 
     /// Adds the files that the configuration names.
@@ -78,13 +92,30 @@ impl Origin {
     fn look(&self, all: bool) -> FileLook {
         let stamp =
             |(path, read): &(PathBuf, Option<FileStamp>)| (path.clone(), if all { FileStamp::of(path) } else { *read });
-        FileLook { file: FileStamp::of(&self.path), named: self.named.iter().map(stamp).collect() }
+        let shared = self.share.as_ref().map(Share::look).unwrap_or_default();
+        FileLook { file: FileStamp::of(&self.path), named: self.named.iter().map(stamp).collect(), shared }
     }
 
     /// The stamps of the last read.
     fn last(&self) -> FileLook {
-        FileLook { file: self.read, named: self.named.clone() }
+        FileLook { file: self.read, named: self.named.clone(), shared: self.shared.clone() }
     }
+}
+
+impl FileLook {
+    /// Whether only what a fleet says differs.
+    fn is_same_file(&self, other: &Self) -> bool {
+        (self.file, &self.named) == (other.file, &other.named)
+    }
+}
+
+/// Why it is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// The file changed, or the user asks for it.
+    File,
+    /// A fleet gave other sites.
+    Share,
 }
 
 /// The inputs of a reload, apart from the monitor.
@@ -161,14 +192,15 @@ impl<P: Send + Sync + 'static> Reloader<P> {
                 seen_once = Some(found);
                 continue;
             }
-            (origin.read, origin.named) = (found.file, found.named);
+            let cause = if !by_hand && found != last && found.is_same_file(&last) { Cause::Share } else { Cause::File };
+            (origin.read, origin.named, origin.shared) = (found.file, found.named, found.shared);
             let origin = origin.clone();
-            self.read_again(origin, by_hand).await;
+            self.read_again(origin, by_hand, cause).await;
             tries.reset();
         }
     }
 
-    async fn read_again(&mut self, origin: Origin, by_hand: bool) {
+    async fn read_again(&mut self, origin: Origin, by_hand: bool, cause: Cause) {
         if let Some(service) = &self.reload.service {
             service.reloading(since_boot());
         }
@@ -181,10 +213,14 @@ impl<P: Send + Sync + 'static> Reloader<P> {
                 self.since = self.reload.clock.now();
                 let ConfigDiff { added, removed, changed, elsewhere, notices } = difference;
                 let is_other = added + removed + changed > 0 || elsewhere;
+                let what = match cause {
+                    Cause::File => format!("reloaded {name}"),
+                    Cause::Share => "the fleet shares its sites anew".to_owned(),
+                };
                 let notice = if is_other {
-                    Some(format!("reloaded {name}: {} added, {removed} removed, {changed} changed", sites(added)))
+                    Some(format!("{what}: {} added, {removed} removed, {changed} changed", sites(added)))
                 } else {
-                    (by_hand || self.refused).then(|| format!("reloaded {name}: nothing changed"))
+                    (by_hand || self.refused).then(|| format!("{what}: nothing changed"))
                 };
                 self.refused = false;
                 self.tell(notice.into_iter().chain(notices));
@@ -249,7 +285,13 @@ fn read(origin: &Origin) -> (Option<Named>, Result<Selection, CommandError>) {
         Ok(Config { files, .. }) | Err(ConfigError::Invalid { files, .. }) => Some(files.clone()),
         Err(_) => None,
     };
-    (files, choose(&origin.path, &origin.wanted, loaded))
+    let selection = choose(&origin.path, &origin.wanted, loaded).map(|mut selection| {
+        if let Some(share) = &origin.share {
+            share.cut(&mut selection);
+        }
+        selection
+    });
+    (files, selection)
 }
 
 /// `1 site`, `5 sites`.

@@ -117,7 +117,7 @@ impl SiteSettings {
         keys.section("tls", |keys| self.tls.read(keys, &mut site.tls, secrets));
         set(&mut site.connect_to, keys.secret_value("connect_to", secrets, value::connect_to).map(Some));
         keys.section("alert", |keys| self.alert.read(keys, notes));
-        self.alert.locations.read_assignment(keys, notes);
+        self.alert.locations.read_assignment(keys);
         set(&mut self.group, keys.value("group", value::name).map(|group| Some(group.into())));
         set(&mut self.note, keys.value("note", value::note).map(|note| Some(note.into())));
         set(&mut self.enabled, keys.boolean("enabled"));

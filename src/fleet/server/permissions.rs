@@ -5,7 +5,7 @@
 
 use crate::fleet::connection::Role;
 use crate::fleet::subjects::{
-    ASSIGNMENT, HUB_BUCKET, LEASE_BUCKET, PLAN_BUCKET, ROOT, SITES_KEY, STATUS, bucket_stream, have_of, inbox, kv,
+    HUB_BUCKET, LEASE_BUCKET, PLAN_BUCKET, ROOT, SITES_KEY, STATUS, assignment_key, bucket_stream, have_of, inbox, kv,
 };
 
 /// Subjects, with wildcards.
@@ -21,7 +21,7 @@ impl Permissions {
         let own = format!("{}.>", inbox(role.name()));
         match role {
             Role::Location(location) => {
-                let plan = [SITES_KEY.to_owned(), format!("{ASSIGNMENT}.{location}")].map(|key| (PLAN_BUCKET, key));
+                let plan = [SITES_KEY.to_owned(), assignment_key(location)].map(|key| (PLAN_BUCKET, key));
                 let read = [(HUB_BUCKET, format!("*.{location}"))].into_iter().chain(plan);
                 let (gets, changes): (Vec<String>, Vec<String>) =
                     read.map(|(bucket, key)| (direct_get(bucket, &key), kv(bucket, &key))).unzip();

@@ -114,6 +114,7 @@ mod tests {
             backfill: 0,
             stores: 1,
             samples: 1_000,
+            returning: false,
         };
         HubStatus {
             hub: Location::new("hub1").unwrap(),

@@ -15,7 +15,7 @@ use crate::app::status::warnings::Warning;
 use crate::app::storage::site_spec::SiteSpec;
 use crate::app::storage::task::blocking;
 use crate::config::Config;
-use crate::model::View;
+use crate::model::{Members, View};
 use crate::store::Origin;
 
 use super::desk::Announcer;
@@ -31,17 +31,17 @@ pub(super) struct Looking {
     clock: Clock,
     views: Vec<View>,
     flush: Duration,
-    /// The revision of the sites that is shown.
-    roster: u64,
+    /// The revision of the sites that is shown, and who shares them.
+    roster: (u64, Option<Members>),
 }
 
 /// The sites of the locations, as they are shown and judged.
-pub(super) fn subjects(gathered: &[(Arc<str>, Origin)], judging: &Judging) -> Vec<SiteSpec> {
+pub(super) fn subjects(gathered: &[(Arc<str>, Origin)], members: Option<&Members>, judging: &Judging) -> Vec<SiteSpec> {
     let spec = |(name, origin): &(Arc<str>, Origin)| {
         let policies = judging.policies(&origin.name).unwrap_or_default();
         SiteSpec::of_origin(name, origin, policies)
     };
-    gathered.iter().map(spec).collect()
+    gathered.iter().filter(|(_, origin)| judging.is_assigned(origin, members)).map(spec).collect()
 }
 
 impl Looking {
@@ -54,9 +54,9 @@ impl Looking {
         config: &Config,
         clock: Clock,
     ) -> Self {
-        judging.follow(&gathered, &follower.face().board.snapshot());
+        judging.follow(&gathered, None, &follower.face().board.snapshot());
         let (views, flush) = (config.views.clone(), flush(config));
-        Self { follower: Some(follower), path, judging, news, clock, views, flush, roster: 0 }
+        Self { follower: Some(follower), path, judging, news, clock, views, flush, roster: (0, None) }
     }
 
     /// What shows it.
@@ -67,7 +67,7 @@ impl Looking {
     /// Shows what the store has by now, publishes new alerts, and prints both to `headless`.
     pub(super) async fn look(
         &mut self,
-        (progress, is_linked): (&Progress, bool),
+        (progress, members, is_linked): (&Progress, Option<Members>, bool),
         notices: Vec<String>,
         announcer: &Announcer,
         headless: Option<&mut Headless>,
@@ -80,10 +80,12 @@ impl Looking {
         for warning in &said {
             follower.tell(warning.message.clone());
         }
-        if progress.roster != self.roster {
+        let roster = (progress.roster, members);
+        if roster != self.roster {
             // If the store cannot be read, the next look says so, and a later one tries again.
             if let Ok(gathered) = gathered(&self.path) {
-                let (subjects, views, flush) = (subjects(&gathered, &self.judging), self.views.clone(), self.flush);
+                let subjects = subjects(&gathered, roster.1.as_ref(), &self.judging);
+                let (views, flush) = (self.views.clone(), self.flush);
                 let turned;
                 (follower, turned) = blocking(move || {
                     let turned = follower.turn_to(subjects, views, flush).is_ok();
@@ -91,8 +93,8 @@ impl Looking {
                 })
                 .await;
                 if turned {
-                    self.judging.follow(&gathered, &follower.face().board.snapshot());
-                    self.roster = progress.roster;
+                    self.judging.follow(&gathered, roster.1.as_ref(), &follower.face().board.snapshot());
+                    self.roster = roster;
                 }
             }
         }

@@ -86,7 +86,7 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let gathered = gathered(&path)?;
     let plan = FollowOptions {
         path: path.clone(),
-        subjects: subjects(&gathered, &judging),
+        subjects: subjects(&gathered, None, &judging),
         views: config.views.clone(),
         flush,
         clock: clock.clone(),

@@ -149,8 +149,8 @@ async fn watch(hub: &mut Hub, mut looking: Looking, announcer: Announcer, mut he
         ticks.tick().await;
         let progress = hub.progress.borrow_and_update().clone();
         let notices = std::iter::from_fn(|| hub.notices.try_recv().ok()).collect();
-        let is_linked = *hub.is_linked.borrow();
-        looking.look((&progress, is_linked), notices, &announcer, headless.as_mut()).await;
+        let (members, is_linked) = (hub.members.borrow().clone(), *hub.is_linked.borrow());
+        looking.look((&progress, members, is_linked), notices, &announcer, headless.as_mut()).await;
     }
 }
 

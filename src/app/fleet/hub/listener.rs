@@ -14,6 +14,7 @@ use crate::fleet::agent::RETRY_MAX;
 use crate::fleet::connection::{Link, Role, Standing, connect};
 use crate::fleet::frame::have;
 use crate::fleet::gather::{Heard, Word};
+use crate::fleet::key_watch::KeyWatch;
 use crate::fleet::status::STATUS_EVERY;
 use crate::fleet::stream::{StreamLimits, ensure};
 use crate::fleet::subscription::{Arrival, Subscription};
@@ -22,6 +23,7 @@ use crate::model::time::backoff::Backoff;
 use crate::model::{FleetTerms, Location};
 use crate::store::StreamPosition;
 
+use super::planner::Planner;
 use super::status::status;
 use super::{HubPlan, Input, Progress};
 
@@ -38,6 +40,7 @@ pub(super) struct Listener {
     /// Messages of the stream that were not, as of the last look.
     behind: u64,
     said: HashMap<Location, Word>,
+    planner: Planner,
     linked: watch::Sender<bool>,
 }
 
@@ -54,10 +57,10 @@ impl Listener {
         plan: &HubPlan,
         (inputs, progress): (mpsc::Sender<Input>, watch::Receiver<Progress>),
         (position, tell): (Option<StreamPosition>, mpsc::Sender<String>),
-        linked: watch::Sender<bool>,
+        (planner, linked): (Planner, watch::Sender<bool>),
     ) -> Self {
         let (name, terms, clock) = (plan.name.clone(), plan.terms.clone(), plan.clock.clone());
-        Self { name, terms, clock, inputs, progress, tell, position, behind: 0, said: HashMap::new(), linked }
+        Self { name, terms, clock, inputs, progress, tell, position, behind: 0, said: HashMap::new(), planner, linked }
     }
 
     /// Listens until `stop`.
@@ -109,19 +112,24 @@ impl Listener {
             }
             Err(fault) => return Ended::Failed(fault.to_string()),
         }
-        let opened = Subscription::open(&link, &self.terms.stream, self.position.as_ref()).await;
-        match opened {
-            Ok(subscription) => {
+        let opened = async {
+            let subscription = Subscription::open(&link, &self.terms.stream, self.position.as_ref()).await?;
+            let plan = KeyWatch::open(&link, subjects::PLAN_BUCKET, &[Planner::key()]).await?;
+            Ok((subscription, plan))
+        };
+        match opened.await {
+            Ok(opened) => {
                 began();
                 self.said.clear();
+                self.planner.connected(self.clock.now());
                 self.linked.send_replace(true);
-                self.listen(&link, subscription).await
+                self.listen(&link, opened).await
             }
             Err(reason) => Ended::Failed(reason),
         }
     }
 
-    async fn listen(&mut self, link: &Link, mut subscription: Subscription) -> Ended {
+    async fn listen(&mut self, link: &Link, (mut subscription, mut plan): (Subscription, KeyWatch)) -> Ended {
         let mut looks = tokio::time::interval(STATUS_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut state = link.state();
@@ -141,11 +149,16 @@ impl Listener {
                 Ok(()) = self.progress.changed() => self.say(link, false).await,
                 Ok(()) = state.changed() => {
                     let state = state.borrow_and_update().clone();
-                    self.linked.send_replace(state.standing == Standing::Connected);
+                    let is_linked = state.standing == Standing::Connected;
+                    if !self.linked.send_replace(is_linked) && is_linked {
+                        self.planner.connected(self.clock.now());
+                        plan.read(link);
+                    }
                     if let Some(refusal) = state.refusal {
                         self.tell(format!("NATS: {refusal}"));
                     }
                 }
+                (_, value) = plan.next() => value.iter().for_each(|value| self.planner.hear(value)),
                 arrival = subscription.next() => match arrival {
                     Ok(arrival) => self.hand_over(link, &subscription, arrival).await,
                     Err(reason) => return Ended::Failed(reason),
@@ -191,18 +204,25 @@ impl Listener {
             if due || is_urgent {
                 self.said.insert(location.clone(), *word);
                 let key = subjects::word_key(&self.name, location);
-                self.put(link, &key, hub_word::encode(word, at)).await;
+                self.put(link, subjects::HUB_BUCKET, &key, hub_word::encode(word, at)).await;
             }
         }
         if due {
-            let status = status(&self.name, &self.terms, &progress, (self.behind, at));
-            self.put(link, &subjects::status_key(&self.name), status.to_json().into_bytes()).await;
+            let members = self.planner.members();
+            let status = status(&self.name, &self.terms, (&progress, members.as_ref()), (self.behind, at));
+            self.put(link, subjects::HUB_BUCKET, &subjects::status_key(&self.name), status.to_json().into_bytes())
+                .await;
+        }
+        if *self.linked.borrow() {
+            for (key, value) in self.planner.step(&progress.reports, true, at) {
+                self.put(link, subjects::PLAN_BUCKET, &key, value).await;
+            }
         }
     }
 
-    /// Puts a value into the hubs' bucket. A failure is repaired by the next word.
-    async fn put(&self, link: &Link, key: &str, value: Vec<u8>) {
-        let subject = subjects::kv(subjects::HUB_BUCKET, key);
+    /// Puts a value into a bucket. A failure is repaired by the next one.
+    async fn put(&self, link: &Link, bucket: &str, key: &str, value: Vec<u8>) {
+        let subject = subjects::kv(bucket, key);
         let _repaired = link.client.publish(subject, value.into()).await;
     }
 

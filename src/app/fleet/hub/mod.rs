@@ -11,6 +11,7 @@
 mod gatherer;
 mod listener;
 pub mod news;
+mod planner;
 mod status;
 
 use std::io;
@@ -28,11 +29,12 @@ use crate::app::storage::task::StoreReceivers;
 use crate::app::system::threads;
 use crate::fleet::frame::Have;
 use crate::fleet::gather::{Gathering, Heard, Report, Word};
-use crate::model::{FleetTerms, Location, StoreHealth, StoreId};
+use crate::model::{FleetTerms, Location, Members, StoreHealth, StoreId};
 use crate::store::{Flushed, StreamPosition, Writer};
 
 use gatherer::Gatherer;
 use listener::Listener;
+use planner::Planner;
 
 /// Frames that wait for the gatherer: at most 32 MiB.
 const QUEUE: usize = 64;
@@ -109,6 +111,8 @@ pub struct Hub {
     pub notices: mpsc::Receiver<String>,
     /// Whether it is connected to a server.
     pub is_linked: watch::Receiver<bool>,
+    /// The locations that share what only some of them check, once a hub has said it.
+    pub members: watch::Receiver<Option<Members>>,
     stop: CancellationToken,
     listener: JoinHandle<()>,
     gatherer: JoinHandle<Flushed>,
@@ -126,12 +130,14 @@ impl Hub {
         let stop = CancellationToken::new();
         let position = plan.writer.store().position(&plan.terms.stream).map_err(io::Error::other)?;
         let (linked, is_linked) = watch::channel(false);
-        let listener = Listener::new(&plan, (to_gatherer, progress.clone()), (position, tell.clone()), linked);
+        let (planner, members) = Planner::new(plan.terms.silent_after, plan.clock.now());
+        let listener =
+            Listener::new(&plan, (to_gatherer, progress.clone()), (position, tell.clone()), (planner, linked));
         let gatherer = Gatherer::new(plan, inputs, (told, tell));
         let (heard, kept) = (stop.clone(), stop.clone());
         let listener = thread("webmon-fleet", move |runtime| runtime.block_on(listener.run(heard)))?;
         let gatherer = thread("webmon-gather", move |runtime| runtime.block_on(gatherer.run(kept)))?;
-        Ok(Self { progress, notices, is_linked, stop, listener, gatherer })
+        Ok(Self { progress, notices, is_linked, members, stop, listener, gatherer })
     }
 
     /// Stops both, and makes the last commit. Returns how that went.

@@ -2,7 +2,7 @@
 
 use crate::fleet::gather::Report;
 use crate::fleet::status::{HubStatus, LocationStatus};
-use crate::model::{FleetTerms, Location, StoreHealth, Timestamp};
+use crate::model::{FleetTerms, Location, Members, StoreHealth, Timestamp};
 
 use super::Progress;
 use super::news::{ahead, has_other_clock};
@@ -11,7 +11,7 @@ use super::news::{ahead, has_other_clock};
 pub(super) fn status(
     name: &Location,
     terms: &FleetTerms,
-    progress: &Progress,
+    (progress, members): (&Progress, Option<&Members>),
     (behind, at): (u64, Timestamp),
 ) -> HubStatus {
     let (pairs, max_pairs) = progress.places;
@@ -23,12 +23,12 @@ pub(super) fn status(
         behind,
         pairs: pairs as u64,
         max_pairs: max_pairs as u64,
-        locations: progress.reports.iter().map(|report| location(report, terms, at)).collect(),
+        locations: progress.reports.iter().map(|report| location(report, members, terms, at)).collect(),
         notices: notices(progress),
     }
 }
 
-fn location(report: &Report, terms: &FleetTerms, at: Timestamp) -> LocationStatus {
+fn location(report: &Report, members: Option<&Members>, terms: &FleetTerms, at: Timestamp) -> LocationStatus {
     LocationStatus {
         location: report.location.clone(),
         store: report.store.to_string(),
@@ -42,6 +42,7 @@ fn location(report: &Report, terms: &FleetTerms, at: Timestamp) -> LocationStatu
         // One that was replaced is no mistake.
         stores: 1 + u64::from(report.is_shared),
         samples: report.taken,
+        returning: members.is_some_and(|members| !members.names().contains(&report.location)),
     }
 }
 

@@ -4,8 +4,10 @@
 //! only while there is something to read, so that it never blocks a repair. Cost: `benches/fleet.rs`.
 
 mod describe;
+mod obeyed;
 mod sender;
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
@@ -17,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::alerts::book::AlertBook;
 use crate::app::cli::args::FleetArgs;
+use crate::app::cli::fleet::share::Share;
 use crate::app::clock::Clock;
 use crate::app::exit::{CommandError, NO_THREAD};
 use crate::app::status::health_meter::StoreStatus;
@@ -64,16 +67,22 @@ pub fn wanted(args: &FleetArgs, config: &Config, has_store: bool) -> Result<Opti
 }
 
 impl LocationPlan {
-    /// Prepares to send what `store` keeps.
+    /// What it checks of the sites of the fleet, if `store` has its samples.
+    #[must_use]
+    pub fn share(&self, store: &Path) -> Share {
+        Share::of(&self.location, store)
+    }
+
+    /// Prepares to send what `store` keeps, and to keep what a hub says of its `share`.
     ///
     /// # Errors
     /// [`CommandError::Store`].
-    pub fn begin(self, store: &Store) -> Result<LocationStart, CommandError> {
+    pub fn begin(self, store: &Store, share: Share) -> Result<LocationStart, CommandError> {
         let Self { terms, location } = self;
         let id = store.id(fresh_store())?;
         let health = FleetHealth { location: location.name().into(), ..FleetHealth::default() };
         let (health, seen) = watch::channel(health);
-        Ok(LocationStart { terms, location, id, path: store.path().to_owned(), health, seen })
+        Ok(LocationStart { terms, location, id, path: store.path().to_owned(), share, health, seen })
     }
 }
 
@@ -82,7 +91,8 @@ pub struct LocationStart {
     terms: FleetTerms,
     location: Location,
     id: StoreId,
-    path: std::path::PathBuf,
+    path: PathBuf,
+    share: Share,
     health: watch::Sender<FleetHealth>,
     seen: watch::Receiver<FleetHealth>,
 }

@@ -17,6 +17,7 @@ use crate::model::time::backoff::Backoff;
 use crate::model::{Certificate, FleetHealth, FleetState, FleetTerms, Location, Notice, SiteId, StoreId, Timestamp};
 use crate::store::{Archive, StoreError};
 
+use super::obeyed::Obeyed;
 use super::{LocationStart, Surroundings, describe, fresh_session, fresh_store};
 
 /// Time between two looks at what waits while there is no server, and at the certificates.
@@ -44,6 +45,7 @@ pub(super) struct Sender {
     location: Location,
     clock: Clock,
     around: Surroundings,
+    obeyed: Obeyed,
     health: tokio::sync::watch::Sender<FleetHealth>,
     finish: CancellationToken,
     roster: Vec<RosterSite>,
@@ -63,7 +65,7 @@ pub(super) struct Sender {
 
 impl Sender {
     pub(super) fn new(start: LocationStart, clock: Clock, around: Surroundings, finish: CancellationToken) -> Self {
-        let LocationStart { terms, location, id, path, health, .. } = start;
+        let LocationStart { terms, location, id, path, share, health, .. } = start;
         Self {
             agent: Agent::new(id, fresh_session()),
             reading: Reading::default(),
@@ -74,6 +76,7 @@ impl Sender {
             unconnected: Some((clock.now(), None)),
             clock,
             around,
+            obeyed: Obeyed::new(share),
             health,
             finish,
             roster: Vec::new(),
@@ -107,7 +110,7 @@ impl Sender {
                 connected = connect(&self.terms, &role, move || clock.now()) => connected,
             };
             let opened = match connected {
-                Ok(link) => Publication::open(&link, &self.location).await.map(|publication| (link, publication)),
+                Ok(link) => self.open(&link).await.map(|publication| (link, publication)),
                 Err(fault) => Err(fault.to_string()),
             };
             match opened {
@@ -122,6 +125,12 @@ impl Sender {
                 () = tokio::time::sleep(backoff.wait().min(RETRY_MAX)) => {}
             }
         }
+    }
+
+    /// Listens over `link`.
+    async fn open(&mut self, link: &Link) -> Result<Publication, String> {
+        self.obeyed.open(link, &self.location).await?;
+        Publication::open(link, &self.location).await
     }
 
     async fn session(mut self, link: &Link, mut publication: Publication) {
@@ -186,6 +195,7 @@ impl Sender {
                             }
                         }
                         heard = publication.next() => self.hear(heard).await,
+                        reason = self.obeyed.refused() => self.notice(&reason),
                         Ok(()) = self.around.sites.changed() => self.is_described = false,
                         () = tokio::time::sleep(wait) => self.look_back(),
                     }
@@ -197,6 +207,7 @@ impl Sender {
     /// There is a connection.
     fn found(&mut self, link: &Link) {
         (self.unconnected, self.ends) = (None, None);
+        self.obeyed.read(link);
         self.agent.connected(link.max_payload(), self.clock.now());
     }
 

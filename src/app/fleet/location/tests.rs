@@ -190,7 +190,8 @@ fn every_sample_reaches_a_hub_though_the_server_loses_its_disk() {
     let server = Server::start(&folder.path().join("one"), port);
     let terms = server.terms();
     let plan = LocationPlan { location: Location::new("fra1").unwrap(), terms: terms.clone() };
-    let start = plan.begin(rig.writer.store()).unwrap();
+    let share = plan.share(rig.writer.store().path());
+    let start = plan.begin(rig.writer.store(), share).unwrap();
     let (health, (around, _status)) = (start.health(), around(&rig));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let hub_of = |runtime: &tokio::runtime::Runtime| {

@@ -10,8 +10,6 @@ use crate::config::keys::mapping::Keys;
 use crate::config::syntax::fault::Fault;
 use crate::model::Assignment;
 
-use super::notes::Notes;
-
 /// Which locations check a site, and how many must see it down.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LocationTerms {
@@ -28,9 +26,8 @@ impl LocationTerms {
     }
 
     /// Replaces the assignment by what is written in `keys`, those of a site, of which the rule was read before.
-    pub(crate) fn read_assignment(&mut self, keys: &mut Keys<'_, '_>, notes: &mut Notes) {
-        let written = keys.place("locations");
-        let place = written.or_else(|| keys.place("alert"));
+    pub(crate) fn read_assignment(&mut self, keys: &mut Keys<'_, '_>) {
+        let place = keys.place("locations").or_else(|| keys.place("alert"));
         let is_right = assignment::read(keys, &mut self.assignment);
         let (least, most) = (self.quorum.min_locations, self.assignment.most());
         if let (Some(place), Some(least), Some(most)) = (place, least, most)
@@ -40,10 +37,6 @@ impl LocationTerms {
             let message = format!("this site could never be down: `min_locations` is {least}, and `locations` {most}");
             let hint = "write at least as many `locations`, or a lower `min_locations` under `alert`";
             keys.reader().fault(Fault::new(keys.reader().span(place), message).hint(hint));
-        }
-        if let Some(written) = written.filter(|_| self.assignment != Assignment::All) {
-            let warning = "`locations` is not obeyed yet: every location checks every site".to_owned();
-            notes.warnings.push((keys.reader().span(written).start, warning));
         }
     }
 }
