@@ -46,6 +46,7 @@ fn facts(interval: Duration) -> Vec<Arc<SiteFacts>> {
         max_response_time: None,
         policies: Policies::default(),
         maintenance: Arc::default(),
+        place: webmon::model::Place::Here,
         ring: Arc::clone(producer.ring()),
         open: Vec::new(),
         minutes: None,

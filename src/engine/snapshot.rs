@@ -2,9 +2,10 @@
 //!
 //! The engine replaces a [`SiteSnapshot`] when its site changes, and a [`ViewSnapshot`] at each refresh of its view.
 //!
-//! Invariants: index `i` is the same site in `sites` and in the `rows` of every view, in the order of sites.yaml.
+//! Invariants: index `i` is the same site in `sites` and in the `rows` of every view, in the order of sites.yaml. At a hub the
+//! locations of a site follow it, and the sites of locations that sites.yaml lacks come last.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,6 +118,20 @@ pub struct SiteFacts {
     pub place: Place,
 }
 
+impl SiteFacts {
+    /// Whether this is the site `whole` as one location sees it.
+    #[must_use]
+    pub fn is_part_of(&self, whole: &str) -> bool {
+        matches!(&self.place, Place::At { site, .. } if **site == *whole)
+    }
+
+    /// Whether it has an error budget. Over several locations there is none: their checks are judged each for itself.
+    #[must_use]
+    pub fn has_objective(&self) -> bool {
+        self.policies.slo.is_some() && self.place != Place::Everywhere
+    }
+}
+
 /// Everything about a site but its figures in the views. Each check makes a new one, so what lasts is shared.
 #[derive(Clone, Debug)]
 pub struct SiteSnapshot {
@@ -218,4 +233,37 @@ pub struct Snapshot {
     pub sites: Vec<Arc<SiteSnapshot>>,
     /// The views, in the order of sites.yaml.
     pub views: Vec<Arc<ViewSnapshot>>,
+}
+
+impl Snapshot {
+    /// The sites that are listed and counted: all but the parts of a site over all locations, which follow it. Each with its
+    /// index.
+    pub fn subjects(&self) -> impl Iterator<Item = (usize, &Arc<SiteSnapshot>)> {
+        let mut whole = None;
+        self.sites.iter().enumerate().filter(move |(_, site)| {
+            if site.place == Place::Everywhere {
+                whole = Some(&site.name);
+            }
+            !whole.is_some_and(|whole| site.is_part_of(whole))
+        })
+    }
+
+    /// The indices of the locations of the site at index `whole`; none unless that is one over all locations.
+    #[must_use]
+    pub fn parts(&self, whole: usize) -> Range<usize> {
+        let first = whole + 1;
+        let count = match self.sites.get(whole) {
+            Some(site) if site.place == Place::Everywhere => {
+                self.sites[first..].iter().take_while(|part| part.is_part_of(&site.name)).count()
+            }
+            _ => 0,
+        };
+        first..first + count
+    }
+
+    /// Whether any site is shown over all its locations, as a hub does.
+    #[must_use]
+    pub fn is_over_locations(&self) -> bool {
+        self.sites.iter().any(|site| site.place == Place::Everywhere)
+    }
 }

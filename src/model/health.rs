@@ -4,8 +4,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Timestamp;
 use super::time::duration::format_short;
+use super::{HubHealth, Timestamp};
 
 /// The state of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -237,6 +237,8 @@ pub struct Health {
     pub export: Option<ExportHealth>,
     /// What this location sends to its hubs, if it is one of a fleet.
     pub fleet: Option<FleetHealth>,
+    /// The locations whose samples this hub gathers, if it is one.
+    pub hub: Option<Arc<HubHealth>>,
     /// The outlets that cannot be notified now, by key.
     pub failing_outlets: Vec<OutletHealth>,
     /// The newest notices to the user (a file moved aside, a warning of sites.yaml), oldest first.

@@ -32,8 +32,8 @@ pub use check::text_join::TextJoin;
 pub use expect::{BodyExpectations, Expect, Expected, StatusSet};
 pub use export_target::{Api, ExportTarget};
 pub use fleet::{
-    Assignment, DOCUMENT_MAX, FLEET_STREAM, FleetCredential, FleetLogin, FleetServer, FleetTerms, LOCATION_MAX,
-    Location, Members, Membership, PROBATION, Place, StoreId,
+    Assignment, DOCUMENT_MAX, FLEET_STREAM, FleetCredential, FleetLogin, FleetServer, FleetTerms, HubHealth,
+    LOCATION_MAX, Location, LocationHealth, Members, Membership, PROBATION, Place, Presence, StoreId,
 };
 pub use health::{
     ClosedProxy, ExportHealth, ExportState, FleetHealth, FleetState, Health, Notice, OutletHealth, OwnOutage,

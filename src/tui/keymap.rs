@@ -36,6 +36,8 @@ pub enum Action {
     ToggleNotUp,
     Sort,
     ToggleGroups,
+    /// List the locations of a site below it.
+    ToggleLocations,
     ToggleFreeze,
     /// Try another rule on the past of the site.
     Tune,
@@ -195,6 +197,11 @@ pub const TABLE: &[KeyBinding] = &[
     row(Action::ToggleNotUp, &[Char('d')], OVERVIEW).hint("d", "not up", 5).help("Look", "d", "only sites not up"),
     row(Action::Sort, &[Char('s')], OVERVIEW).hint("s", "sort", 2).help("Look", "s", "sort the sites"),
     row(Action::ToggleGroups, &[Char('o')], OVERVIEW).hint("o", "groups", 6).help("Look", "o", "fold by group"),
+    row(Action::ToggleLocations, &[Char('l')], OVERVIEW).hint("l", "locations", 3).help(
+        "Look",
+        "l",
+        "locations of a site",
+    ),
     row(Action::OtherView(1), &[Key::Tab], TABLES).hint("Tab", "view", 6).help(
         "Look",
         "Tab 1-9",

@@ -180,7 +180,7 @@ impl SourceCache {
         if is_asked || !self.has_history {
             return;
         }
-        let with_objective = |site: &&Arc<SiteSnapshot>| site.policies.slo.is_some();
+        let with_objective = |site: &&Arc<SiteSnapshot>| site.has_objective();
         let sites: Vec<Arc<SiteSnapshot>> = self.snapshot.sites.iter().filter(with_objective).cloned().collect();
         if !sites.is_empty() {
             source.request_objectives(&sites, now);
@@ -207,12 +207,28 @@ impl SourceCache {
         let opened = opened.filter(|_| self.past.shown().is_none());
         match opened {
             Some(site) if self.opened != Some(site) => {
-                source.samples(self.snapshot.sites[site].slot, &mut self.samples);
+                self.take_samples(source, site);
             }
             Some(_) => {}
             None => self.samples.clear(),
         }
         self.opened = opened;
+    }
+
+    /// Takes the samples of `site`; of one over all its locations those of all of them, in the order of their times.
+    fn take_samples(&mut self, source: &impl Source, site: usize) {
+        let parts = self.snapshot.parts(site);
+        if parts.is_empty() {
+            return source.samples(self.snapshot.sites[site].slot, &mut self.samples);
+        }
+        self.samples.clear();
+        let mut of_one = Vec::new();
+        for part in &self.snapshot.sites[parts] {
+            source.samples(part.slot, &mut of_one);
+            self.samples.append(&mut of_one);
+        }
+        // Runs that are in order already, which a stable sort merges.
+        self.samples.sort_by_key(|sample| sample.at);
     }
 
     /// Reports the sites on the screen to the source if they changed.

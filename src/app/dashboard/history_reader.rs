@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::{SiteId, Timestamp};
+use crate::model::{Flags, Sample, SiteId, Timestamp};
 use crate::stats::PeriodFigures;
 use crate::store::{Archive, Query, StoreError};
 use crate::tui::{HOUR, HistoryBuilder, HistoryRequest, SiteHistory};
@@ -45,6 +45,10 @@ fn reading(
     waiting: &Waiting<HistoryRequest>,
 ) -> ControlFlow<HistoryRequest, SiteHistory> {
     match gathered(path, wish, waiting) {
+        // The share of the checks of several places is not that of the time in which they saw it up.
+        Ok(ControlFlow::Continue(past)) if !wish.locations.is_empty() => {
+            ControlFlow::Continue(SiteHistory { is_exact: false, ..past })
+        }
         Ok(flow) => flow,
         Err(error) => {
             let mut past = HistoryBuilder::new(wish.clone()).finish(None, |_, _| false);
@@ -61,36 +65,60 @@ fn gathered(
 ) -> Result<ControlFlow<HistoryRequest, SiteHistory>, StoreError> {
     let archive = Archive::open(path)?;
     let mut gather = HistoryBuilder::new(wish.clone());
-    let Some(site) = archive.named(&wish.site)? else {
+    let names = if wish.locations.is_empty() { std::slice::from_ref(&wish.site) } else { &wish.locations[..] };
+    let mut sites = Vec::new();
+    for name in names {
+        sites.extend(archive.named(name)?);
+    }
+    if sites.is_empty() {
         return Ok(ControlFlow::Continue(gather.finish(None, |_, _| false)));
-    };
-    let all = Query { sites: Some(vec![site]), ..Query::ALL };
-    let (raw, begins) = (first(&archive, &all)?, begins(&archive, &all)?);
+    }
+    let (mut oldest, mut is_trimmed) = (None, false);
+    for &site in &sites {
+        let all = Query { sites: Some(vec![site]), ..Query::ALL };
+        let (raw, begins) = (first(&archive, &all)?, begins(&archive, &all)?);
+        // The oldest stored check is not the first one made, and it is within the period or after it.
+        let follows = |begins: Timestamp| raw.is_none_or(|raw| raw > begins.after(wish.cadence.silence()));
+        is_trimmed |= raw.is_none_or(|raw| raw > gather.from()) && begins.is_some_and(follows);
+        oldest = oldest.into_iter().chain(begins).min();
+    }
     let others = |since, until| first(&archive, &Query { sites: None, since, until }).is_ok_and(|at| at.is_some());
-    // The oldest stored check is not the first one made, and it is within the period or after it.
-    let follows = |begins: Timestamp| raw.is_none_or(|raw| raw > begins.after(wish.cadence.silence()));
-    let is_trimmed = raw.is_none_or(|raw| raw > gather.from()) && begins.is_some_and(follows);
     if is_trimmed || wish.scope().cell >= HOUR {
-        return Ok(ControlFlow::Continue(sums(&archive, site, wish, begins, others)?));
+        return Ok(ControlFlow::Continue(sums(&archive, &sites, wish, oldest, others)?));
     }
-    let query = Query { sites: Some(vec![site]), since: gather.from(), until: wish.until.after(LAST) };
-    let (mask, mut count) = (archive.outages()?.of(site), 0);
-    let passed = archive.samples(&query, |stored| {
-        gather.admit(&mask.seen(&stored.sample));
-        count += 1;
-        let newer = if count % LOOK_EVERY == 0 { waiting.newest() } else { None };
-        newer.map_or(Ok(()), Err)
-    })?;
-    if let Err(newer) = passed {
-        return Ok(ControlFlow::Break(newer));
+    let (outages, mut count) = (archive.outages()?, 0);
+    let mut pooled = Vec::new();
+    for &site in &sites {
+        let query = Query { sites: Some(vec![site]), since: gather.from(), until: wish.until.after(LAST) };
+        let mask = outages.of(site);
+        let passed = archive.samples(&query, |stored| {
+            let sample = mask.seen(&stored.sample);
+            if sites.len() == 1 {
+                gather.admit(&sample);
+            } else {
+                pooled.push(sample);
+            }
+            count += 1;
+            let newer = if count % LOOK_EVERY == 0 { waiting.newest() } else { None };
+            newer.map_or(Ok(()), Err)
+        })?;
+        if let Err(newer) = passed {
+            return Ok(ControlFlow::Break(newer));
+        }
     }
-    Ok(ControlFlow::Continue(gather.finish(begins, others)))
+    // A hole of one location is none of all.
+    pooled.sort_by_key(|sample: &Sample| sample.at);
+    for mut sample in pooled {
+        sample.flags = sample.flags.without(Flags::AFTER_HOLE);
+        gather.admit(&sample);
+    }
+    Ok(ControlFlow::Continue(gather.finish(oldest, others)))
 }
 
 /// The history from hourly totals.
 fn sums(
     archive: &Archive,
-    site: SiteId,
+    sites: &[SiteId],
     wish: &HistoryRequest,
     begins: Option<Timestamp>,
     others: impl FnMut(Timestamp, Timestamp) -> bool,
@@ -98,10 +126,15 @@ fn sums(
     let mut periods = wish.parts();
     // The whole period after its parts, as of the same instant.
     periods.push((wish.scope().from, wish.until.after(LAST)));
-    let mut figures = archive.parts(site, &periods)?;
-    let whole =
-        figures.pop().map_or_else(Default::default, |whole| (whole.stretch, whole.is_exact && whole.damaged == 0));
-    let parts: Vec<PeriodFigures> = figures.into_iter().map(|part| part.stretch).collect();
+    let mut sums = vec![(PeriodFigures::default(), true); periods.len()];
+    for &site in sites {
+        for ((sum, is_exact), part) in sums.iter_mut().zip(archive.parts(site, &periods)?) {
+            *is_exact &= part.is_exact && part.damaged == 0;
+            if sites.len() == 1 { *sum = part.stretch } else { sum.pool(&part.stretch) }
+        }
+    }
+    let whole = sums.pop().unwrap_or_default();
+    let parts: Vec<PeriodFigures> = sums.into_iter().map(|(part, _)| part).collect();
     Ok(SiteHistory::of_sums(wish.clone(), &parts, whole, begins, others))
 }
 
@@ -129,7 +162,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Cause, Flags, Micros, Observation};
+    use crate::model::{Cause, Micros, Observation};
     use crate::ring::Producer;
     use crate::stats::Cadence;
     use crate::store::{Keep, Options, Store, Writer};
@@ -165,6 +198,7 @@ mod tests {
     fn wanted(site: &str, from: u64, until: u64) -> HistoryRequest {
         HistoryRequest {
             site: site.into(),
+            locations: Vec::new(),
             cadence: Cadence { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) },
             span: Duration::from_mins(until - from),
             until: START.after(Duration::from_mins(until)),
@@ -208,6 +242,31 @@ mod tests {
     }
 
     #[test]
+    fn the_checks_of_all_locations_are_on_one_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, _writer) = stored(folder.path());
+        let both = |from, until| HistoryRequest {
+            locations: vec!["api".into(), "docs".into()],
+            ..wanted("over all", from, until)
+        };
+        let (one, other) = (read(&path, &wanted("api", 0, 40)), read(&path, &wanted("docs", 0, 40)));
+        let past = read(&path, &both(0, 40));
+        assert_eq!(past.summary.counts.up, one.summary.counts.up + other.summary.counts.up);
+        assert_eq!(past.summary.counts.down, one.summary.counts.down + other.summary.counts.down);
+        assert_eq!((past.begins, past.is_exact), (one.begins, false));
+        // The hole of one is none where the other was checked.
+        let minutes =
+            |past: &SiteHistory| past.holes.iter().map(|hole| hole.until.since(hole.from).as_secs() / 60).max();
+        assert_eq!((minutes(&one), minutes(&past), minutes(&other)), (Some(20), Some(12), Some(12)));
+        // A week, from the totals of hours.
+        let week = |wish: HistoryRequest| HistoryRequest { span: Duration::from_hours(168), ..wish };
+        let (one, other) = (read(&path, &week(wanted("api", 0, 60))), read(&path, &week(wanted("docs", 0, 60))));
+        let past = read(&path, &week(both(0, 60)));
+        assert_eq!(past.summary.counts.up, one.summary.counts.up + other.summary.counts.up);
+        assert_eq!(past.series.spread.iter().sum::<u64>(), past.summary.counts.up);
+    }
+
+    #[test]
     fn a_store_that_cannot_be_read_says_why() {
         let folder = tempfile::tempdir().unwrap();
         let (path, _writer) = stored(folder.path());
@@ -246,6 +305,7 @@ mod tests {
         }
         let wanted = |span: u64, until: u64| HistoryRequest {
             site: "api".into(),
+            locations: Vec::new(),
             cadence: Cadence { interval: Duration::from_mins(1), timeout: Duration::from_secs(5) },
             span: Duration::from_secs(span),
             until: at(until),

@@ -15,7 +15,9 @@ use crate::alert::{Alert, Policies, Reading, RuleKind};
 use crate::config::Config;
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::fleet::gather::Report;
-use crate::model::{Assignment, Location, Members, SiteId, SiteSlot, StoreId, Timestamp};
+use crate::model::{
+    Assignment, HubHealth, Location, LocationHealth, Members, Presence, SiteId, SiteSlot, StoreId, Timestamp,
+};
 use crate::stats::{Availability, Cadence};
 use crate::store::Origin;
 
@@ -242,6 +244,33 @@ impl Judging {
             alerts.push(Alert::new(Arc::clone(&site.name), &site.policies, &transition));
         }
         alerts
+    }
+
+    /// How each location of `reports` is at `now`.
+    #[must_use]
+    pub fn attendance(&self, reports: &[Report], now: Timestamp) -> HubHealth {
+        let location = |report: &Report| {
+            let slot = self.locations.iter().position(|known| *known == report.location);
+            let blind = slot.and_then(|slot| self.blind.get(&LocationSlot(u16::try_from(slot).ok()?)));
+            let last = report.heard.unwrap_or(self.heard_from).max(self.heard_from);
+            let (presence, since) = match blind {
+                _ if self.silent_after < now.since(last) => (Presence::Silent, report.heard),
+                _ if report.heard.is_none() => (Presence::Awaited, None),
+                Some((since, _)) => (Presence::Blind, Some(*since)),
+                None => (Presence::Heard, None),
+            };
+            LocationHealth {
+                location: report.location.clone(),
+                presence,
+                since,
+                heard: report.heard,
+                ahead: report.ahead,
+                is_filling: report.is_filling,
+            }
+        };
+        let mut locations: Vec<LocationHealth> = reports.iter().map(location).collect();
+        locations.sort_by(|a, b| a.location.cmp(&b.location));
+        HubHealth { locations }
     }
 
     /// The newest time of each location that the engine has seen.

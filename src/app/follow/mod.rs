@@ -23,7 +23,7 @@ use crate::alert::incident::order::OrderedBy;
 use crate::alert::incident::terms::LedgerTerms;
 use crate::engine::{Engine, EngineStep, Leap};
 use crate::model::command::SiteCommand;
-use crate::model::{Health, SiteId, SiteSlot, StoreHealth, Timestamp, View, Watching};
+use crate::model::{Health, HubHealth, SiteId, SiteSlot, StoreHealth, Timestamp, View, Watching};
 use crate::store::{Archive, Changes, Outages, Signature, StoreError, StoredSite};
 use crate::tui::Arrangement;
 
@@ -81,6 +81,8 @@ pub struct ReadOnlyMonitor {
     pub arrangement: watch::Sender<Arc<Arrangement>>,
     /// Commands of the dashboard.
     commands: (mpsc::Sender<SiteCommand>, mpsc::Receiver<SiteCommand>),
+    /// How the locations are whose samples the store gathers, at their hub.
+    pub gathered: Option<Arc<HubHealth>>,
     /// The path of the store without links.
     resolved: PathBuf,
     signature: Option<Signature>,
@@ -137,6 +139,7 @@ impl ReadOnlyMonitor {
             terms: watch::Sender::default(),
             arrangement: watch::Sender::default(),
             commands: mpsc::channel(ORDERS),
+            gathered: None,
             resolved: archive.path().to_owned(),
             signature,
             outages,
@@ -382,7 +385,7 @@ impl ReadOnlyMonitor {
         let read = self.meter.read(self.covered);
         self.health.send_modify(|health| {
             let next = read.unwrap_or_else(|| (**health).clone());
-            *health = Arc::new(Health { watching: Some(watching), ..next });
+            *health = Arc::new(Health { watching: Some(watching), hub: self.gathered.clone(), ..next });
         });
     }
 }

@@ -160,6 +160,7 @@ impl HealthMeter {
             store: keeping.store.clone(),
             export: self.export.as_ref().map(|export| export.borrow().clone()),
             fleet: self.fleet.as_ref().map(|fleet| fleet.borrow().clone()),
+            hub: None,
             failing_outlets: Vec::new(),
             notices: keeping.notices.clone(),
             forgotten_notices: keeping.forgotten_notices,

@@ -2,6 +2,7 @@
 //! the terms on which they meet at a NATS server.
 
 mod assignment;
+mod hub_health;
 mod members;
 mod membership;
 mod names;
@@ -9,6 +10,7 @@ mod place;
 mod terms;
 
 pub use assignment::Assignment;
+pub use hub_health::{HubHealth, LocationHealth, Presence};
 pub use members::{DOCUMENT_MAX, Members};
 pub use membership::{Membership, PROBATION};
 pub use names::{LOCATION_MAX, Location, StoreId};

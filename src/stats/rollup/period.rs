@@ -109,6 +109,19 @@ impl PeriodFigures {
         self.last_at = later.last_at.or(self.last_at);
     }
 
+    /// Adds the figures of the same period from another place. Of times without monitoring and of outages in a row, which would have
+    /// to hold at all places, nothing is known then.
+    pub fn pool(&mut self, other: &Self) {
+        self.rollup.merge(&other.rollup);
+        (self.outages, self.holes) = (Outages::default(), Holes::default());
+        self.oldest = match (self.oldest, other.oldest) {
+            (Some(one), Some(other)) if other.due < one.due => Some(other),
+            (one, other) => one.or(other),
+        };
+        self.newest_due = self.newest_due.max(other.newest_due);
+        self.last_at = self.last_at.max(other.last_at);
+    }
+
     /// All figures of `(since, until]`, with the due checks that its samples do not account for if the cadence of the
     /// site is known. `begins` is the due time of the oldest check of which anything is kept; without it, time before
     /// the first sample counts only by whole intervals.

@@ -24,6 +24,8 @@ const HOLES: usize = 3;
 pub struct HistoryRequest {
     /// Its name.
     pub site: Arc<str>,
+    /// The names of its locations, whose checks are laid on one line; none of a site that is checked from one place.
+    pub locations: Vec<Arc<str>>,
     /// How often it is checked.
     pub cadence: Cadence,
     /// Length of the chart.
@@ -62,7 +64,9 @@ impl HistoryRequest {
     #[must_use]
     pub fn is_served_by(&self, other: &Self) -> bool {
         let same_end = self.until == other.until || (self.live && other.live);
-        same_end && (&self.site, self.span, self.columns) == (&other.site, other.span, other.columns)
+        same_end
+            && (&self.site, &self.locations, self.span, self.columns)
+                == (&other.site, &other.locations, other.span, other.columns)
     }
 }
 
@@ -320,7 +324,7 @@ mod tests {
     fn wanted(span: Duration, columns: usize) -> HistoryRequest {
         let cadence = Cadence { interval: Duration::from_mins(5), timeout: Duration::from_secs(5) };
         let until = START.after(Duration::from_hours(10 * 24));
-        HistoryRequest { site: "api".into(), cadence, span, until, live: true, columns }
+        HistoryRequest { site: "api".into(), locations: Vec::new(), cadence, span, until, live: true, columns }
     }
 
     fn summed_up(samples: &[Sample], (since, until): (Timestamp, Timestamp)) -> PeriodFigures {

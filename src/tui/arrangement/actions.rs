@@ -46,6 +46,7 @@ pub const NAMED: &[NamedAction] = &[
     named("not-up", Action::ToggleNotUp, "only sites that are not up, on or off"),
     named("sort", Action::Sort, "choose the order of the sites"),
     named("groups", Action::ToggleGroups, "fold the sites by group, on or off"),
+    named("locations", Action::ToggleLocations, "list the locations of a site below it, or not (a hub)"),
     named("next-view", Action::OtherView(1), "the next view"),
     named("previous-view", Action::OtherView(-1), "the previous view"),
     named("view-1", Action::View(0), "the first view"),

@@ -6,6 +6,7 @@ use super::sort::SortKey;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {
     Site,
+    Locations,
     Since,
     Availability,
     Coverage,
@@ -26,7 +27,8 @@ pub enum Column {
 }
 
 /// The columns that can be chosen, by their names in sites.yaml: all but the name, which always comes first.
-pub const CHOICES: [(&str, Column); 17] = [
+pub const CHOICES: [(&str, Column); 18] = [
+    ("loc", Column::Locations),
     ("since", Column::Since),
     ("avail", Column::Availability),
     ("cov", Column::Coverage),
@@ -50,6 +52,7 @@ impl Column {
     pub const fn head(self) -> &'static str {
         match self {
             Self::Site => "SITE",
+            Self::Locations => "LOC",
             Self::Since => "SINCE",
             Self::Availability => "AVAIL",
             Self::Coverage => "COV",
@@ -83,7 +86,8 @@ impl Column {
             Self::P50 => Some(SortKey::P50),
             Self::Since => Some(SortKey::Since),
             Self::Codes => Some(SortKey::Codes),
-            Self::Coverage
+            Self::Locations
+            | Self::Coverage
             | Self::Difference
             | Self::P90
             | Self::P99

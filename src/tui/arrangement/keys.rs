@@ -160,8 +160,8 @@ mod tests {
     fn a_key_of_another_action_is_a_conflict_only_where_both_hold() {
         let on_both = Keymap::new(vec![("sort", vec![Key::Char('f')])]);
         assert_eq!(on_both.conflicts(), [KeyConflict { key: Key::Char('f'), names: ["sort", "freeze"] }]);
-        // The sites are sorted on the overview, and the scale is that of the page of a site.
-        assert_eq!(Keymap::new(vec![("sort", vec![Key::Char('l')])]).conflicts(), []);
+        // The sites are sorted on the overview, and the report is opened from the page of a site.
+        assert_eq!(Keymap::new(vec![("sort", vec![Key::Char('i')])]).conflicts(), []);
         assert_eq!(Keymap::new(vec![("back", vec![Key::Char('a')])]).conflicts().len(), 1);
     }
 

@@ -20,6 +20,9 @@ use super::timers::Timers;
 /// A tenth of the shortest interval that the configuration allows.
 const LATE_MIN: Duration = Duration::from_millis(10);
 
+/// Locations without a vote that are named.
+const VOICELESS: usize = 3;
+
 /// The banner in at most `cells`, if there is one.
 pub fn line(inputs: &Inputs, timers: &Timers, facts: &OverviewFacts, cells: usize) -> Option<Line> {
     if inputs.past.is_some() {
@@ -51,7 +54,7 @@ fn own_outage(inputs: &Inputs) -> Option<String> {
 fn problem(inputs: &Inputs, timers: &Timers) -> Option<String> {
     let health = inputs.health;
     if let Some(watching) = &health.watching {
-        return unwatchable(inputs, watching);
+        return unwatchable(inputs, watching).or_else(|| blocked(inputs)).or_else(|| voiceless(inputs));
     }
     if let Some(since) = health.offline_since {
         let since = moment(inputs, since);
@@ -73,8 +76,8 @@ fn problem(inputs: &Inputs, timers: &Timers) -> Option<String> {
         let messages = if *waiting == 1 { "1 message waits".to_owned() } else { format!("{waiting} messages wait") };
         return Some(format!("cannot notify {key}{more} since {since}: {reason}; {messages}"));
     }
-    if let Some(ExportHealth { state: ExportState::Blocked, error: Some((_, reason)), .. }) = &health.export {
-        return Some(format!("export blocked: {reason}; all checks are kept and exported later"));
+    if let Some(blocked) = blocked(inputs) {
+        return Some(blocked);
     }
     if let Some(lost) = timers.lost_samples(inputs.now) {
         return Some(format!("{} samples lost so far: this machine cannot keep up", figures::count(lost)));
@@ -90,6 +93,31 @@ fn problem(inputs: &Inputs, timers: &Timers) -> Option<String> {
         return Some(format!("checks start up to {late} late: this machine cannot keep up"));
     }
     None
+}
+
+/// The server of the export rejects what it gets.
+fn blocked(inputs: &Inputs) -> Option<String> {
+    match &inputs.health.export {
+        Some(ExportHealth { state: ExportState::Blocked, error: Some((_, reason)), .. }) => {
+            Some(format!("export blocked: {reason}; all checks are kept and exported later"))
+        }
+        _ => None,
+    }
+}
+
+/// Which locations of a hub have no vote: `no vote: fra1 silent since 20:58:10, nyc1 blind since 20:59:00`.
+fn voiceless(inputs: &Inputs) -> Option<String> {
+    let hub = inputs.health.hub.as_ref()?;
+    let named = hub.voiceless().take(VOICELESS).map(|location| {
+        let since = location.since.map_or_else(String::new, |since| format!(" since {}", moment(inputs, since)));
+        format!("{} {}{since}", location.location, location.presence.name())
+    });
+    let mut named: Vec<String> = named.collect();
+    let count = hub.voiceless().count();
+    if count > named.len() {
+        named.push(format!("and {} more", count - named.len()));
+    }
+    (count > 0).then(|| format!("no vote: {}", named.join(", ")))
 }
 
 /// `9 of 30 in sa-east, all refused, since 03:27:10`.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::alert::{AlertRecord, AlertState};
 use crate::engine::snapshot::{SiteSnapshot, Snapshot};
-use crate::model::Timestamp;
+use crate::model::{Place, Timestamp};
 use crate::stats::Cadence;
 use crate::stats::series::SeriesRange;
 use crate::stats::series::site_history::HistoryRequest;
@@ -253,6 +253,13 @@ impl ChartRange {
         }
     }
 
+    /// The names of the locations of `site`, if it is one over all of them.
+    fn locations(site: &SiteSnapshot, tables: &Snapshot) -> Vec<Arc<str>> {
+        let is_whole = site.place == Place::Everywhere;
+        let parts = tables.sites.iter().filter(|part| is_whole && part.is_part_of(&site.name));
+        parts.map(|part| Arc::clone(&part.name)).collect()
+    }
+
     /// What the chart of `site` needs from the store at this width; none where the ring holds all of it.
     pub fn request(
         &self,
@@ -263,6 +270,7 @@ impl ChartRange {
     ) -> Option<HistoryRequest> {
         self.is_stored(inputs, tables).then(|| HistoryRequest {
             site: site.name.clone(),
+            locations: Self::locations(site, tables),
             cadence: Cadence { interval: site.interval, timeout: site.timeout },
             span: self.span(inputs, tables),
             until: self.end(inputs, tables),

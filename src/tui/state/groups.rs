@@ -12,6 +12,7 @@ use crate::engine::snapshot::{SiteState, Snapshot, ViewSnapshot};
 use crate::model::Timestamp;
 use crate::stats::{Beat, Beats, Counts, Latency};
 
+use super::listed::{ListedRow, RowKind};
 use super::overview_facts::is_incomplete;
 use super::site_list::trouble_since;
 use super::state_counts::is_down;
@@ -19,8 +20,6 @@ use super::state_counts::is_down;
 #[derive(Clone, Debug, Default)]
 pub struct GroupedList {
     pub(super) is_on: bool,
-    /// For each row whether it is that of a group; empty while sites are shown one by one.
-    heads: Vec<bool>,
     unfolded: HashSet<Arc<str>>,
     counts: HashMap<Arc<str>, GroupCounts>,
     /// One map per view.
@@ -43,10 +42,6 @@ impl GroupedList {
         self.unfolded.contains(group)
     }
 
-    pub fn is_head(&self, row: usize) -> bool {
-        self.heads.get(row) == Some(&true)
-    }
-
     pub fn counts(&self, group: &Arc<str>) -> Option<&GroupCounts> {
         self.counts.get(group)
     }
@@ -57,10 +52,9 @@ impl GroupedList {
 
     /// The rows in place of `order`, the indices of listed sites: a group has the index of its first member; `by_damage`:
     /// the worst group first.
-    pub fn arrange(&mut self, mut order: Vec<usize>, snapshot: &Snapshot, by_damage: bool) -> Vec<usize> {
-        self.heads.clear();
+    pub fn arrange(&mut self, mut order: Vec<usize>, snapshot: &Snapshot, by_damage: bool) -> Vec<ListedRow> {
         if !self.is_on {
-            return order;
+            return order.into_iter().map(ListedRow::site).collect();
         }
         self.figures = snapshot.views.iter().map(|view| figures(snapshot, view)).collect();
         let group = |site: usize| snapshot.sites.get(site)?.group.as_ref();
@@ -84,16 +78,13 @@ impl GroupedList {
         let mut rows = Vec::new();
         for site in order {
             let Some(name) = group(site) else {
-                rows.push(site);
-                self.heads.push(false);
+                rows.push(ListedRow::site(site));
                 continue;
             };
             let Some(members) = members.remove(name) else { continue };
-            rows.push(site);
-            self.heads.push(true);
+            rows.push(ListedRow { site, kind: RowKind::Group });
             if self.unfolded.contains(name) {
-                rows.extend(members);
-                self.heads.resize(rows.len(), false);
+                rows.extend(members.into_iter().map(ListedRow::site));
             }
         }
         rows
@@ -122,7 +113,7 @@ pub struct GroupCounts {
 
 fn counts(snapshot: &Snapshot) -> HashMap<Arc<str>, GroupCounts> {
     let mut groups: HashMap<Arc<str>, GroupCounts> = HashMap::new();
-    for site in &snapshot.sites {
+    for (_, site) in snapshot.subjects() {
         let Some(group) = &site.group else { continue };
         let since = trouble_since(site);
         let none = GroupCounts { sites: 0, down: 0, not_up: 0, worst: site.state, since };
@@ -166,8 +157,8 @@ fn worst(one: Option<Latency>, other: Option<Latency>) -> Option<Latency> {
 
 fn figures(snapshot: &Snapshot, view: &ViewSnapshot) -> HashMap<Arc<str>, GroupFigures> {
     let mut groups: HashMap<Arc<str>, GroupFigures> = HashMap::new();
-    for (site, row) in snapshot.sites.iter().zip(&view.rows) {
-        let Some(group) = &site.group else { continue };
+    for (place, site) in snapshot.subjects() {
+        let (Some(group), Some(row)) = (&site.group, view.rows.get(place)) else { continue };
         let (counts, incomplete) = (row.summary.counts, is_incomplete(&row.summary));
         let Some(sum) = groups.get_mut(group) else {
             let (beats, response, ttfb) = (row.beats.clone(), row.summary.response, row.summary.ttfb);
@@ -197,14 +188,14 @@ mod tests {
         // api and shop-checkout are of shop, docs and blog of words, the third has none.
         let order = [0, 1, 2, 3, 4];
         let mut groups = GroupedList { is_on: true, ..GroupedList::default() };
-        assert_eq!(groups.arrange(order.to_vec(), &snapshot, false), [0, 2, 3]);
-        assert_eq!(groups.heads, [true, false, true]);
+        let head = |site| ListedRow { site, kind: RowKind::Group };
+        let of = ListedRow::site;
+        assert_eq!(groups.arrange(order.to_vec(), &snapshot, false), [head(0), of(2), head(3)]);
         groups.toggle_group("words".into());
-        assert_eq!(groups.arrange(order.to_vec(), &snapshot, false), [0, 2, 3, 3, 4]);
-        assert_eq!(groups.heads, [true, false, true, false, false]);
+        let unfolded = [head(0), of(2), head(3), of(3), of(4)];
+        assert_eq!(groups.arrange(order.to_vec(), &snapshot, false), unfolded);
         groups.is_on = false;
-        assert_eq!(groups.arrange(order.to_vec(), &snapshot, true), order);
-        assert!(groups.heads.is_empty());
+        assert_eq!(groups.arrange(order.to_vec(), &snapshot, true), order.map(of));
     }
 
     #[test]
@@ -214,8 +205,12 @@ mod tests {
             Arc::make_mut(&mut snapshot.sites[site]).state = SiteState::Down;
         }
         let mut groups = GroupedList { is_on: true, ..GroupedList::default() };
-        assert_eq!(groups.arrange(vec![0, 1, 2, 3, 4], &snapshot, true), [3, 0, 2]);
-        assert_eq!(groups.arrange(vec![0, 1, 2, 3, 4], &snapshot, false), [0, 2, 3]);
+        let mut sites = |by_damage| {
+            let rows = groups.arrange(vec![0, 1, 2, 3, 4], &snapshot, by_damage);
+            rows.iter().map(|row| row.site).collect::<Vec<_>>()
+        };
+        assert_eq!(sites(true), [3, 0, 2]);
+        assert_eq!(sites(false), [0, 2, 3]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub(crate) mod alert_lists;
 pub(crate) mod banner;
 pub(crate) mod chart_range;
 pub(crate) mod groups;
+pub(crate) mod listed;
 pub(crate) mod navigation;
 pub(crate) mod overview_facts;
 pub(crate) mod site_list;
@@ -126,7 +127,7 @@ impl UiState {
         let tables = self.tables(inputs);
         Demand {
             size,
-            sites: tables.sites.len(),
+            sites: self.sites.facts.sites,
             listed: self.sites.len(),
             views: tables.views.len(),
             tab: self.sites.view(),
@@ -182,7 +183,7 @@ impl UiState {
     /// The sites that a table of this size may show, from the top.
     #[must_use]
     pub fn visible(&self, size: Size) -> Vec<SiteIndex> {
-        self.sites.shown(usize::from(size.height)).map(|(_, site, _)| SiteIndex::new(site)).collect()
+        self.sites.shown(usize::from(size.height)).map(|(row, _)| SiteIndex::new(row.site)).collect()
     }
 
     /// What the page of a site needs from the store; none where the ring holds all of it.

@@ -130,9 +130,7 @@ pub fn arrange(snapshot: &Snapshot, filter: &SiteFilter, sort: Sort, view: usize
     let all = filter.is_blank();
     let rows = snapshot.views.get(view).map_or(&[][..], |view| &view.rows);
     let passing = snapshot
-        .sites
-        .iter()
-        .enumerate()
+        .subjects()
         .filter(|(i, site)| all || filter.passes(site, rows.get(*i).map(|row| &row.summary), snapshot.at))
         .map(|(i, site)| (i, site.as_ref()));
     match sort.key {

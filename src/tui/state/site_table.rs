@@ -10,6 +10,7 @@ use crate::model::Timestamp;
 use crate::tui::arrangement::sort::{Sort, SortKey};
 
 use super::groups::GroupedList;
+use super::listed::{ListedRow, RowKind, UnfoldedSites};
 use super::overview_facts::OverviewFacts;
 use super::site_list::{SiteFilter, arrange};
 
@@ -24,8 +25,9 @@ pub struct SiteTable {
     pub(crate) groups: GroupedList,
     pub(crate) facts: OverviewFacts,
     frozen: Option<Arc<Snapshot>>,
-    /// The listed sites, as indices into the snapshot.
-    order: Vec<usize>,
+    locations: UnfoldedSites,
+    /// The listed rows.
+    order: Vec<ListedRow>,
     /// Row of the cursor and first row shown, both in `order`.
     row: usize,
     top: usize,
@@ -60,9 +62,10 @@ impl SiteTable {
 
     fn arrange(&mut self, tables: &Snapshot) {
         let order = arrange(tables, &self.filter, self.sort, self.view);
-        self.order = self.groups.arrange(order, tables, self.sort == Sort::default());
+        let rows = self.groups.arrange(order, tables, self.sort == Sort::default());
+        self.order = self.locations.unfold(rows, tables);
         let Some(name) = &self.cursor else { return };
-        let is_cursor = |&site: &usize| tables.sites.get(site).is_some_and(|site| site.name == *name);
+        let is_cursor = |row: &ListedRow| tables.sites.get(row.site).is_some_and(|site| site.name == *name);
         // A group and its first member have the same site: a cursor that is on one of them stays there.
         if !self.order.get(self.row).is_some_and(is_cursor) {
             self.row = self.order.iter().position(is_cursor).unwrap_or(self.row);
@@ -102,7 +105,7 @@ impl SiteTable {
 
     /// The listed site under the cursor, as an index into the tables.
     pub fn selected(&self) -> Option<usize> {
-        self.order.get(self.row).copied()
+        self.order.get(self.row).map(|row| row.site)
     }
 
     /// The site of the cursor even where the filter hides it, as an index into the tables.
@@ -115,13 +118,13 @@ impl SiteTable {
 
     /// The group whose row the cursor is on.
     pub fn selected_group(&self, snapshot: &Snapshot) -> Option<Arc<str>> {
-        let site = self.selected().filter(|_| self.groups.is_head(self.row))?;
+        let site = self.selected().filter(|_| self.order[self.row].kind == RowKind::Group)?;
         self.tables(snapshot).sites.get(site)?.group.clone()
     }
 
-    /// The first `count` rows shown: the row, its site as an index into the tables, and whether the cursor is on it.
-    pub fn shown(&self, count: usize) -> impl Iterator<Item = (usize, usize, bool)> {
-        self.order.iter().enumerate().skip(self.top).take(count).map(|(row, &site)| (row, site, row == self.row))
+    /// The first `count` rows shown, and whether the cursor is on each.
+    pub fn shown(&self, count: usize) -> impl Iterator<Item = (ListedRow, bool)> {
+        self.order.iter().enumerate().skip(self.top).take(count).map(|(row, &listed)| (listed, row == self.row))
     }
 
     pub fn len(&self) -> usize {
@@ -218,6 +221,26 @@ impl SiteTable {
         self.groups.is_on = has_groups && !self.groups.is_on;
         self.arranged = None;
         has_groups
+    }
+
+    /// Lists the locations of the selected site, or no longer; on one of them, no longer. Returns whether it has any.
+    pub fn toggle_locations(&mut self, snapshot: &Snapshot) -> bool {
+        let tables = self.tables(snapshot);
+        let row = self.order.get(self.row);
+        let whole = match row.map(|row| row.kind) {
+            Some(RowKind::Location) => {
+                let above = self.order[..self.row].iter().rev().find(|above| above.kind == RowKind::Site);
+                above.map(|above| above.site)
+            }
+            Some(RowKind::Site) => row.map(|row| row.site).filter(|site| !tables.parts(*site).is_empty()),
+            Some(RowKind::Group) | None => None,
+        };
+        let Some(name) = whole.and_then(|whole| Some(Arc::clone(&tables.sites.get(whole)?.name))) else { return false };
+        // So the cursor is not lost where its row folds.
+        self.cursor = Some(Arc::clone(&name));
+        self.locations.toggle(name);
+        self.arranged = None;
+        true
     }
 
     /// Lists the members of `group`, or no longer.

@@ -1,4 +1,4 @@
-//! How many sites are in each state.
+//! How many sites are in each state. At a hub a site counts once, whatever single locations see.
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState, Snapshot};
 
@@ -15,7 +15,7 @@ pub struct StateCounts {
 impl StateCounts {
     pub fn of(snapshot: &Snapshot) -> Self {
         let mut counts = Self::default();
-        for site in &snapshot.sites {
+        for (_, site) in snapshot.subjects() {
             let count = match site.state {
                 _ if is_down(site) => &mut counts.down,
                 SiteState::Failing => &mut counts.failing,

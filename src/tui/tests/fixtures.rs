@@ -352,6 +352,7 @@ pub fn with_history(width: u16) -> World {
     let ago = Duration::from_mins(30);
     let wanted = HistoryRequest {
         site: "api".into(),
+        locations: Vec::new(),
         cadence: Cadence { interval: Duration::from_secs(10), timeout: Duration::from_secs(10) },
         span: Duration::from_hours(1),
         until: world.now.before(ago),

@@ -1,5 +1,6 @@
 //! Whole screens as pictures.
 
 pub(crate) mod fixtures;
+mod hub;
 mod past;
 mod snapshots;

@@ -15,7 +15,7 @@ use crate::tui::style::theme::Theme;
 
 use super::fixtures::{self, World};
 
-fn draw(world: &World, state: &UiState, width: u16, height: u16) -> TestBackend {
+pub(super) fn draw(world: &World, state: &UiState, width: u16, height: u16) -> TestBackend {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     let screen = view(&world.inputs(), state, Size { width, height });
     terminal.draw(|frame| render(&screen, &state.theme, frame.area(), frame.buffer_mut())).unwrap();
@@ -602,7 +602,7 @@ mod properties {
 
         #[test]
         fn nothing_panics_or_leaves_the_screen(
-            width in 0u16..260, height in 0u16..80, sites in prop::sample::select(vec![0usize, 1, 5, 9, 60]),
+            width in 0u16..260, height in 0u16..80, sites in prop::sample::select(vec![0usize, 1, 5, 9, 17, 60]),
             keys in "[jkgGJKcc/dsnavm9tfa!?brpoo/+\\-l←→↘1-9\t\x1b\nxq \\[\\]]{0,12}", pages in prop::collection::vec(0u8..8, 0..6),
             later in 0u64..5_000, ascii: bool, mouse in prop::collection::vec((0u8..3, 0u16..270, 0u16..90), 0..6),
         ) {
@@ -610,6 +610,7 @@ mod properties {
                 1 => fixtures::with_history(width.max(12)),
                 5 => fixtures::five_sites(),
                 9 => fixtures::nine_sites(),
+                17 => crate::tui::tests::hub::hub(),
                 n => fixtures::many_sites(n),
             }.later(later);
             let size = Size { width, height };

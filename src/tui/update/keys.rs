@@ -8,6 +8,7 @@ use ratatui::layout::Size;
 use crate::alert::incident::list::ListedIncident;
 use crate::alert::incident::order::next_silence;
 use crate::engine::snapshot::SiteSnapshot;
+use crate::model::Place;
 use crate::model::command::{SiteCommand, next_pause};
 use crate::model::text::clean_line;
 use crate::model::time::next_clock::next_clock;
@@ -108,6 +109,7 @@ impl UiState {
                     self.timers.say("no site has a group", inputs.now);
                 }
             }
+            Action::ToggleLocations => self.toggle_locations(inputs),
             Action::ToggleFreeze => self.sites.toggle_frozen(inputs.snapshot),
             Action::Tune => self.open_tuning(inputs),
             Action::TuneValue(by) => self.tuning.iter_mut().for_each(|it| it.turn(by)),
@@ -125,6 +127,13 @@ impl UiState {
             Action::Exit(exit) => return Some(exit),
         }
         None
+    }
+
+    /// Lists the locations of the site under the cursor, or no longer.
+    fn toggle_locations(&mut self, inputs: &Inputs) {
+        if !self.sites.toggle_locations(inputs.snapshot) {
+            self.timers.say("no locations: select a site that several locations check", inputs.now);
+        }
     }
 
     /// The rows that a page has on the screen.
@@ -264,6 +273,12 @@ impl UiState {
     fn open_tuning(&mut self, inputs: &Inputs) {
         let focus = self.focus(inputs).filter(|_| self.selected_group(inputs).is_none());
         let Some(site) = focus.and_then(|index| self.tables(inputs).sites.get(index)) else { return };
+        if site.place == Place::Everywhere {
+            let key = inputs.arrangement.keys.key(Action::ToggleLocations);
+            return self
+                .timers
+                .say(format!("rules are tried at one location: {key} on the overview lists them"), inputs.now);
+        }
         self.tuning = Some(Tuning::new(site, inputs.now));
         self.nav.open(Page::Tuning);
     }

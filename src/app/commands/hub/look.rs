@@ -98,6 +98,7 @@ impl Looking {
                 }
             }
         }
+        follower.gathered = Some(Arc::new(self.judging.attendance(&progress.reports, now)));
         let step;
         (follower, step) = blocking(move || {
             let step = follower.look();

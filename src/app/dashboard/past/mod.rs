@@ -6,6 +6,7 @@
 
 mod known;
 mod overview;
+mod pooled;
 
 use std::io;
 use std::ops::ControlFlow;

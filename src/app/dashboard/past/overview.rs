@@ -12,12 +12,13 @@ use crate::engine::past::state_at;
 use crate::engine::snapshot::Breach;
 use crate::engine::{LastCheck, OpenIncident, Row, SiteFacts, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 use crate::model::time::duration::micros;
-use crate::model::{Cause, Observation, Outcome, Sample, SiteId, Timestamp, View};
+use crate::model::{Cause, Observation, Outcome, Place, Sample, SiteId, Timestamp, View};
 use crate::stats::{Beat, Beats, Cadence, PeriodFigures, PeriodParts};
 use crate::store::{Moment, Query, StoreError, StoredChecks};
 use crate::tui::{PastOverview, PastRequest};
 
 use super::known::FoundSite;
+use super::pooled::Pooled;
 
 /// An overview in the making; sites are added in their order.
 pub struct Builder<'a> {
@@ -28,6 +29,8 @@ pub struct Builder<'a> {
     sites: Vec<Arc<SiteSnapshot>>,
     rows: Vec<Vec<Arc<Row>>>,
     begins: Vec<Option<Timestamp>>,
+    /// The site over all its locations that was added last.
+    whole: Option<Pooled>,
 }
 
 impl<'a> Builder<'a> {
@@ -40,23 +43,58 @@ impl<'a> Builder<'a> {
         }
         let rows = request.views.iter().map(|_| Vec::with_capacity(request.sites.len())).collect();
         let (sites, begins) = (Vec::with_capacity(request.sites.len()), Vec::with_capacity(request.sites.len()));
-        Self { request, alerts, of_site, sites, rows, begins }
+        Self { request, alerts, of_site, sites, rows, begins, whole: None }
     }
 
     /// Adds `site`, of which `found` is known.
     pub fn add(&mut self, moment: &Moment, site: &Arc<SiteFacts>, found: &FoundSite<'_>) -> Result<(), StoreError> {
-        for (view, rows) in self.request.views.iter().zip(&mut self.rows) {
-            rows.push(Arc::new(row(moment, site, found, (*view, self.request.at))?));
+        let whole = self.whole.take_if(|whole| !site.is_part_of(&self.sites[whole.place].name));
+        self.conclude(whole);
+        for (number, (view, rows)) in self.request.views.iter().zip(&mut self.rows).enumerate() {
+            let period = (*view, self.request.at);
+            let Some((figures, beats)) = figures(moment, found, period)? else {
+                rows.push(Arc::new(Row::empty(period.1, view.timeframe)));
+                continue;
+            };
+            if let Some(whole) = &mut self.whole {
+                whole.merge(number, &figures);
+            }
+            let row = made(figures, site, (found, period), beats);
+            if let Some(whole) = &mut self.whole {
+                whole.count(number, &row);
+            }
+            rows.push(Arc::new(row));
         }
-        self.begins.push(found.checks.and_then(|checks| checks.begins));
+        let begins = found.checks.and_then(|checks| checks.begins);
+        self.begins.push(begins);
         let places = self.of_site.get(&site.name).map_or(&[][..], Vec::as_slice);
         let alerts: Vec<&AlertRecord> = places.iter().map(|place| &*self.alerts[*place]).collect();
-        self.sites.push(Arc::new(snapshot(site, found, &alerts, self.request.at)));
+        let snapshot = Arc::new(snapshot(site, found, &alerts, self.request.at));
+        if let Some(whole) = &mut self.whole {
+            whole.add(Arc::clone(&snapshot), begins);
+        } else if site.place == Place::Everywhere {
+            self.whole = Some(Pooled::new(self.sites.len(), self.rows.len()));
+        }
+        self.sites.push(snapshot);
         Ok(())
     }
 
+    /// Makes the rows and the state of a site of which all locations were added.
+    fn conclude(&mut self, whole: Option<Pooled>) {
+        let Some(whole) = whole else { return };
+        let made = whole.rows(&self.request.views, self.request.at);
+        for (rows, row) in self.rows.iter_mut().zip(made) {
+            rows[whole.place] = Arc::new(row);
+        }
+        let site = &mut self.sites[whole.place];
+        *site = Arc::new(whole.snapshot(site));
+        self.begins[whole.place] = whole.begins();
+    }
+
     /// The overview.
-    pub fn finish(self) -> PastOverview {
+    pub fn finish(mut self) -> PastOverview {
+        let whole = self.whole.take();
+        self.conclude(whole);
         let Self { request, alerts, sites, rows, begins, .. } = self;
         let at = request.at;
         let view = |(view, rows): (&View, Vec<Arc<Row>>)| {
@@ -84,44 +122,39 @@ pub fn unreadable(request: &PastRequest, trouble: String) -> PastOverview {
     PastOverview { trouble: Some(trouble), ..blank.finish() }
 }
 
-/// The figures of the period of `view` that ends at `at`.
-fn row(
-    moment: &Moment,
-    site: &SiteFacts,
-    found: &FoundSite<'_>,
-    (view, at): (View, Timestamp),
-) -> Result<Row, StoreError> {
-    let Some(id) = found.id else { return Ok(Row::empty(at, view.timeframe)) };
-    let cadence = Cadence { interval: site.interval, timeout: site.timeout };
-    let (since, timeframe) = (view.timeframe.cutoff(at), view.timeframe);
-    let begins = found.checks.and_then(|checks| checks.begins);
+/// What a row is made of: figures, the heartbeat, and whether they are exact.
+type Found = (PeriodFigures, (Beats, bool));
+
+/// What a row is made of: the figures of the period of `view` that ends at `at`, the heartbeat, and whether they are exact; none of a
+/// site that the store does not know.
+fn figures(moment: &Moment, found: &FoundSite<'_>, (view, at): (View, Timestamp)) -> Result<Option<Found>, StoreError> {
+    let Some(id) = found.id else { return Ok(None) };
+    let empty = Beats::empty(at, view.timeframe);
+    let since = view.timeframe.cutoff(at);
     match found.checks.filter(|checks| checks.is_whole && !view.is_long()) {
         Some(checks) => {
             let samples = between(checks, (since, at));
             let mut stretch = PeriodFigures::default();
             stretch.admit_all(samples, None);
-            let beats = beats(Beats::empty(at, timeframe), samples);
-            Ok(made(stretch, (since, at), (cadence, begins), (beats, true)))
+            Ok(Some((stretch, (beats(empty, samples), true))))
         }
-        None => stored_row(moment, id, (cadence, begins), (view, at)),
+        None => stored_figures(moment, id, empty, (since, at)),
     }
 }
 
 /// The same from the totals of hours and days, and from what is left of single checks.
-fn stored_row(
+fn stored_figures(
     moment: &Moment,
     id: SiteId,
-    data: (Cadence, Option<Timestamp>),
-    (view, at): (View, Timestamp),
-) -> Result<Row, StoreError> {
-    let (since, empty) = (view.timeframe.cutoff(at), Beats::empty(at, view.timeframe));
-    let query = Query { sites: Some(vec![id]), since, until: at };
-    let Some(figures) = moment.figures(&query, Some(empty.cell))?.pop() else {
-        return Ok(Row::empty(at, view.timeframe));
-    };
-    let beats = figures.beats.map_or(empty.clone(), |bar| up_to(bar, empty.newest));
+    empty: Beats,
+    (since, until): (Timestamp, Timestamp),
+) -> Result<Option<Found>, StoreError> {
+    let query = Query { sites: Some(vec![id]), since, until };
+    let Some(figures) = moment.figures(&query, Some(empty.cell))?.pop() else { return Ok(None) };
+    let newest = empty.newest;
+    let beats = figures.beats.map_or(empty, |bar| up_to(bar, newest));
     let is_exact = figures.is_exact && figures.damaged == 0;
-    Ok(made(figures.stretch, (since, at), data, (beats, is_exact)))
+    Ok(Some((figures.stretch, (beats, is_exact))))
 }
 
 /// `bar` with its newest cell at `newest`: that of the instant, where the stored one ends with the cell just before it.
@@ -136,13 +169,15 @@ fn up_to(mut bar: Beats, newest: Timestamp) -> Beats {
 
 fn made(
     stretch: PeriodFigures,
-    period: (Timestamp, Timestamp),
-    (cadence, begins): (Cadence, Option<Timestamp>),
+    site: &SiteFacts,
+    (found, (view, at)): (&FoundSite<'_>, (View, Timestamp)),
     (beats, is_exact): (Beats, bool),
 ) -> Row {
+    let (period, cadence) =
+        ((view.timeframe.cutoff(at), at), Cadence { interval: site.interval, timeout: site.timeout });
     let oldest = stretch.oldest.map(|oldest| oldest.due);
     let mut parts = PeriodParts::default();
-    parts.append(period, stretch, Some(cadence), begins);
+    parts.append(period, stretch, Some(cadence), found.checks.and_then(|checks| checks.begins));
     Row { summary: parts.summary(period), beats, oldest, is_exact }
 }
 

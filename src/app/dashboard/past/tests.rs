@@ -11,11 +11,13 @@ use crate::alert::network::{Blind, Outage, Realm};
 use crate::alert::record::tests::record;
 use crate::alert::{AlertState, Policies};
 use crate::app::objectives::remaining::undivided;
-use crate::engine::{Engine, SiteFacts, SiteInput, SiteState};
+use crate::engine::{Engine, SiteFacts, SiteInput, SiteSnapshot, SiteState};
 use crate::model::lock::lock;
-use crate::model::{Cause, Flags, Micros, Observation, Phase, Sample, SiteIndex, SiteSlot, Timeframe, Timestamp, View};
+use crate::model::{
+    Cause, Flags, Location, Micros, Observation, Phase, Place, Sample, SiteIndex, SiteSlot, Timeframe, Timestamp, View,
+};
 use crate::ring::Producer;
-use crate::stats::{Beats, Cadence};
+use crate::stats::{Beats, Cadence, Counts};
 use crate::store::{Keep, Options, Store, Writer};
 
 const START: Timestamp = Timestamp::from_secs(1_795_255_200);
@@ -242,6 +244,37 @@ fn marks_are_those_of_the_alerts_until_then() {
     assert_eq!(told(2_120), (1, vec![20], vec![Recovering, Up, New]));
     assert_eq!(told(5_100), (2, vec![20, 50], vec![Recovering, Recovering, Up]));
     assert_eq!(told(6_240), (3, vec![50], vec![Failing, Unknown, Failing]));
+}
+
+/// A site whose locations are the stored ones, as a hub has them.
+#[test]
+fn a_site_over_its_locations_is_made_of_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.redb");
+    let _writer = stored(&path, 200, None);
+    let mut asked = request(4_000, &[60]);
+    let parts = asked.sites.clone();
+    for (number, part) in asked.sites.iter_mut().enumerate() {
+        let location = Location::new(&format!("place{number}")).unwrap();
+        Arc::make_mut(part).place = Place::At { location, site: "all".into() };
+    }
+    let whole = SiteFacts { name: "all".into(), place: Place::Everywhere, ..(*parts[0]).clone() };
+    asked.sites.insert(0, Arc::new(whole));
+    let mut library = PastLibrary::new(path);
+    let past = read(&mut library, &asked);
+    let rows = &past.snapshot.views[0].rows;
+    let sum = |count: fn(&Counts) -> u64| rows[1..].iter().map(|row| count(&row.summary.counts)).sum::<u64>();
+    let counts = rows[0].summary.counts;
+    assert_eq!((counts.up, counts.down), (sum(|counts| counts.up), sum(|counts| counts.down)));
+    assert!(counts.up > 0 && !rows[0].is_exact, "{counts:?}");
+    let longest = rows[1..].iter().filter_map(|row| row.summary.response).map(|times| times.max).max();
+    assert_eq!(rows[0].summary.response.map(|times| times.max), longest);
+    assert_eq!(past.begins[0], past.begins[1..].iter().flatten().min().copied());
+    let sites = &past.snapshot.sites;
+    let last = |site: &SiteSnapshot| site.last.as_ref().map(|last| last.sample.at);
+    assert_eq!(last(&sites[0]), sites[1..].iter().map(|site| last(site)).max().flatten());
+    let is_failing = sites[1..].iter().any(|site| site.state == SiteState::Failing);
+    assert_eq!(sites[0].state == SiteState::Failing, is_failing);
 }
 
 #[test]

@@ -52,20 +52,21 @@ struct Tally<'a> {
 impl Correlation {
     /// That of the sites of `snapshot` that are down.
     pub fn of(snapshot: &Snapshot) -> Option<Self> {
-        let down: Vec<&SiteSnapshot> = snapshot.sites.iter().map(|site| &**site).filter(|site| is_down(site)).collect();
+        let sites: Vec<&SiteSnapshot> = snapshot.subjects().map(|(_, site)| &**site).collect();
+        let down: Vec<&SiteSnapshot> = sites.iter().copied().filter(|site| is_down(site)).collect();
         if down.len() < LEAST {
             return None;
         }
         let mut tallies: HashMap<Trait, Tally<'_>> = HashMap::new();
-        for site in &snapshot.sites {
+        for &site in &sites {
             let group = site.group.clone().map(Trait::Group);
             for shared in group.into_iter().chain(address(site).map(Trait::Address)) {
                 let tally = tallies.entry(shared).or_default();
                 tally.all += 1;
-                tally.down.extend(Some(&**site).filter(|site| is_down(site)));
+                tally.down.extend(Some(site).filter(|site| is_down(site)));
             }
         }
-        let all = snapshot.sites.len();
+        let all = sites.len();
         let is_most = |count: usize| count >= LEAST && 3 * count >= 2 * down.len();
         let tells = |tally: &Tally<'_>| {
             2 * tally.down.len() >= tally.all || tally.down.len() * all >= 3 * down.len() * tally.all

@@ -23,7 +23,7 @@ const CERTIFICATE_CELLS: usize = 11;
 #[allow(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OverviewFacts {
-    /// The number of sites and the refreshes that the facts are about.
+    /// The number of snapshots and the refreshes that the facts are about.
     about: Option<(usize, Vec<Timestamp>)>,
     /// Sites that are down, as the header counts them.
     down: usize,
@@ -35,6 +35,10 @@ pub struct OverviewFacts {
     pub certificates: bool,
     /// Some time to first byte differs from the response time, now or before.
     pub ttfb: bool,
+    /// How many sites count.
+    pub sites: usize,
+    /// Some site is shown over all its locations.
+    pub locations: bool,
     /// Some site has an objective.
     pub objectives: bool,
     /// How much of its timeframe each view has seen, until that is all of it.
@@ -61,19 +65,22 @@ impl OverviewFacts {
         let mut rows = snapshot.views.iter().flat_map(|view| &view.rows);
         let ttfb = rows.clone().any(|row| has_own_ttfb(&row.summary));
         let certificates = snapshot.sites.iter().any(|site| warned_days(site, snapshot.at).is_some());
-        let rule = snapshot.sites.first().map(|site| site.policies.availability);
+        let sites = || snapshot.subjects().map(|(_, site)| &**site);
+        let rule = sites().next().map(|site| site.policies.availability);
         *self = Self {
             about,
             down,
-            longest_name: snapshot.sites.iter().map(|site| name_cells(site, snapshot.at)).max().unwrap_or(0),
+            sites: sites().count(),
+            locations: snapshot.is_over_locations(),
+            longest_name: sites().map(|site| name_cells(site, snapshot.at)).max().unwrap_or(0),
             certificates: self.certificates || certificates,
             ttfb: self.ttfb || ttfb,
             incomplete: self.incomplete || rows.any(|row| is_incomplete(&row.summary)),
-            objectives: snapshot.sites.iter().any(|site| site.policies.slo.is_some()),
+            objectives: sites().any(|site| site.has_objective()),
             filled: snapshot.views.iter().map(|view| filled(snapshot, view)).collect(),
             correlation: Correlation::of(snapshot),
-            one_rule: snapshot.sites.iter().all(|site| Some(site.policies.availability) == rule),
-            judged_from: snapshot.sites.iter().filter_map(|site| site.judged_from).min(),
+            one_rule: sites().all(|site| Some(site.policies.availability) == rule),
+            judged_from: sites().filter_map(|site| site.judged_from).min(),
         };
     }
 }

@@ -72,6 +72,7 @@ fn keys(frame: &Frame, more: bool) -> Line {
         .filter(|_| !is_past)
         .filter_map(|binding| Some((binding, binding.hint?)))
         .filter(|(binding, _)| binding.action != Action::OtherView(1) || frame.tables.views.len() > 1)
+        .filter(|(binding, _)| binding.action != Action::ToggleLocations || frame.state.sites.facts.locations)
         .map(|(binding, hint)| shown(binding, hint));
     let mut hints: Vec<ShownKey> =
         back.into_iter().chain(below).chain(of_past).chain(of_page).filter(|hint| !hint.label.is_empty()).collect();
@@ -100,7 +101,7 @@ fn filter(frame: &Frame) -> Line {
     let state = frame.state;
     let (found, all, text) = match state.nav.page() {
         Page::Alerts => (state.alerts.page().list.count, frame.inputs.alerts.len(), state.alerts.filter()),
-        _ => (state.sites.len(), frame.tables.sites.len(), &*state.sites.filter().text),
+        _ => (state.sites.len(), state.sites.facts.sites, &*state.sites.filter().text),
     };
     let (found, all) = (figures::count(found as u64), figures::count(all as u64));
     let mut help = format!("{found} of {all} match · Enter keep · Esc clear");

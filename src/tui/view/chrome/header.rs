@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::snapshot::SiteState;
 use crate::model::{
-    ExportHealth, ExportState, FleetHealth, FleetState, Health, StoreHealth, Timestamp, Watching, figures,
+    ExportHealth, ExportState, FleetHealth, FleetState, Health, HubHealth, StoreHealth, Timestamp, Watching, figures,
 };
 use crate::tui::style::line::Line;
 use crate::tui::style::role::Role;
@@ -148,6 +148,12 @@ fn vitals(frame: &Frame) -> [Line; 8] {
         health.export.as_ref().map_or((Role::Plain, String::new()), |health| export(health, frame.inputs.now));
     let (fleet_role, fleet) =
         health.fleet.as_ref().map_or((Role::Plain, String::new()), |health| fleet(health, frame.inputs.now));
+    let (hub_role, heard) = health.hub.as_deref().map_or((Role::Plain, String::new()), heard);
+    let (hub, short_hub) = if heard.is_empty() {
+        (String::new(), String::new())
+    } else {
+        (format!("{heard} locations"), format!("{heard} loc"))
+    };
     let [watching, short_watching, process] = watching(frame);
     let joined = |parts: &[(Role, &String)]| {
         let mut line = Line::of(Role::Plain, watching.clone());
@@ -162,15 +168,15 @@ fn vitals(frame: &Frame) -> [Line; 8] {
     let none = String::new();
     let plain = Role::Plain;
     let listen = frame.inputs.about.listen.as_ref().unwrap_or(&none);
-    let (out, to) = ((export_role, &export), (fleet_role, &fleet));
+    let (out, to, from) = ((export_role, &export), (fleet_role, &fleet), (hub_role, &hub));
     [
-        joined(&[(plain, &checks), (plain, &late), (store_role, &long), out, to, (plain, listen)]),
-        joined(&[(plain, &checks), (plain, &late), (store_role, &long), out, to]),
-        joined(&[(plain, &checks), (store_role, &long), out, to]),
-        joined(&[(plain, &checks), (store_role, &short), out, to]),
-        joined(&[(plain, &checks), bad(out, &none), bad(to, &none)]),
-        joined(&[]),
-        Line::of(plain, short_watching),
+        joined(&[(plain, &checks), (plain, &late), (store_role, &long), from, out, to, (plain, listen)]),
+        joined(&[(plain, &checks), (plain, &late), (store_role, &long), from, out, to]),
+        joined(&[(plain, &checks), (store_role, &long), from, out, to]),
+        joined(&[(plain, &checks), (store_role, &short), from, out, to]),
+        joined(&[(plain, &checks), from, bad(out, &none), bad(to, &none)]),
+        joined(&[from]),
+        if health.hub.is_some() { Line::of(hub_role, short_hub) } else { Line::of(plain, short_watching) },
         Line::of(plain, process),
     ]
 }
@@ -189,6 +195,13 @@ fn fleet(fleet: &FleetHealth, now: Timestamp) -> (Role, String) {
         FleetState::Unconnected { since, .. } => (Role::Warning, format!("fleet no server {}", span(*since))),
         FleetState::Unanswered { since, .. } => (Role::Warning, format!("fleet no answer {}", span(*since))),
     }
+}
+
+/// How many locations a hub hears that see: `2/3`.
+fn heard(hub: &HubHealth) -> (Role, String) {
+    let (heard, all) = (hub.heard(), hub.locations.len());
+    let role = if heard == all { Role::Plain } else { Role::Warning };
+    (role, format!("{heard}/{all}"))
 }
 
 fn export(export: &ExportHealth, now: Timestamp) -> (Role, String) {

@@ -55,6 +55,12 @@ const WORDS: [(Sign, &str, &str); 13] = [
     (Sign::Word(""), "off: select text", "while it is off, the terminal selects text"),
 ];
 
+/// What is explained at a hub.
+const OF_HUB: [(Sign, &str, &str); 2] = [
+    (Sign::Word("LOC"), "2/3: two of three votes", "2/3: of three locations that vote, two say what the mark says"),
+    (Sign::Word(""), "say so; ?/3: too few vote", "?/3: of three locations, too few can vote"),
+];
+
 /// `height` lines with the title.
 pub fn lines(frame: &Frame, height: usize) -> Vec<Line> {
     let mut body = keys(frame);
@@ -114,6 +120,7 @@ fn keys(frame: &Frame) -> Vec<Line> {
     let mut lines = Vec::new();
     let keys = &frame.inputs.arrangement.keys;
     let helps: Vec<_> = keymap::at(frame.state.nav.content())
+        .filter(|binding| binding.action != Action::ToggleLocations || frame.state.sites.facts.locations)
         .filter_map(|binding| binding.help.map(|help| (binding, help, keys.label(binding, help.label))))
         .filter(|(.., label)| !label.is_empty())
         .collect();
@@ -171,7 +178,8 @@ fn marks(frame: &Frame) -> Vec<Line> {
             ),
         ],
     };
-    for (sign, short, long) in WORDS.iter().chain(filter) {
+    let of_hub: &[_] = if frame.state.sites.facts.locations { &OF_HUB } else { &[] };
+    for (sign, short, long) in WORDS.iter().chain(of_hub).chain(filter) {
         let name = match sign {
             Sign::Word(word) => Cow::Borrowed(*word),
             Sign::Key(action) => frame.key(*action),
@@ -185,7 +193,7 @@ fn about(frame: &Frame) -> Vec<Line> {
     let about = frame.inputs.about;
     let mut parts = Vec::new();
     if let Some(config) = &about.config {
-        parts.push(format!(" {config} ({} sites)", frame.inputs.snapshot.sites.len()));
+        parts.push(format!(" {config} ({} sites)", frame.inputs.snapshot.subjects().count()));
     }
     if let Some(store) = &about.store {
         let bytes = match frame.inputs.health.store {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState};
-use crate::model::{Cause, Micros, Status, figures};
+use crate::model::{Cause, Micros, Place, Status, figures};
 use crate::tui::incident_marks;
 use crate::tui::past_words;
 use crate::tui::state::site_list::{certificate_days, warned_days};
@@ -11,8 +11,8 @@ use crate::tui::style::line::{Line, cut, short_name, width};
 use crate::tui::style::role::Role;
 use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
-use crate::tui::view::table::group_row;
 use crate::tui::view::table::rows::{is_silent, note};
+use crate::tui::view::table::{group_row, votes};
 
 /// From this width on there is room for more words.
 const WIDE: usize = 100;
@@ -90,7 +90,8 @@ fn parts(frame: &Frame, site: &SiteSnapshot) -> Vec<(Role, String)> {
     if wide && !matches!(site.state, SiteState::Up | SiteState::New | SiteState::Recovering) {
         parts.extend(site.last_up.map(|at| (Role::Plain, format!("last up {}", frame.moment(at)))));
     }
-    if let Some(last) = &site.last {
+    // Each location has a last check of its own.
+    if let Some(last) = site.last.as_ref().filter(|_| site.place != Place::Everywhere) {
         if let Some(address) = last.observation.as_ref().and_then(|observation| observation.address) {
             let family = if address.is_ipv4() { " (IPv4)" } else { " (IPv6)" };
             parts.push((Role::Plain, format!("{}{}", address.ip(), if wide { family } else { "" })));
@@ -110,6 +111,10 @@ fn parts(frame: &Frame, site: &SiteSnapshot) -> Vec<(Role, String)> {
 }
 
 fn headline(frame: &Frame, site: &SiteSnapshot) -> (Role, String) {
+    if let Some(votes) = &site.votes {
+        let role = if site.state == SiteState::Up { Role::Plain } else { Role::Fault };
+        return (role, votes::words(frame, site, votes));
+    }
     let Some(last) = &site.last else {
         if let Some(why) = past_words::no_checks(frame.inputs, &site.name) {
             return (Role::Plain, why);

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::engine::snapshot::{SiteSnapshot, SiteState};
-use crate::model::{Micros, Timestamp, figures};
+use crate::model::{Micros, Place, Timestamp, figures};
 use crate::stats::series::site_history::{HistoryGap, SiteHistory};
 use crate::stats::series::{EDGES_MS, Series, SeriesCell, SeriesRange};
 use crate::tui::state::chart_range::{SCALE, spans};
@@ -69,7 +69,7 @@ impl<'a> Chart<'a> {
     /// All lines, with `rows` for the drawing.
     pub fn lines(&self, frame: &Frame, site: &SiteSnapshot, rows: usize) -> Vec<Line> {
         let scale = Scale::of(&self.series, self.limit, frame.state.chart.log);
-        let mut lines = vec![title(frame, &self.scope)];
+        let mut lines = vec![title(frame, site, &self.scope)];
         if self.series.all.is_some() {
             let canvas = Canvas::of(&self.series, scale, rows, frame.symbols());
             lines.extend(canvas.lines(scale, self.limit, self.cursor));
@@ -217,7 +217,7 @@ impl<'a> Chart<'a> {
 
 /// `── Response time · 10 min [1 h] 6 h ──…── 13:02:00 – 14:02:00 · 1 cell = 40 s · live ──`, with as many spans as there is room
 /// for.
-fn title(frame: &Frame, scope: &SeriesRange) -> Line {
+fn title(frame: &Frame, site: &SiteSnapshot, scope: &SeriesRange) -> Line {
     let spans = spans(frame.inputs, frame.tables);
     let span = frame.state.chart.span(frame.inputs, frame.tables);
     let shown = spans.iter().position(|shown| *shown == span).unwrap_or(0);
@@ -231,6 +231,9 @@ fn title(frame: &Frame, scope: &SeriesRange) -> Line {
     let cell = format!("1 cell = {} · {mode}", time_text::span(scope.cell));
     let with = |around: usize| {
         let mut title = Line::of(Role::Strong, "Response time");
+        if site.place == Place::Everywhere {
+            title.push(Role::Plain, " · all locations");
+        }
         title.push(Role::Plain, " ·");
         for (i, &period) in spans.iter().enumerate().filter(|(i, _)| i.abs_diff(shown) <= around) {
             let span = time_text::span(period);

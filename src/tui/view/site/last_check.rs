@@ -2,7 +2,7 @@
 
 use crate::alert::AlertState;
 use crate::engine::snapshot::SiteSnapshot;
-use crate::model::{Cause, figures};
+use crate::model::{Cause, Place, figures};
 use crate::stats::change::ChangeGather;
 use crate::tui::state::site_list::{certificate_days, warned_days};
 use crate::tui::style::click::Click;
@@ -21,6 +21,12 @@ const LABEL: usize = 10;
 
 pub fn last_check(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Vec<Line> {
     let mut title = Line::of(Role::Strong, "Last check");
+    if site.place == Place::Everywhere {
+        let text = "each location has its own: open one of them for its texts and its certificate";
+        let mut lines = vec![rule(title, "", cells)];
+        lines.extend(wrapped(Role::Plain, text, cells));
+        return lines;
+    }
     if frame.state.chart.until().is_some() {
         // Not that of the period which is shown beside it.
         title.push(Role::Plain, " · now");
@@ -67,7 +73,11 @@ pub fn last_check(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Vec<Line>
 
 /// What changed when the open incident began, while the chart shows what is now.
 pub fn changed(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
-    let Some(incident) = site.incident.filter(|_| frame.state.chart.until().is_none()) else { return Vec::new() };
+    // What changed at one location may not have at another.
+    let is_of_one = site.place != Place::Everywhere;
+    let Some(incident) = site.incident.filter(|_| is_of_one && frame.state.chart.until().is_none()) else {
+        return Vec::new();
+    };
     let from = incident.since.before(site.policies.availability.window);
     let mut gather = ChangeGather::new(from, frame.inputs.now);
     frame.inputs.samples.iter().for_each(|sample| gather.admit(sample));

@@ -6,6 +6,7 @@
 
 pub(crate) mod chart;
 mod last_check;
+mod locations;
 mod objective;
 mod phases;
 mod plot;
@@ -102,6 +103,7 @@ fn body(frame: &Frame, height: usize) -> Vec<Line> {
         rows.push((&history.summary, history.is_exact));
     }
     let mut body = figures_of_views(frame, site, &rows);
+    body.extend(locations::lines(frame, site));
     body.extend(last_check::changed(frame, site));
     body.extend(objective::lines(frame, site));
     let chart = Chart::of(frame, site);

@@ -20,7 +20,7 @@ const BAR_MIN: usize = 8;
 
 /// The lines of the panel; none for a site without an objective.
 pub fn lines(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
-    let Some(objective) = site.policies.slo else { return Vec::new() };
+    let Some(objective) = site.policies.slo.filter(|_| site.has_objective()) else { return Vec::new() };
     let (target, over) = (figures::exact_percent(objective.target.ppm()), duration::format(objective.period));
     let mut title = Line::of(Role::Strong, "Objective");
     title.push(Role::Plain, format!(" · {target} over {over}"));

@@ -24,21 +24,25 @@ pub const INDENT: usize = 2;
 
 enum LayoutStep {
     Add(Column, usize),
+    /// The same where a column of locations took its room before.
+    AddLate(Column, usize),
     /// Widen the bar by up to so many cells.
     Widen(usize),
     /// Widen the names to what the longest needs.
     Names,
 }
 
-const STEPS: [LayoutStep; 21] = [
+const STEPS: [LayoutStep; 23] = [
     LayoutStep::Add(Column::Site, SITE_MIN),
     LayoutStep::Add(Column::Availability, 7),
+    LayoutStep::Add(Column::Locations, 5),
     LayoutStep::Add(Column::Codes, 17),
     LayoutStep::Add(Column::Average, 7),
     LayoutStep::Add(Column::Max, 7),
     LayoutStep::Add(Column::P95, 7),
     LayoutStep::Add(Column::Bar, 10),
     LayoutStep::Names,
+    LayoutStep::AddLate(Column::Average, 7),
     LayoutStep::Add(Column::Budget, 7),
     LayoutStep::Add(Column::P50, 7),
     LayoutStep::Add(Column::Ttfb, 7),
@@ -58,8 +62,11 @@ const STEPS: [LayoutStep; 21] = [
 /// The columns for `width` cells, where the sites are such and shown by group or not: `chosen` ones if there are any.
 pub fn choose(width: usize, chosen: &[Column], facts: &OverviewFacts, grouped: bool) -> ColumnWidths {
     let names = (facts.longest_name + if grouped { INDENT } else { 0 }).clamp(SITE_MIN, SITE_MAX);
+    // Without a hub there are no votes.
+    let chosen: Vec<Column> =
+        chosen.iter().copied().filter(|column| facts.locations || *column != Column::Locations).collect();
     let (mut columns, mut used) =
-        if chosen.is_empty() { by_importance(width, names, facts) } else { as_chosen(width, names, chosen) };
+        if chosen.is_empty() { by_importance(width, names, facts) } else { as_chosen(width, names, &chosen) };
     for (grown, max) in [(Column::Codes, CODES_MAX), (Column::Note, NOTE_MAX), (Column::Site, names)] {
         grow(&mut columns, grown, max, &mut used, width);
     }
@@ -98,11 +105,13 @@ fn by_importance(width: usize, names: usize, facts: &OverviewFacts) -> (ColumnWi
     for step in STEPS {
         match step {
             LayoutStep::Add(Column::Difference, _) => {}
+            LayoutStep::Add(Column::Locations, _) | LayoutStep::AddLate(..) if !facts.locations => {}
+            LayoutStep::Add(Column::Average, _) if facts.locations => {}
             LayoutStep::Add(Column::Coverage, _) if !facts.incomplete => {}
             LayoutStep::Add(Column::Budget, _) if !facts.objectives => {}
             LayoutStep::Add(Column::Certificate, _) if !facts.certificates => {}
             LayoutStep::Add(Column::Ttfb | Column::TtfbMax, _) if !facts.ttfb => {}
-            LayoutStep::Add(column, cells) => {
+            LayoutStep::Add(column, cells) | LayoutStep::AddLate(column, cells) => {
                 if used + 1 + cells > width {
                     break;
                 }
@@ -196,6 +205,15 @@ mod tests {
     }
 
     #[test]
+    fn votes_take_the_room_of_the_average_where_there_is_little() {
+        let mut hub = facts(17, true, false);
+        hub.locations = true;
+        assert_eq!(chosen(40, &hub), "SITE17 LOC5 AVAIL7");
+        assert_eq!(chosen(80, &hub), "SITE17 LOC5 AVAIL7 P957 MAX7 CODES19 bar10");
+        assert!(chosen(120, &hub).contains("AVG7"), "{}", chosen(120, &hub));
+    }
+
+    #[test]
     fn budgets_take_room_after_the_bar() {
         assert_eq!(chosen(80, &facts(17, true, true)), chosen(80, &facts(17, true, false)));
         assert!(chosen(120, &facts(17, true, true)).contains("SLO7"));
@@ -204,11 +222,15 @@ mod tests {
     proptest! {
         #[test]
         fn columns_never_exceed_the_width(
-            width in 16usize..400, name in 0usize..60, coverage: bool, budget: bool, grouped: bool,
+            width in 16usize..400, name in 0usize..60, coverage: bool, budget: bool, grouped: bool, locations: bool,
             chosen in prop::sample::subsequence((0..CHOICES.len()).collect::<Vec<_>>(), 0..=CHOICES.len()).prop_shuffle(),
         ) {
             let chosen: Vec<Column> = chosen.into_iter().map(|at: usize| CHOICES[at].1).collect();
-            let columns = choose(width, &chosen, &facts(name, coverage, budget), grouped);
+            let mut facts = facts(name, coverage, budget);
+            facts.locations = locations;
+            let columns = choose(width, &chosen, &facts, grouped);
+            let chosen: Vec<Column> =
+                chosen.into_iter().filter(|column| locations || *column != Column::Locations).collect();
             if !chosen.is_empty() {
                 let shown: Vec<Column> = columns[1..].iter().map(|(column, _)| *column).collect();
                 prop_assert_eq!(&chosen[..shown.len()], &*shown, "left out from the right");

@@ -86,7 +86,8 @@ pub fn sentence(frame: &Frame, group: &Arc<str>) -> Line {
     line.push(Role::Plain, format!("  {}", summary(counts)));
     let does = if groups.is_unfolded(group) { "folds" } else { "unfolds" };
     let unfolds = format!("{} {does}", frame.key(Action::Open));
-    let members = frame.inputs.snapshot.sites.iter().filter(|site| site.group.as_ref() == Some(group));
+    let sites = frame.inputs.snapshot.subjects().map(|(_, site)| site);
+    let members = sites.filter(|site| site.group.as_ref() == Some(group));
     let mut sep = ": ";
     for site in members.filter(|site| site.state != SiteState::Up) {
         let (role, mark) = frame.mark(site.state);

@@ -5,3 +5,4 @@ pub(crate) mod group_row;
 pub(crate) mod heartbeat;
 pub(crate) mod overview;
 pub(crate) mod rows;
+pub(crate) mod votes;

@@ -9,6 +9,7 @@ use crate::tui::arrangement::sort::Sort;
 use crate::tui::keymap::Action;
 use crate::tui::layout::Placed;
 use crate::tui::page::InputMode;
+use crate::tui::state::listed::{ListedRow, RowKind};
 use crate::tui::state::site_list::SiteFilter;
 use crate::tui::style::click::Click;
 use crate::tui::style::line::{Line, cut};
@@ -39,16 +40,16 @@ pub fn lines(frame: &Frame) -> Vec<Line> {
 
 fn body(frame: &Frame, placed: Placed, view: &ViewSnapshot, columns: &columns::ColumnWidths) -> Vec<Line> {
     let sites = &frame.state.sites;
-    let line = |(row, index, selected): (usize, usize, bool)| {
-        let (site, figures) = (frame.tables.sites.get(index)?, view.rows.get(index)?);
+    let line = |(below, (row, selected)): (usize, (ListedRow, bool))| {
+        let (site, figures) = (frame.tables.sites.get(row.site)?, view.rows.get(row.site)?);
         let line = match &site.group {
-            Some(group) if sites.groups.is_head(row) => group_row::row(frame, columns, (group, placed.view), site),
-            _ => rows::row(frame, columns, site, figures),
+            Some(group) if row.kind == RowKind::Group => group_row::row(frame, columns, (group, placed.view), site),
+            _ => rows::row(frame, columns, (site, row.kind), figures),
         };
-        let line = line.doing(Click::Row(row - sites.top()));
+        let line = line.doing(Click::Row(below));
         Some(if selected { line.with_cursor(frame.width()) } else { line })
     };
-    let mut lines: Vec<Line> = sites.shown(placed.rows).filter_map(line).collect();
+    let mut lines: Vec<Line> = sites.shown(placed.rows).enumerate().filter_map(line).collect();
     if sites.len() == 0 {
         let SiteFilter { text, not_up } = sites.filter();
         let text = if frame.tables.sites.is_empty() {

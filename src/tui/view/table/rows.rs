@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use crate::engine::snapshot::{Row, SiteSnapshot, SiteState};
 use crate::model::time::duration::format_short;
-use crate::model::{Cause, Timestamp, figures};
+use crate::model::{Cause, Place, Timestamp, figures};
 use crate::stats::change::is_noticed;
 use crate::stats::{Answer, Counts, Latency, Summary};
 use crate::tui::arrangement::sort::SortKey;
 use crate::tui::incident_marks;
 use crate::tui::keymap::Action;
 use crate::tui::past_words;
+use crate::tui::state::listed::RowKind;
 use crate::tui::state::overview_facts::is_incomplete;
 use crate::tui::state::site_list::{incident_since, trouble_since, warned_days};
 use crate::tui::style::click::Click;
@@ -20,7 +21,7 @@ use crate::tui::style::time_text;
 use crate::tui::view::frame::Frame;
 
 use super::columns::{ColumnWidths, INDENT};
-use super::heartbeat;
+use super::{heartbeat, votes};
 use crate::tui::arrangement::column::Column;
 
 /// A dash under the decimal point of the times.
@@ -47,7 +48,7 @@ pub fn head(columns: &ColumnWidths, timeframe: &str) -> Line {
     line
 }
 
-pub fn row(frame: &Frame, columns: &ColumnWidths, site: &SiteSnapshot, row: &Row) -> Line {
+pub fn row(frame: &Frame, columns: &ColumnWidths, (site, kind): (&SiteSnapshot, RowKind), row: &Row) -> Line {
     let (role, mark) = frame.mark(site.state);
     let mut line = Line::of(role, mark);
     let counts = &row.summary.counts;
@@ -59,7 +60,7 @@ pub fn row(frame: &Frame, columns: &ColumnWidths, site: &SiteSnapshot, row: &Row
         line.push(Role::Plain, " ");
         end += 1 + cells;
         if column == Column::Site {
-            line.extend(name(frame, site, cells, columns));
+            line.extend(name(frame, (site, kind), cells, columns));
         } else if let Some(why) = &blank {
             line.push(Role::Dim, cut(why, frame.width().saturating_sub(line.width())));
             return line;
@@ -72,7 +73,12 @@ pub fn row(frame: &Frame, columns: &ColumnWidths, site: &SiteSnapshot, row: &Row
 
 /// Why a row without checks shows no figures, if it does not.
 fn why_blank(frame: &Frame, site: &SiteSnapshot) -> Option<String> {
-    let first = || format!("first result within {}", time_text::span(site.interval + site.timeout));
+    let first = || match site.place {
+        Place::Everywhere => "no location has sent a check yet".to_owned(),
+        Place::Here | Place::At { .. } => {
+            format!("first result within {}", time_text::span(site.interval + site.timeout))
+        }
+    };
     past_words::no_checks(frame.inputs, &site.name).or_else(|| (site.state == SiteState::New).then(first))
 }
 
@@ -84,6 +90,7 @@ fn cell(frame: &Frame, column: Column, cells: usize, site: &SiteSnapshot, row: &
     };
     match column {
         Column::Site => Line::default(),
+        Column::Locations => votes::cell(site, cells),
         Column::Since => Line::of(Role::Plain, right(&since(frame, site), cells)),
         Column::Availability => Line::of(Role::Plain, right(&marked(summary, row.is_exact), cells)),
         Column::Coverage => Line::of(Role::Plain, right(&coverage(summary), cells)),
@@ -125,7 +132,7 @@ fn difference(frame: &Frame, site: &SiteSnapshot, summary: &Summary, cells: usiz
 
 /// What is left of the error budget: `49.85%`, `!12.00%` while it burns, `missed` after that; `?` if it cannot be told.
 fn budget(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Line {
-    if site.policies.slo.is_none() {
+    if !site.has_objective() {
         return Line::default();
     }
     if frame.inputs.past.is_some() {
@@ -147,20 +154,30 @@ fn budget(frame: &Frame, site: &SiteSnapshot, cells: usize) -> Line {
     Line::of(role, right(&text, cells))
 }
 
-fn name(frame: &Frame, site: &SiteSnapshot, cells: usize, columns: &ColumnWidths) -> Line {
+fn name(frame: &Frame, (site, kind): (&SiteSnapshot, RowKind), cells: usize, columns: &ColumnWidths) -> Line {
     let has_column = columns.iter().any(|(column, _)| *column == Column::Certificate);
     let suffix = match warned_days(site, frame.inputs.now) {
         Some(days) if !has_column => format!(" (cert {})", days_left(days)),
         _ => String::new(),
     };
     let marks = incident_marks::marks(frame.inputs, site, frame.symbols());
-    let indent = if frame.state.sites.groups.is_on() && site.group.is_some() { INDENT } else { 0 };
+    let indent = indent(frame, site, kind);
+    let name = match (kind, site.place.location()) {
+        (RowKind::Location, Some(location)) => location.name(),
+        _ => short_name(&site.name),
+    };
     let room = cells.saturating_sub(indent + width(&suffix) + width(&marks));
     let mut line = Line::of(Role::Plain, " ".repeat(indent));
-    line.push(Role::Plain, cut_middle(short_name(&site.name), room));
+    line.push(Role::Plain, cut_middle(name, room));
     line.push(Role::Strong, marks);
     line.push(Role::Warning, suffix);
     line
+}
+
+/// The cells before a name: a member stands under its group, a location under its site.
+fn indent(frame: &Frame, site: &SiteSnapshot, kind: RowKind) -> usize {
+    let is_member = frame.state.sites.groups.is_on() && site.group.is_some();
+    INDENT * (usize::from(is_member) + usize::from(kind == RowKind::Location))
 }
 
 /// The days left of a certificate in at most four cells.
@@ -269,6 +286,9 @@ fn joined(parts: &[&CodeCount], more: usize) -> Line {
 
 /// The reason for the state of a site, in words; empty if there is none.
 pub fn note(frame: &Frame, site: &SiteSnapshot) -> String {
+    if let Some(votes) = site.votes.filter(|_| !matches!(site.state, SiteState::Up | SiteState::New)) {
+        return votes::words(frame, site, &votes);
+    }
     match site.state {
         SiteState::Up | SiteState::New => String::new(),
         SiteState::Paused => match site.paused_until {
