@@ -74,6 +74,7 @@ impl Fleet {
             ring: Arc::clone(producer.ring()),
             open: Vec::new(),
             maintenance: Arc::default(),
+            place: webmon::model::Place::Here,
             minutes: None,
             mask: webmon::alert::network::Mask::default(),
         };

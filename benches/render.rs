@@ -77,6 +77,7 @@ fn snapshot(sites: usize) -> Snapshot {
                 policies: Policies::default(),
                 group: None,
                 maintenance: Arc::default(),
+                place: webmon::model::Place::Here,
             }),
             state: if i % 50 == 7 { SiteState::Failing } else { SiteState::Up },
             since: Timestamp::from_secs(1_795_300_000),
@@ -87,6 +88,7 @@ fn snapshot(sites: usize) -> Snapshot {
             breaches: Vec::new(),
             paused_until: None,
             judged_from: None,
+            votes: None,
         })
     };
     Snapshot { at: now(), sites: (0..sites).map(site).collect(), views: vec![view(10, 10), view(60, 60)] }

@@ -95,6 +95,7 @@ fn watched(site: usize, interval: Duration) -> PageSite {
         last: None,
         certificate: None,
         domain: None,
+        over: None,
     }
 }
 
@@ -118,7 +119,8 @@ fn drawn() {
         let days = (0..DAYS).rev().map(|back| day(site as u64, back)).collect();
         let state = if site.is_multiple_of(90) { SiteState::Down } else { SiteState::Up };
         let figures = figures(777_000, 777_600);
-        let line = SiteLine { name: name(site), url: None, note: None, state, days, figures, hour: Vec::new() };
+        let line =
+            SiteLine { name: name(site), url: None, note: None, state, days, figures, hour: Vec::new(), votes: None };
         groups[site % 20].sites.push(line);
     }
     let frame = Frame { title: "Status".into(), as_of: NOW, zone: TimeZone::UTC, version: "0.1.0" };
@@ -190,6 +192,7 @@ fn reading(site: usize) -> SiteReading {
         sums.add(&past_days::check(site as u64, index, NOW));
     }
     SiteReading {
+        location: None,
         name: name(site),
         group: Some(format!("group {}", site % 20).into()),
         url: format!("https://service-{site}.example.org/health").into(),

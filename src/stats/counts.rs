@@ -61,6 +61,17 @@ impl Counts {
         }
     }
 
+    /// The sum of both.
+    #[must_use]
+    pub const fn with(&self, other: &Self) -> Self {
+        Self {
+            up: self.up + other.up,
+            down: self.down + other.down,
+            unknown: self.unknown + other.unknown,
+            skipped: self.skipped + other.skipped,
+        }
+    }
+
     const fn slot(&mut self, sample: &Sample) -> &mut u64 {
         match sample.outcome() {
             Outcome::Up => &mut self.up,

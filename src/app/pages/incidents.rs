@@ -7,11 +7,10 @@ use crate::alert::incident::past::{PastIncident, past_incidents};
 use crate::alert::{AlertRecord, AlertState, Locations};
 use crate::model::{SiteId, Timestamp};
 use crate::serve::page::model::Incident;
-use crate::stats::Cadence;
 use crate::store::{Query, StoreError};
 
-use super::Past;
-use super::periods::summed;
+use super::periods::summed_up;
+use super::{PageSite, Past};
 
 /// Incidents that a page lists.
 pub const LISTED_MAX: usize = 50;
@@ -22,7 +21,7 @@ pub const LISTED_MAX: usize = 50;
 /// Those of the database.
 pub fn incidents(
     past: &Past<'_>,
-    sites: &HashMap<Arc<str>, (SiteId, Cadence)>,
+    sites: &HashMap<Arc<str>, (SiteId, &PageSite)>,
     (since, until): (Timestamp, Timestamp),
     shows_errors: bool,
 ) -> Result<(Vec<Incident>, usize), StoreError> {
@@ -45,11 +44,11 @@ pub fn incidents(
     let more = found.len().saturating_sub(LISTED_MAX);
     found.truncate(LISTED_MAX);
     for (incident, alert) in &mut found {
-        let Some((id, cadence)) = sites.get(&incident.site) else { continue };
+        let Some((_, site)) = sites.get(&incident.site) else { continue };
         if alert.state == AlertState::Down {
             // The checks that the rule judged are those of its window before.
             let span = (incident.since.before(alert.window), incident.until.unwrap_or(until));
-            let figures = summed(past, *id, *cadence, &[span])?;
+            let figures = summed_up(past, site, &[span])?;
             incident.answers = figures.first().map(|(_, summary)| summary.failures()).unwrap_or_default();
         }
     }

@@ -21,6 +21,26 @@ const SITES_MAX: usize = 2_000;
 /// Once so much more is settled, it is remembered, too.
 const AGAIN: Duration = Duration::from_hours(3);
 
+/// What is known of the days of a site.
+#[derive(Default)]
+pub struct Daily {
+    /// Each of them, without response times.
+    pub days: Vec<Figures>,
+    /// All of them, which follow each other.
+    pub whole: PeriodFigures,
+    /// When the oldest check of which anything is kept was due.
+    pub begins: Option<Timestamp>,
+}
+
+impl Daily {
+    /// The same as figures.
+    fn figures(self, (cadence, days): (Cadence, &[Span])) -> (Vec<Figures>, Figures) {
+        let (Some(first), Some(last)) = (days.first(), days.last()) else { return Default::default() };
+        let whole = self.whole.summary((first.0, last.1), Some(cadence), self.begins);
+        (self.days, shown(&whole))
+    }
+}
+
 /// See the module.
 #[derive(Default)]
 pub struct Memory {
@@ -95,12 +115,25 @@ impl Memory {
         (site, cadence): (SiteId, Cadence),
         days: &[Span],
     ) -> Result<(Vec<Figures>, Figures), StoreError> {
-        let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(Default::default()) };
+        Ok(self.sums(moment, (site, cadence), days)?.figures((cadence, days)))
+    }
+
+    /// The same before it is summed up.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn sums(
+        &self,
+        moment: &Moment,
+        (site, cadence): (SiteId, Cadence),
+        days: &[Span],
+    ) -> Result<Daily, StoreError> {
+        let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(Daily::default()) };
         let known = lock(&self.sites).get(&site).cloned();
         let has_room = known.is_some() || lock(&self.sites).len() < SITES_MAX;
         let settled = if has_room { moment.settled(site)? } else { None };
         let Some(settled) = settled.filter(|settled| first.0 < settled.until && settled.until < last.1) else {
-            return read(moment, (site, cadence), days);
+            return read_sums(moment, (site, cadence), days);
         };
         let fits = |known: &Arc<Remembered>| {
             known.edition == settled.edition
@@ -133,9 +166,9 @@ impl Remembered {
     }
 
     /// Adds the rest, up to the end of `days`.
-    fn complete(&self, moment: &Moment, site: SiteId, days: &[Span]) -> Result<(Vec<Figures>, Figures), StoreError> {
+    fn complete(&self, moment: &Moment, site: SiteId, days: &[Span]) -> Result<Daily, StoreError> {
         let rest = &days[self.days.len()..];
-        let (Some(open), Some(last)) = (rest.first(), rest.last()) else { return Ok(Default::default()) };
+        let (Some(open), Some(last)) = (rest.first(), rest.last()) else { return Ok(Daily::default()) };
         let mut wanted = vec![(self.until, last.1)];
         if rest.len() > 1 {
             wanted.push((self.until, open.1));
@@ -143,7 +176,6 @@ impl Remembered {
         }
         let mut found = moment.sums(site, &wanted)?.into_iter();
         let later = found.next().unwrap_or_default();
-        let span = (days[0].0, last.1);
         let day = |span, figures: &PeriodFigures| outlined(figures, span, self.cadence, self.begins);
         let mut figures = self.days.clone();
         let mut first = self.open.clone();
@@ -151,8 +183,7 @@ impl Remembered {
         first.append(&second);
         figures.push(day(*open, &first));
         figures.extend(rest[1..].iter().zip(found).map(|(span, figures)| day(*span, &figures)));
-        let whole = self.whole.with(&later).summary(span, Some(self.cadence), self.begins);
-        Ok((figures, shown(&whole)))
+        Ok(Daily { days: figures, whole: self.whole.with(&later), begins: self.begins })
     }
 }
 
@@ -185,13 +216,18 @@ pub fn read(
     (site, cadence): (SiteId, Cadence),
     days: &[Span],
 ) -> Result<(Vec<Figures>, Figures), StoreError> {
-    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(Default::default()) };
+    Ok(read_sums(moment, (site, cadence), days)?.figures((cadence, days)))
+}
+
+/// The same before it is summed up.
+pub fn read_sums(moment: &Moment, (site, cadence): (SiteId, Cadence), days: &[Span]) -> Result<Daily, StoreError> {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(Daily::default()) };
     let mut spans = days.to_vec();
     spans.push((first.0, last.1));
     let mut found = moment.parts(site, &spans)?;
-    let whole = found.pop().map(|whole| whole.stretch.summary((first.0, last.1), Some(cadence), whole.begins));
+    let (whole, begins) = found.pop().map(|whole| (whole.stretch, whole.begins)).unwrap_or_default();
     let day = |(figures, day): (StoredFigures, &Span)| outlined(&figures.stretch, *day, cadence, figures.begins);
-    Ok((found.into_iter().zip(days).map(day).collect(), whole.as_ref().map(shown).unwrap_or_default()))
+    Ok(Daily { days: found.into_iter().zip(days).map(day).collect(), whole, begins })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! exclusive. Cost: days come from hourly or daily sums; all figures of a page are of one moment of the store.
 
 mod incidents;
+mod locations;
 mod memory;
 mod periods;
 mod site;
@@ -16,14 +17,15 @@ use jiff::tz::TimeZone;
 
 use crate::alert::SloRule;
 use crate::alert::maintenance::Maintenance;
-use crate::engine::{SiteSnapshot, SiteState};
-use crate::model::{Certificate, DomainExpiry, PageTerms, Timestamp};
+use crate::alert::quorum::Votes;
+use crate::engine::{SiteSnapshot, SiteState, Snapshot};
+use crate::model::{Certificate, DomainExpiry, Location, PageTerms, Place, SiteId, Timestamp};
 use crate::serve::page::model::Frame;
 use crate::stats::{Answer, Cadence};
 use crate::store::{Archive, Moment, StoreError};
 
 pub use memory::Memory;
-pub use periods::summed;
+pub use periods::{summed, summed_up};
 pub use site::site;
 pub use states::judged;
 pub use status::status;
@@ -53,11 +55,73 @@ pub struct PageSite {
     pub certificate: Option<Certificate>,
     /// The registration of its domain, where a running monitor knows it.
     pub domain: Option<Arc<DomainExpiry>>,
+    /// How its locations see it, of a site over all of them.
+    pub over: Option<Over>,
+}
+
+/// What a hub knows of a site over all its locations.
+#[derive(Clone, Debug)]
+pub struct Over {
+    /// How they voted.
+    pub votes: Option<Votes>,
+    /// The locations.
+    pub parts: Vec<Part>,
+}
+
+/// A site as one location sees it.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The location.
+    pub location: Location,
+    /// Its name in the store.
+    pub name: Arc<str>,
+    /// Its state there.
+    pub state: SiteState,
+    /// When it was last checked there.
+    pub checked: Option<Timestamp>,
+    /// What the last check answered.
+    pub last: Option<Answer>,
+}
+
+impl Part {
+    fn of(site: &SiteSnapshot) -> Option<Self> {
+        Some(Self {
+            location: site.place.location()?.clone(),
+            name: Arc::clone(&site.name),
+            state: site.state,
+            checked: site.last.as_ref().map(|last| last.sample.at),
+            last: answer(site),
+        })
+    }
+}
+
+fn answer(site: &SiteSnapshot) -> Option<Answer> {
+    site.last.as_ref().map(|last| Answer::of(last.sample.cause, last.sample.status))
+}
+
+impl PageSite {
+    /// The sites that pages list: at a hub those over all their locations, and those that only a location has.
+    #[must_use]
+    pub fn listed(snapshot: &Snapshot) -> Vec<Self> {
+        snapshot.subjects().map(|(place, site)| Self::at(snapshot, place, site)).collect()
+    }
+
+    /// The site of this name, if there is one.
+    #[must_use]
+    pub fn named(snapshot: &Snapshot, name: &str) -> Option<Self> {
+        let place = snapshot.sites.iter().position(|site| *site.name == *name)?;
+        Some(Self::at(snapshot, place, &snapshot.sites[place]))
+    }
+
+    fn at(snapshot: &Snapshot, place: usize, site: &SiteSnapshot) -> Self {
+        let parts = || snapshot.sites[snapshot.parts(place)].iter().filter_map(|part| Part::of(part)).collect();
+        let over = (site.place == Place::Everywhere).then(|| Over { votes: site.votes, parts: parts() });
+        Self { over, ..Self::from(site) }
+    }
 }
 
 impl From<&SiteSnapshot> for PageSite {
     fn from(site: &SiteSnapshot) -> Self {
-        let last = site.last.as_ref().map(|last| Answer::of(last.sample.cause, last.sample.status));
         let observation = site.last.as_ref().and_then(|last| last.observation.as_ref());
         let shown = observation.and_then(|observation| observation.certificate.as_deref());
         Self {
@@ -65,13 +129,14 @@ impl From<&SiteSnapshot> for PageSite {
             group: site.group.clone(),
             url: Arc::clone(&site.url),
             cadence: Cadence { interval: site.interval, timeout: site.timeout },
-            slo: site.policies.slo,
+            slo: site.policies.slo.filter(|_| site.has_objective()),
             maintenance: Arc::clone(&site.maintenance),
             state: site.state,
             since: Some(site.since).filter(|_| !site.is_older),
-            last,
+            last: answer(site),
             certificate: shown.cloned(),
             domain: observation.and_then(|observation| observation.domain.clone()),
+            over: None,
         }
     }
 }
@@ -96,6 +161,22 @@ impl<'a> Past<'a> {
     #[must_use]
     pub fn remembering(self, memory: &'a Memory) -> Self {
         Self { memory: Some(memory), ..self }
+    }
+}
+
+impl Past<'_> {
+    /// The numbers in the store of the sites whose checks are those of `site`: its own, or those of its locations.
+    fn ids(&self, site: &PageSite) -> Result<Vec<SiteId>, StoreError> {
+        let mut ids = Vec::new();
+        match &site.over {
+            Some(over) => {
+                for part in &over.parts {
+                    ids.extend(self.archive.named(&part.name)?);
+                }
+            }
+            None => ids.extend(self.archive.named(&site.name)?),
+        }
+        Ok(ids)
     }
 }
 

@@ -6,10 +6,11 @@ use jiff::tz::TimeZone;
 
 use crate::model::{SiteId, Timestamp};
 use crate::serve::page::model::Figures;
-use crate::stats::{Cadence, PeriodFigures, Summary};
+use crate::stats::coverage::coverage;
+use crate::stats::{Cadence, PeriodFigures, Summary, Unmade};
 use crate::store::StoreError;
 
-use super::Past;
+use super::{PageSite, Past};
 
 /// From its start to before its end.
 pub type Span = (Timestamp, Timestamp);
@@ -60,6 +61,37 @@ pub fn summed(
         (figures.stretch, summary)
     };
     Ok(figures.into_iter().zip(spans).map(one).collect())
+}
+
+/// The same of `site`; of one over several locations those of all their checks. Empty if none of them is known.
+///
+/// # Errors
+/// Those of the database.
+pub fn summed_up(
+    past: &Past<'_>,
+    site: &PageSite,
+    spans: &[Span],
+) -> Result<Vec<(PeriodFigures, Summary)>, StoreError> {
+    let ids = past.ids(site)?;
+    if let [id] = ids[..] {
+        return summed(past, id, site.cadence, spans);
+    }
+    let mut sums: Vec<(PeriodFigures, Summary)> = Vec::new();
+    for id in ids {
+        let found = summed(past, id, site.cadence, spans)?;
+        if sums.is_empty() {
+            sums = found;
+            continue;
+        }
+        for ((sum, summary), (figures, other)) in sums.iter_mut().zip(found) {
+            sum.pool(&figures);
+            // Of each location it is known by itself which of its checks were not made.
+            let counts = summary.counts.with(&other.counts);
+            *summary = sum.rollup.summary(summary.as_of, summary.timeframe, Unmade::default());
+            (summary.counts, summary.coverage) = (counts, coverage(&counts));
+        }
+    }
+    Ok(sums)
 }
 
 /// What a day of a bar shows of `figures`: no response times.

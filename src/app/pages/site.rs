@@ -12,8 +12,8 @@ use crate::stats::PeriodFigures;
 use crate::store::StoreError;
 
 use super::incidents::incidents;
-use super::periods::{columns, shown, summed};
-use super::{PageSite, Past, Setting};
+use super::periods::{columns, shown, summed_up};
+use super::{PageSite, Past, Setting, locations};
 
 /// The periods of the table.
 const PERIODS: [Duration; 4] = [
@@ -31,7 +31,6 @@ const COLUMNS: u32 = 96;
 /// # Errors
 /// Those of the database.
 pub fn site(past: &Past<'_>, setting: &Setting<'_>, site: &PageSite, span: Duration) -> Result<SitePage, StoreError> {
-    let id = past.archive.named(&site.name)?;
     let as_of = setting.as_of;
     let spans = columns(span, COLUMNS, as_of);
     let mut page = SitePage {
@@ -53,15 +52,20 @@ pub fn site(past: &Past<'_>, setting: &Setting<'_>, site: &PageSite, span: Durat
         certificate: site.certificate.clone(),
         domain: site.domain.clone(),
         objective: None,
+        locations: None,
     };
-    let Some(id) = id else { return Ok(page) };
+    if let Some(over) = &site.over {
+        page.locations = Some(locations::table(past, site, over, as_of)?);
+    }
+    let Some(id) = past.archive.named(&site.name)? else { return Ok(page) };
     let periods = PERIODS.map(|period| (as_of.before(period), as_of));
-    let sums = summed(past, id, site.cadence, &periods)?;
-    page.periods = PERIODS.into_iter().zip(sums.iter().map(|(_, summary)| shown(summary))).collect();
+    for ((_, figures), (_, summary)) in page.periods.iter_mut().zip(summed_up(past, site, &periods)?) {
+        *figures = shown(&summary);
+    }
     // The whole after its columns, as of the same instant.
     let mut charted = spans.clone();
     charted.extend(spans.first().map(|first| (first.0, as_of)));
-    let mut sums = summed(past, id, site.cadence, &charted)?;
+    let mut sums = summed_up(past, site, &charted)?;
     let whole = sums.pop();
     page.failures = whole.as_ref().map(|(_, summary)| summary.failures()).unwrap_or_default();
     page.bounds = bounds(whole.as_ref().map(|(sums, _)| sums));
@@ -76,7 +80,7 @@ pub fn site(past: &Past<'_>, setting: &Setting<'_>, site: &PageSite, span: Durat
             phases: summary.phase_means,
         })
         .collect();
-    let watched = HashMap::from([(Arc::clone(&site.name), (id, site.cadence))]);
+    let watched = HashMap::from([(Arc::clone(&site.name), (id, site))]);
     let longest = (as_of.before(PERIODS[PERIODS.len() - 1]), as_of);
     (page.incidents, page.more_incidents) = incidents(past, &watched, longest, setting.terms.shows_errors)?;
     page.objective = objective(past, setting, site, id)?;

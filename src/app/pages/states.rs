@@ -63,6 +63,7 @@ pub fn judged(
             last: last.map(|sample| Answer::of(sample.cause, sample.status)),
             certificate: id.and_then(|id| certificates.get(&id).cloned()),
             domain: None,
+            over: None,
         }
     };
     Ok(sites.iter().map(one).collect())

@@ -11,7 +11,7 @@ use crate::store::{Archive, Query, StoreError};
 
 use super::incidents::incidents;
 use super::periods::{Span, days};
-use super::{PageSite, Past, Setting, memory};
+use super::{PageSite, Past, Setting, locations, memory};
 
 /// Minutes of the line of the past hour.
 const MINUTES: usize = 60;
@@ -26,7 +26,7 @@ type Hours = HashMap<SiteId, Vec<Option<u32>>>;
 pub fn status(past: &Past<'_>, setting: &Setting<'_>, sites: &[PageSite]) -> Result<StatusPage, StoreError> {
     let (terms, as_of) = (setting.terms, setting.as_of);
     let ids: HashMap<Arc<str>, SiteId> = past.archive.sites()?.into_iter().map(|site| (site.name, site.id)).collect();
-    let watched = sites.iter().filter_map(|site| Some((Arc::clone(&site.name), (*ids.get(&site.name)?, site.cadence))));
+    let watched = sites.iter().filter_map(|site| Some((Arc::clone(&site.name), (*ids.get(&site.name)?, site))));
     let watched = watched.collect();
     if let Some(memory) = past.memory {
         let shown: HashSet<SiteId> = ids.values().copied().collect();
@@ -42,6 +42,7 @@ pub fn status(past: &Past<'_>, setting: &Setting<'_>, sites: &[PageSite]) -> Res
         let id = ids.get(&site.name).copied();
         let line = SiteLine {
             hour: id.and_then(|id| hours.get(&id).cloned()).unwrap_or_default(),
+            votes: site.over.as_ref().and_then(|over| over.votes),
             ..line(past, setting, (site, id), &span)?
         };
         match groups.iter_mut().find(|group| group.name == site.group) {
@@ -77,7 +78,14 @@ fn line(
         days: span.iter().map(empty).collect(),
         figures: Figures::default(),
         hour: Vec::new(),
+        votes: None,
     };
+    if site.over.is_some() {
+        let (days, whole) = locations::days(past, site, span)?;
+        line.figures = whole;
+        line.days.iter_mut().zip(days).for_each(|(day, figures)| day.figures = figures);
+        return Ok(line);
+    }
     let Some(id) = id else { return Ok(line) };
     let watched = (id, site.cadence);
     let (days, whole) = match past.memory {

@@ -246,7 +246,7 @@ impl Publish for Publisher {
         let (snapshot, memory) = (self.board.snapshot(), Arc::clone(&self.memory));
         let (out, page, ending) = (terms.out.clone(), page.clone(), stop.clone());
         let work = move || {
-            let sites: Vec<PageSite> = snapshot.sites.iter().map(|site| PageSite::from(&**site)).collect();
+            let sites = PageSite::listed(&snapshot);
             let setting = Setting { terms: &page, zone: &zone, as_of };
             let written = Archive::open(&store).map_err(content::ReportError::from).and_then(|archive| {
                 let past = Past::of(&archive)?.remembering(&memory);

@@ -5,6 +5,7 @@
 //!
 //! Invariants: nothing here makes a probe or a commit wait. Without a listener there is no thread, and nothing is counted.
 
+mod hub;
 mod lists;
 mod pages;
 mod pump;

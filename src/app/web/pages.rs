@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::app::cli::time_range::instant;
-use crate::app::pages::{Memory, PageSite, Past, Setting, site, status, summed};
+use crate::app::pages::{Memory, PageSite, Past, Setting, site, status, summed_up};
 use crate::engine::Snapshot;
 use crate::model::time::duration;
 use crate::model::{PageTerms, Timestamp};
@@ -46,7 +46,7 @@ impl Pages<'_> {
     /// [`Missing`].
     pub fn status(&self, as_of: Option<&str>) -> Result<Html, Missing> {
         let (archive, as_of) = (self.archive()?, self.as_of(as_of)?);
-        let sites: Vec<PageSite> = self.snapshot.sites.iter().map(|site| PageSite::from(&**site)).collect();
+        let sites = PageSite::listed(self.snapshot);
         let past = Past::of(&archive).map_err(unreadable)?;
         let past = past.remembering(self.memory);
         let page = status(&past, &self.setting(as_of), &sites).map_err(unreadable)?;
@@ -74,14 +74,9 @@ impl Pages<'_> {
         let found = self.found(name)?;
         let span = span.map_or(Ok(MONTH), |text| period("period", text))?;
         let archive = self.archive()?;
-        let availability = match archive.named(name).map_err(unreadable)? {
-            Some(id) => {
-                let past = Past::of(&archive).map_err(unreadable)?;
-                let sums = summed(&past, id, found.cadence, &[(self.now.before(span), self.now)]);
-                sums.map_err(unreadable)?.first().and_then(|(_, summary)| summary.counts.availability())
-            }
-            None => None,
-        };
+        let past = Past::of(&archive).map_err(unreadable)?;
+        let sums = summed_up(&past, &found, &[(self.now.before(span), self.now)]).map_err(unreadable)?;
+        let availability = sums.first().and_then(|(_, summary)| summary.counts.availability());
         let terms = BadgeTerms { site: name, state: found.state, availability };
         Ok(match form {
             BadgeForm::Svg => badge::svg(&terms),
@@ -99,8 +94,7 @@ impl Pages<'_> {
     }
 
     fn found(&self, name: &str) -> Result<PageSite, Missing> {
-        let found = self.snapshot.sites.iter().find(|site| *site.name == *name);
-        found.map(|site| PageSite::from(&**site)).ok_or(Missing::Unknown)
+        PageSite::named(self.snapshot, name).ok_or(Missing::Unknown)
     }
 
     fn as_of(&self, text: Option<&str>) -> Result<Timestamp, Missing> {

@@ -16,15 +16,15 @@ use crate::app::status::counters::SchedulerCounters;
 use crate::app::status::health_meter::StoreStatus;
 use crate::engine::{Board, SiteSnapshot, SiteState, Snapshot};
 use crate::model::lock::lock;
-use crate::model::{Health, Outcome, PageTerms, StoreHealth, Timeframe, Timestamp};
+use crate::model::{Health, Outcome, PageTerms, Place, StoreHealth, Timeframe, Timestamp};
 use crate::serve::health::VitalSigns;
 use crate::serve::metrics::{ProgramReading, SiteReading};
 use crate::serve::route::{BadgeForm, ListQuery, Selection};
 use crate::serve::source::{Html, List, Missing, Source};
 
-use super::lists;
 use super::pages::Pages;
 use super::sums::{LiveSums, ReadUntil, StoredSums};
+use super::{hub, lists};
 
 /// The window of quantiles.
 const QUANTILES: Duration = Duration::from_mins(10);
@@ -147,8 +147,13 @@ impl MonitorSource {
         let observation = last.and_then(|last| last.observation.as_ref());
         let certificate = observation.and_then(|observation| observation.certificate.as_ref());
         let domain = observation.and_then(|observation| observation.domain.as_ref());
+        let (name, location) = match &site.place {
+            Place::At { location, site } => (site, Some(location.clone())),
+            Place::Here | Place::Everywhere => (&site.name, None),
+        };
         SiteReading {
-            name: Arc::clone(&site.name),
+            name: Arc::clone(name),
+            location,
             group: site.group.clone(),
             url: Arc::clone(&site.url),
             interval: site.interval,
@@ -181,6 +186,7 @@ impl MonitorSource {
             store_bytes,
             store_lag,
             export_lag: health.export.as_ref().map(|export| export.lag(now)),
+            hub: None,
         }
     }
 }
@@ -215,9 +221,12 @@ impl Source for MonitorSource {
         let mut quantiles = if has_quantiles { quantiles(&snapshot) } else { Vec::new() };
         quantiles.resize(snapshot.sites.len(), None);
         let selected = snapshot.sites.iter().zip(quantiles);
-        let selected = selected.filter(|(site, _)| selection.holds(&site.name, site.group.as_deref()));
-        let sites = selected.map(|(site, quantiles)| Self::reading(site, &sums, quantiles)).collect();
-        Ok((sites, Self::program(running, &sums)))
+        let selected = selected.filter(|(site, _)| hub::is_selected(selection, site));
+        let single = selected.filter(|(site, _)| site.place != Place::Everywhere);
+        let sites = single.map(|(site, quantiles)| Self::reading(site, &sums, quantiles)).collect();
+        let mut program = Self::program(running, &sums);
+        program.hub = hub::reading(&snapshot, selection, running.health.borrow().hub.as_deref());
+        Ok((hub::without_replaced(sites), program))
     }
 
     fn vital_signs(&self) -> VitalSigns {

@@ -109,6 +109,16 @@ impl Encoder {
         self.out.push('\n');
     }
 
+    /// The same of a difference, which may be negative.
+    pub fn signed_seconds(&mut self, name: &str, labels: &[&str], micros: i64) {
+        self.begin(name, labels);
+        if micros < 0 {
+            self.out.push('-');
+        }
+        put_seconds(&mut self.out, micros.unsigned_abs());
+        self.out.push('\n');
+    }
+
     /// The histogram `names` of durations: its buckets with their upper ends as `bounds` writes them, its sum, its count.
     pub fn histogram(&mut self, names: &[String; 3], labels: &str, ends: &[String], buckets: &[u64], micros: u64) {
         let [bucket, sum, count] = names;

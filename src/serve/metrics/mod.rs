@@ -1,18 +1,22 @@
 //! `/metrics`: the state of every site and of webmon itself for Prometheus.
 //!
+//! At a hub these series are of single locations, with the label `location`; a site over all its locations has families of its own.
+//!
 //! Invariants: at most [`SERIES_MAX`] series of a site, beside those of its failures by cause and its quantiles; all of them are
 //! there from the start, as 0. Counters and sums are of committed checks. Cost: linear in the sites; labels are escaped once a site.
 
 mod encoder;
+mod hub;
 mod sums;
 
 pub use encoder::{Encoder, Exposition, Kind, label};
+pub use hub::{HubReading, WholeReading};
 pub use sums::{LateSums, SiteSums};
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Cause, Phase, Timestamp};
+use crate::model::{Cause, Location, Phase, Timestamp};
 
 use encoder::{bounds, histogram_names};
 use sums::BOUNDS;
@@ -28,6 +32,8 @@ const BYTES_A_SITE: usize = 3 << 10;
 pub struct SiteReading {
     /// Its name.
     pub name: Arc<str>,
+    /// The location that checks it, at a hub.
+    pub location: Option<Location>,
     /// Its group.
     pub group: Option<Arc<str>>,
     /// Its URL, secrets as `***`.
@@ -65,6 +71,8 @@ pub struct ProgramReading {
     pub store_lag: Option<Duration>,
     /// How far the export is behind.
     pub export_lag: Option<Duration>,
+    /// What it says as a hub, if it is one.
+    pub hub: Option<HubReading>,
 }
 
 /// The window of quantiles, as a label.
@@ -78,7 +86,12 @@ struct Labels {
 
 impl Labels {
     fn of(reading: &SiteReading) -> Self {
-        let mut site = label("site", &reading.name);
+        let mut site = String::new();
+        if let Some(location) = &reading.location {
+            site.push_str(&label("location", location.name()));
+            site.push(',');
+        }
+        site.push_str(&label("site", &reading.name));
         if let Some(group) = &reading.group {
             site.push(',');
             site.push_str(&label("group", group));
@@ -103,6 +116,9 @@ pub fn encode(exposition: Exposition, sites: &[SiteReading], program: &ProgramRe
     phases(&mut out, &series);
     quantiles(&mut out, &series);
     states(&mut out, &series);
+    if let Some(hub) = &program.hub {
+        hub::about_hub(&mut out, hub);
+    }
     about_program(&mut out, program);
     out.finish()
 }

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::alert::quorum::{Tally, Verdict, Votes};
+use crate::model::{LocationHealth, Presence};
+use crate::stats::Availability;
 
 /// One series of a parsed text.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,6 +106,7 @@ fn unescaped(text: &str) -> Result<(String, &str), String> {
 fn reading(name: &str, group: Option<&str>) -> SiteReading {
     SiteReading {
         name: name.into(),
+        location: None,
         group: group.map(Into::into),
         url: "https://a.example/?q=***".into(),
         interval: Duration::from_secs(90),
@@ -205,6 +209,52 @@ fn a_site_says_what_it_counted() {
             (Some(0.0), None)
         );
         assert_eq!(types.contains_key("webmon_checks"), open);
+    }
+}
+
+proptest! {
+    /// A site at two locations and over both: the series of single locations sum up to those of both, whatever it is called.
+    #[test]
+    fn a_site_over_its_locations_is_no_series_of_them(
+        name in names(), group in prop::option::of(names()), open: bool, ahead: i64, up in 0u64..1_000, more in 1u64..1_000,
+    ) {
+        let place = |name: &str| Location::new(name).unwrap();
+        let at = |location: &str| SiteReading { location: Some(place(location)), ..reading(&name, group.as_deref()) };
+        let votes = Votes { verdict: Verdict::Partial, tally: Tally { up: 2, down: 1 }, assigned: 4 };
+        let minutes = Duration::from_mins(10);
+        let whole = WholeReading {
+            name: name.as_str().into(),
+            group: group.as_deref().map(Into::into),
+            votes: Some(votes),
+            is_down: true,
+            views: vec![(minutes, Some(Availability { up, checks: up + more }), Some(0.5)), (minutes * 6, None, None)],
+        };
+        let location = |name: &str, presence| LocationHealth {
+            location: place(name), presence, since: None, heard: None, ahead: Some(ahead), is_filling: false,
+        };
+        let locations = vec![location("fra1", Presence::Heard), location("nyc1", Presence::Blind)];
+        let hub = Some(HubReading { sites: vec![whole], locations });
+        let exposition = if open { Exposition::OpenMetrics } else { Exposition::Text };
+        let program = ProgramReading { version: "1", hub, ..ProgramReading::default() };
+        let text = encode(exposition, &[at("fra1"), at("nyc1")], &program, true);
+        let (_, series) = parse(&text, open).map_err(TestCaseError::fail)?;
+        for one in series.iter().filter(|one| one.labels.contains_key("site")) {
+            prop_assert_eq!(one.labels.contains_key("location"), !one.name.starts_with("webmon_hub_"), "{}", one.name);
+        }
+        let value = |name: &str, label: (&str, &str)| {
+            let found = series.iter().find(|one| one.name == name && one.labels.get(label.0).is_some_and(|it| it == label.1));
+            found.map(|one| one.value)
+        };
+        prop_assert_eq!(value("webmon_hub_site_verdict", ("verdict", "partial")), Some(1.0));
+        prop_assert_eq!(value("webmon_hub_site_verdict", ("verdict", "up")), Some(0.0));
+        prop_assert_eq!(value("webmon_hub_site_votes", ("vote", "up")), Some(2.0));
+        prop_assert_eq!(value("webmon_hub_location_state", ("state", "blind")), Some(0.0), "that of fra1 comes first");
+        #[allow(clippy::cast_precision_loss, reason = "a few digits are enough")]
+        let (offset, share) = (ahead as f64 / 1e6, up as f64 / (up + more) as f64);
+        let told = value("webmon_hub_location_clock_offset_seconds", ("location", "nyc1")).unwrap();
+        prop_assert!((told - offset).abs() <= offset.abs() * 1e-9 + 1e-9, "{told} {offset}");
+        let told = value("webmon_hub_site_availability_ratio", ("window", "10m")).unwrap();
+        prop_assert!((told - share).abs() <= 1e-6, "{told} {share}");
     }
 }
 

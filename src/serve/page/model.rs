@@ -9,8 +9,9 @@ use jiff::tz::TimeZone;
 
 use crate::alert::RuleKind;
 use crate::alert::objective::ObjectiveFigures;
+use crate::alert::quorum::Votes;
 use crate::engine::SiteState;
-use crate::model::{Certificate, DomainExpiry, Phase, Timestamp};
+use crate::model::{Certificate, DomainExpiry, Location, Phase, Timestamp};
 use crate::stats::{Answer, Availability, Latency};
 
 /// Bands of the heat map.
@@ -75,6 +76,32 @@ pub struct SiteLine {
     pub figures: Figures,
     /// Medians of the past hour, a minute each, µs; empty where no sparkline is wanted.
     pub hour: Vec<Option<u32>>,
+    /// How its locations voted, of a site over several of them.
+    pub votes: Option<Votes>,
+}
+
+/// The locations of a site over all of them.
+#[derive(Clone, Debug)]
+pub struct Locations {
+    /// How they voted.
+    pub votes: Option<Votes>,
+    /// Each of them.
+    pub lines: Vec<LocationLine>,
+}
+
+/// A site as one location sees it.
+#[derive(Clone, Debug)]
+pub struct LocationLine {
+    /// The location.
+    pub location: Location,
+    /// Its state there.
+    pub state: SiteState,
+    /// When it was last checked there.
+    pub checked: Option<Timestamp>,
+    /// What the last check answered.
+    pub last: Option<Answer>,
+    /// Of the past 24 hours.
+    pub figures: Figures,
 }
 
 /// The figures of one period.
@@ -158,6 +185,8 @@ pub struct SitePage {
     pub domain: Option<Arc<DomainExpiry>>,
     /// Where its objective stands, if it has one.
     pub objective: Option<Result<ObjectiveFigures, Arc<str>>>,
+    /// Its locations, if it is one over all of them.
+    pub locations: Option<Locations>,
 }
 
 /// One column of the charts of a site.

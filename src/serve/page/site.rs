@@ -6,7 +6,7 @@ use crate::model::{DomainExpiry, figures};
 
 use super::document::{Glance, document, footer};
 use super::links::{Links, slug};
-use super::model::{SitePage, StatusPage};
+use super::model::{Locations, SitePage, StatusPage};
 use super::status::{content, incidents, verdict};
 use super::{chart, words};
 use crate::alert::objective::ObjectiveFigures;
@@ -72,6 +72,7 @@ fn body(page: &SitePage) -> Markup {
         @if let Some(url) = &page.url { p class="m" { (words::foreign(url)) } }
         @if let Some(note) = &page.note { p class="m" { (words::note(note)) } }
         (periods(page))
+        @if let Some(known) = &page.locations { (locations(page, known)) }
         h2 { "Response time, " (span) }
         (chart::percentiles(page))
         h2 { "Spread, " (span) }
@@ -149,6 +150,54 @@ fn periods(page: &SitePage) -> Markup {
                         td class="n" { (words::time(times.map(|times| times.p95))) }
                         td class="n hide" { (words::time(times.map(|times| times.p99))) }
                         td class="n hide" { (words::time(times.map(|times| times.max))) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How each location sees the site, and what the figures above are of.
+fn locations(page: &SitePage, locations: &Locations) -> Markup {
+    html! {
+        p class="m" { "Available is the share of the checks of all locations that were good." }
+        h2 {
+            "Locations"
+            @if let Some(votes) = &locations.votes { " " span class="m" { (words::votes(votes)) } }
+        }
+        @if locations.lines.is_empty() {
+            p { "No location has sent a check of it yet." }
+        } @else {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Location" }
+                        th scope="col" { "State" }
+                        th scope="col" class="n" { "Available, 24 hours" }
+                        th scope="col" class="n" { "p50" }
+                        th scope="col" class="n" { "p95" }
+                        th scope="col" class="n hide" { "p99" }
+                        th scope="col" class="hide" { "Last check" }
+                    }
+                }
+                tbody {
+                    @for line in &locations.lines {
+                        @let times = line.figures.response.as_ref();
+                        tr {
+                            th scope="row" { (line.location) }
+                            td class={ "s " (words::class(line.state)) } { (words::state(line.state)) }
+                            td class="n" { (words::availability(&line.figures)) }
+                            td class="n" { (words::time(times.map(|times| times.p50))) }
+                            td class="n" { (words::time(times.map(|times| times.p95))) }
+                            td class="n hide" { (words::time(times.map(|times| times.p99))) }
+                            td class="hide" {
+                                @match line.checked {
+                                    Some(checked) => { (words::at(&page.frame, checked)) }
+                                    None => { "none yet" }
+                                }
+                                @if let Some(last) = line.last { ": " (words::word(last)) }
+                            }
+                        }
                     }
                 }
             }

@@ -142,6 +142,7 @@ fn line(frame: &Frame, site: &SiteLine, has_hours: bool, links: Links) -> Markup
             td class={ "s " (words::class(site.state)) } { (words::state(site.state)) }
             th scope="row" {
                 a href=(links.site(&site.name)) { (words::foreign(&site.name)) }
+                @if let Some(votes) = &site.votes { br; span class="m" { (words::votes(votes)) } }
                 @if let Some(url) = &site.url { br; span class="m" { (words::foreign(url)) } }
                 @if let Some(note) = &site.note { br; span class="m" { (words::note(note)) } }
             }

@@ -6,11 +6,14 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
-use super::model::{BANDS, Column, Day, Figures, Frame, Group, Incident, SiteLine, SitePage, StatusPage};
+use super::model::{
+    BANDS, Column, Day, Figures, Frame, Group, Incident, LocationLine, Locations, SiteLine, SitePage, StatusPage,
+};
 use super::{FOLDED, Links, bar, document, site, slug, status, style_hash, summary, whole, words};
 use crate::alert::RuleKind;
+use crate::alert::quorum::{Tally, Verdict, Votes};
 use crate::engine::SiteState;
-use crate::model::{DomainExpiry, Phase, Status, Timestamp};
+use crate::model::{DomainExpiry, Location, Phase, Status, Timestamp};
 use crate::stats::{Answer, Availability, Latency};
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_255_200);
@@ -50,6 +53,7 @@ fn line(name: &str, state: SiteState) -> SiteLine {
         days,
         figures: figures(777_000, 777_600, 0.99),
         hour,
+        votes: None,
     }
 }
 
@@ -111,8 +115,41 @@ fn site_page(name: &str) -> SitePage {
         more_incidents: 0,
         certificate: None,
         domain: None,
+        locations: None,
         objective: Some(Err("maintenance begins where no single checks are kept".into())),
     }
+}
+
+#[test]
+fn a_site_over_its_locations_says_how_they_see_it() {
+    let votes = |verdict, up, down, assigned| Votes { verdict, tally: Tally { up, down }, assigned };
+    for (votes, said) in [
+        (votes(Verdict::Up, 3, 0, 3), "up at 3 of 3 locations"),
+        (votes(Verdict::Up, 1, 0, 3), "up at 1 of 1 location; 2 cannot tell"),
+        (votes(Verdict::Down, 1, 2, 3), "down at 2 of 3 locations"),
+        (votes(Verdict::Partial, 2, 1, 3), "down at 1 of 3 locations"),
+        (votes(Verdict::Unknown, 0, 1, 3), "1 of 3 locations can tell"),
+    ] {
+        assert_eq!(words::votes(&votes), said);
+    }
+    let down = votes(Verdict::Down, 1, 2, 3);
+    let mut all = status_page(&[("api", SiteState::Down, None)]);
+    all.groups[0].sites[0].votes = Some(down);
+    assert!(status(&all, Links::Served).contains("down at 2 of 3 locations"));
+    let seen = |location: &str, state, code| LocationLine {
+        location: Location::new(location).unwrap(),
+        state,
+        checked: Some(NOW),
+        last: Some(Answer::Code(Status::new(code).unwrap())),
+        figures: figures(90, 100, 1.0),
+    };
+    let lines = vec![seen("fra1", SiteState::Down, 503), seen("nyc1", SiteState::Up, 200)];
+    let page = SitePage { locations: Some(Locations { votes: Some(down), lines }), ..site_page("api") };
+    let page = site(&page, Links::Served);
+    for part in ["down at 2 of 3 locations", ">fra1<", ">nyc1<", "503", "the checks of all locations"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!site(&site_page("api"), Links::Served).contains("ocations"), "one location: all as before");
 }
 
 #[test]

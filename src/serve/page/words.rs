@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use maud::{Markup, html};
 
 use crate::alert::RuleKind;
+use crate::alert::quorum::{Verdict, Votes};
 use crate::engine::SiteState;
 use crate::model::text::clean_line;
 use crate::model::{Cause, PageTerms, Timestamp, figures};
@@ -57,6 +58,18 @@ pub(super) fn lasted(duration: Duration) -> String {
         write!(text, " {}{next}", secs % length / short).expect("a string takes any text");
     }
     text
+}
+
+/// `down at 2 of 3 locations`: what the locations of a site say together.
+pub(super) fn votes(votes: &Votes) -> String {
+    let (up, down, all) = (votes.tally.up, votes.tally.down, votes.tally.votes());
+    let locations = |count: u32| format!("{count} {}", figures::plural(u64::from(count), "location"));
+    match votes.verdict {
+        Verdict::Up if votes.assigned <= all => format!("up at {up} of {}", locations(all)),
+        Verdict::Up => format!("up at {up} of {}; {} cannot tell", locations(all), votes.assigned - all),
+        Verdict::Down | Verdict::Partial => format!("down at {down} of {}", locations(all)),
+        Verdict::Unknown => format!("{all} of {} can tell", locations(votes.assigned)),
+    }
 }
 
 /// The length of a period: `24 hours`, `7 days`.

@@ -6,6 +6,7 @@
 
 mod desk;
 mod look;
+mod serving;
 mod shown;
 
 use std::collections::HashMap;
@@ -41,6 +42,7 @@ use crate::store::{Archive, Opened, Origin, StoreError, Writer};
 
 use desk::Desk;
 use look::{Looking, subjects};
+use serving::Serving;
 use shown::Shown;
 
 /// The default of `storage.flush`.
@@ -65,6 +67,8 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let (name, terms) = fleet(&config, &common.config)?;
     let path = common.store.clone().or_else(|| config.storage.as_ref().map(|storage| storage.path.clone()));
     let path = path.ok_or_else(|| CommandError::Usage("a hub needs a store: write --store FILE".to_owned()))?;
+    // Before the store is read, so that it can say that webmon is starting.
+    let mut serving = Serving::open(args, &config)?;
     let patience = if is_headless { PATIENCE } else { Duration::ZERO };
     let Opened { store, mut notices } = open(&path, config.storage.as_ref(), patience)?;
     notices.splice(0..0, config.warnings.iter().cloned().chain(zone::warning()));
@@ -105,7 +109,8 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let plan = HubPlan { name, terms, writer, gathering, receivers, status, flush, clock: clock.clone() };
     let hub = Hub::start(plan).context(NO_THREAD)?;
     let looking = Looking::new(follower, path.clone(), (judging, gathered), news, &config, clock.clone());
-    let shown = Shown { hub, looking, desk, path, config, clock, zone, notices };
+    serving.begin((&config, looking.follower().face()), (&clock, &zone), (&path, &looking.follower().keeping()));
+    let shown = Shown { hub, looking, desk, serving, path, config, clock, zone, notices };
     if is_headless { shown.lines(runtime, args) } else { shown.dashboard(runtime, args, common) }
 }
 
@@ -149,7 +154,7 @@ fn fleet(config: &Config, path: &Path) -> Result<(Location, FleetTerms), Command
 
 /// What the file asks for and a hub does not do yet.
 fn not_obeyed(config: &Config) -> impl Iterator<Item = String> {
-    let sections = [("export", config.export.is_some()), ("report", config.report.is_some())];
+    let sections = [("export", config.export.is_some())];
     let written = sections.into_iter().filter(|(_, is_written)| *is_written);
     written.map(|(section, _)| format!("`{section}` of the file is not obeyed by a hub yet"))
 }

@@ -25,6 +25,7 @@ use crate::store::Flushed;
 
 use super::desk::{Announcer, Desk};
 use super::look::Looking;
+use super::serving::Serving;
 
 /// Time between two looks at the store.
 const LOOK: Duration = Duration::from_secs(1);
@@ -37,6 +38,7 @@ pub(super) struct Shown {
     pub(super) hub: Hub,
     pub(super) looking: Looking,
     pub(super) desk: Desk,
+    pub(super) serving: Serving,
     pub(super) path: PathBuf,
     pub(super) config: Config,
     pub(super) clock: Clock,
@@ -56,6 +58,9 @@ impl Shown {
         let style = Style { format: args.format, events: vec![Event::Stats, Event::Alert], is_ascii };
         let mut headless = Headless::new(style, lines, self.zone.clone(), None);
         headless.begin(self.looking.follower().face().board.snapshot().sites.len(), Some(&self.path));
+        if let Some(url) = self.serving.url() {
+            headless.listening(url, self.clock.now());
+        }
         let (duration, shut) = (args.duration, closed.clone());
         let shown = async move {
             tokio::select! {
@@ -85,13 +90,14 @@ impl Shown {
         let memory = memory::place(|name| std::env::var_os(name));
         let remembered = memory.as_deref().map(memory::read).unwrap_or_default();
         let (path, notices) = (self.path.clone(), self.notices.clone());
+        let url = self.serving.url().map(str::to_owned);
         let screen = Screen {
             monitor: self.looking.follower().face(),
             clock: self.clock.clone(),
             history: Some(path.clone()),
             config_path: Some(&*common.config),
             store_path: Some(&path),
-            listen: None,
+            listen: url.as_deref(),
             zone: self.zone.clone(),
             settings: dashboard::settings(Some(&self.config), common.color, remembered),
             memory,
@@ -119,15 +125,19 @@ impl Shown {
         shown: impl Future<Output = Ending>,
         headless: Option<Headless>,
     ) -> Result<Ending, CommandError> {
-        let Self { mut hub, looking, desk, notices, .. } = self;
+        let Self { mut hub, looking, desk, mut serving, clock, notices, .. } = self;
         for notice in notices {
             looking.follower().tell(notice);
         }
         let stop = CancellationToken::new();
         let (announcer, work) = desk.staffed(&looking.follower().face().board, stop.clone());
-        let mut work = Box::pin(work);
+        let reports = serving.reports(stop.clone());
+        let mut work = Box::pin(async move {
+            let (unsent, ()) = tokio::join!(work, reports);
+            unsent
+        });
         let ending = {
-            let looking = watch(&mut hub, looking, announcer, headless);
+            let looking = watch(&mut hub, (looking, &serving), (announcer, headless), &clock);
             runtime.attend(async { _ = tokio::join!(looking, &mut work) }, shown)
         };
         stop.cancel();
@@ -142,7 +152,12 @@ impl Shown {
 }
 
 /// Looks once a second, for ever.
-async fn watch(hub: &mut Hub, mut looking: Looking, announcer: Announcer, mut headless: Option<Headless>) {
+async fn watch(
+    hub: &mut Hub,
+    (mut looking, serving): (Looking, &Serving),
+    (announcer, mut headless): (Announcer, Option<Headless>),
+    clock: &Clock,
+) {
     let mut ticks = tokio::time::interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -151,6 +166,7 @@ async fn watch(hub: &mut Hub, mut looking: Looking, announcer: Announcer, mut he
         let notices = std::iter::from_fn(|| hub.notices.try_recv().ok()).collect();
         let (members, is_linked) = (hub.members.borrow().clone(), *hub.is_linked.borrow());
         looking.look((&progress, members, is_linked), notices, &announcer, headless.as_mut()).await;
+        serving.note_look(clock);
     }
 }
 

@@ -43,11 +43,7 @@ impl Pooled {
     /// Adds the row that was made of them.
     pub fn count(&mut self, view: usize, row: &Row) {
         let pooled = &mut self.rows[view];
-        let Counts { up, down, unknown, skipped } = row.summary.counts;
-        pooled.counts.up += up;
-        pooled.counts.down += down;
-        pooled.counts.unknown += unknown;
-        pooled.counts.skipped += skipped;
+        pooled.counts = pooled.counts.with(&row.summary.counts);
         pooled.oldest = pooled.oldest.into_iter().chain(row.oldest).min();
         match &mut pooled.beats {
             Some(beats) => {
