@@ -34,6 +34,7 @@ mod export;
 mod fleet;
 mod follow;
 mod headless;
+mod locations;
 mod log;
 mod monitor;
 mod network;

@@ -61,6 +61,11 @@ impl Board {
         self.replace(snapshot.at, Published::new(snapshot.sites, snapshot.views, rings));
     }
 
+    /// Marks what is shown as that of `at`, because nothing has changed by then.
+    pub fn pass(&self, at: Timestamp) {
+        self.shown(at, false);
+    }
+
     /// All snapshots. Cost: one `Arc` clone per site and view.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {

@@ -201,7 +201,8 @@ mod tests {
             let longest_outage =
                 (summary.counts.down > 0).then_some(Outage { since: period.since, until: period.until });
             let stored = Some(Stored { period, is_exact: false, longest_outage, begins: None, left_out });
-            let record = StatsRecord { site: "api", state: Some(SiteState::Up), summary: &summary, stored };
+            let record =
+                StatsRecord { site: "api", state: Some(SiteState::Up), summary: &summary, stored, votes: None };
             assert_eq!(
                 columns(&printed(stats_header), &printed(|out| stats(out, &record))),
                 flat(&printed(|out| json::stats(out, &record)))
@@ -220,7 +221,7 @@ mod tests {
     #[test]
     fn a_view_is_written_with_the_bounds_of_its_window() {
         let summary = summary();
-        let record = StatsRecord { site: "api", state: None, summary: &summary, stored: None };
+        let record = StatsRecord { site: "api", state: None, summary: &summary, stored: None, votes: None };
         assert_eq!(
             printed(|out| stats(out, &record)),
             "stats,2026-11-22T09:00:10.000000Z,api,,2026-11-22T08:50:10.000000Z,2026-11-22T09:00:10.000000Z,0.9833,\

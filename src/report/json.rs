@@ -55,7 +55,8 @@ pub fn stats(out: &mut impl io::Write, record: &StatsRecord<'_>) -> io::Result<(
 pub fn refresh(out: &mut impl io::Write, snapshot: &Snapshot, view: usize) -> io::Result<()> {
     let rows = snapshot.views.get(view).map_or(&[][..], |view| &view.rows[..]);
     for (site, row) in snapshot.sites.iter().zip(rows) {
-        stats(out, &StatsRecord { site: &site.name, state: Some(site.state), summary: &row.summary, stored: None })?;
+        let (state, votes) = (Some(site.state), site.votes);
+        stats(out, &StatsRecord { site: &site.name, state, summary: &row.summary, stored: None, votes })?;
     }
     Ok(())
 }
@@ -194,6 +195,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::alert::quorum::{Tally, Verdict, Votes};
     use crate::engine::snapshot::SiteState;
     use crate::model::{
         Cause, Certificate, CertificateFault, DomainExpiry, ExportState, FleetState, Hop, Micros, Phases, StepResult,
@@ -229,7 +231,8 @@ mod tests {
     #[test]
     fn statistics_are_the_contracts_to_the_letter() {
         let summary = summary();
-        let record = StatsRecord { site: "api", state: Some(SiteState::Failing), summary: &summary, stored: None };
+        let record =
+            StatsRecord { site: "api", state: Some(SiteState::Failing), summary: &summary, stored: None, votes: None };
         assert_eq!(
             printed(|out| stats(out, &record)),
             concat!(
@@ -242,6 +245,17 @@ mod tests {
                 "\n"
             )
         );
+    }
+
+    #[test]
+    fn a_site_over_its_locations_says_how_they_voted() {
+        let (summary, tally) = (summary(), Tally { up: 2, down: 1 });
+        let votes = Some(Votes { verdict: Verdict::Partial, tally, assigned: 3 });
+        let state = Some(SiteState::Failing);
+        let record = StatsRecord { site: "api", state, summary: &summary, stored: None, votes };
+        let line = printed(|out| stats(out, &record));
+        let end = r#","causes":{"status":1},"locations":{"verdict":"partial","up":2,"down":1,"assigned":3}}"#;
+        assert_eq!(line.strip_suffix('\n').map(|line| line.ends_with(end)), Some(true), "{line}");
     }
 
     #[test]
@@ -296,7 +310,7 @@ mod tests {
             begins: Some(period.since),
             left_out: Some(Duration::from_millis(5_400_500)),
         });
-        let record = StatsRecord { site: "old", state: None, summary: &summary, stored };
+        let record = StatsRecord { site: "old", state: None, summary: &summary, stored, votes: None };
         assert_eq!(
             printed(|out| stats(out, &record)),
             concat!(

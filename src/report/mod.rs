@@ -33,6 +33,7 @@ use std::time::Duration;
 pub use time::{clock, minute, named, utc};
 pub use wording::locations;
 
+use crate::alert::quorum::Votes;
 use crate::engine::snapshot::SiteState;
 use crate::model::{Observation, Sample, Timestamp};
 use crate::stats::{Outage, Summary};
@@ -80,6 +81,8 @@ pub struct StatsRecord<'a> {
     pub summary: &'a Summary,
     /// The properties of a stored period, which replaces the timeframe of a view.
     pub stored: Option<Stored>,
+    /// How its locations voted, of a site that a hub judges.
+    pub votes: Option<Votes>,
 }
 
 /// The properties of a stored period.

@@ -179,7 +179,13 @@ mod tests {
             let summary = summary();
             let stored = |begins| Some(Stored { period, is_exact: true, longest_outage: None, begins, left_out: None });
             let names: Vec<String> = (0..begun.len()).map(|n| n.to_string()).collect();
-            let record = |(site, &begins)| StatsRecord { site, state: None, summary: &summary, stored: stored(begins) };
+            let record = |(site, &begins)| StatsRecord {
+                site,
+                state: None,
+                summary: &summary,
+                stored: stored(begins),
+                votes: None,
+            };
             let records: Vec<StatsRecord<'_>> = names.iter().map(String::as_str).zip(begun).map(record).collect();
             assert_eq!(printed(|out| begins(out, &zone(), &records)), told);
         }

@@ -116,6 +116,8 @@ pub struct Heading<'a> {
     pub back_from_now: bool,
     /// The store's path.
     pub store: &'a str,
+    /// Whether figures are over several locations.
+    pub has_locations: bool,
 }
 
 /// The statistics of a stored period: a heading, then one row per site.
@@ -141,6 +143,10 @@ pub fn stats(
     let rows: Vec<[String; 13]> = records.iter().map(stats_row).collect();
     aligned(out, &heads, STATS, &rows)?;
     if records.iter().any(|record| record.stored.is_some_and(|stored| !stored.is_exact)) {
+        let over = "  ≈ a location may yet send checks of the period, or single checks at an edge are no longer kept";
+        if heading.has_locations {
+            return folded_line(out, over);
+        }
         folded_line(out, "  ≈ rounded to a whole hour or day at an edge whose single checks are no longer kept")?;
     }
     Ok(())
@@ -155,8 +161,14 @@ pub fn alerts(out: &mut impl Columns, zone: &TimeZone, alerts: &[AlertRecord], t
         return folded_line(out, "no alerts");
     }
     let row = |alert: &AlertRecord| {
-        let message = if alert.state == AlertState::Ended { closed(alert, zone) } else { alert.message.clone() };
-        [time::second(alert.at, zone), alert.site.to_string(), alert.state.name().to_owned(), message]
+        let is_grown = alert.state == AlertState::Ended && alert.rule == RuleKind::Partial && has_grown(alert, alerts);
+        let state = if is_grown { "grown" } else { alert.state.name() };
+        let message = match alert.state {
+            AlertState::Ended if is_grown => grown(alert, zone),
+            AlertState::Ended => closed(alert, zone),
+            _ => alert.message.clone(),
+        };
+        [time::second(alert.at, zone), alert.site.to_string(), state.to_owned(), message]
     };
     let (first, last) = alerts.iter().fold((alerts[0].at, alerts[0].at), |(first, last), alert| {
         // The end of an incident also has the time of its start.
@@ -221,6 +233,16 @@ fn stats_row(record: &StatsRecord<'_>) -> [String; 13] {
         ttfb,
         wording::answers_worst_first(&summary.answers),
     ]
+}
+
+/// Whether an outage took the place of this partial one.
+fn has_grown(alert: &AlertRecord, alerts: &[AlertRecord]) -> bool {
+    alerts.iter().any(|other| (other.at, &other.site, other.state) == (alert.at, &alert.site, AlertState::Down))
+}
+
+fn grown(alert: &AlertRecord, zone: &TimeZone) -> String {
+    let partly = alert.downtime.map_or_else(String::new, |partly| format!(" ({})", duration::format_seconds(partly)));
+    format!("{NONE} grown into an outage; was partly down since {}{partly}", time::second(alert.since, zone))
 }
 
 fn closed(alert: &AlertRecord, zone: &TimeZone) -> String {
@@ -328,9 +350,10 @@ TIME (+01:00)            SITE    RESULT               CODE     TOTAL   RESOLVE  
                         begins: None,
                         left_out: None,
                     }),
+                    votes: None,
                 }
             });
-        let heading = Heading { period, back_from_now: true, store: "webmon.redb" };
+        let heading = Heading { period, back_from_now: true, store: "webmon.redb", has_locations: false };
         assert_eq!(
             printed(|out| stats(out, &zone(), &heading, &records)),
             "\
@@ -364,7 +387,7 @@ new                  –     –       0     0       –        –        –  
     fn tables_across_a_change_of_the_clocks_name_both_offsets() {
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
         let period = Period { since: at("2026-10-20T12:00:00Z"), until: at("2026-11-20T12:00:00Z") };
-        let heading = Heading { period, back_from_now: false, store: "webmon.redb" };
+        let heading = Heading { period, back_from_now: false, store: "webmon.redb", has_locations: false };
         let text = printed(|out| stats(out, &berlin, &heading, &[]));
         assert!(text.starts_with("2026-10-20 14:00 +02:00 – 2026-11-20 13:00 +01:00 · "), "{text}");
         let text = printed(|out| Samples::new(["api"], berlin.clone(), period).header(out));
@@ -440,8 +463,8 @@ TIME (+01:00)        SITE  STATE  MESSAGE
                 let mut alert = AlertRecord { message: detail.clone(), ..fixtures::alert() };
                 alert.facts.site = name.as_str().into();
                 alerts(out, &zone(), &[alert], &Telling::default())?;
-                let heading = Heading { period, back_from_now: false, store: &detail };
-                stats(out, &zone(), &heading, &[StatsRecord { site: &name, state: None, summary: &summary, stored: None }])
+                let heading = Heading { period, back_from_now: false, store: &detail, has_locations: false };
+                stats(out, &zone(), &heading, &[StatsRecord { site: &name, state: None, summary: &summary, stored: None, votes: None }])
             });
             prop_assert_eq!(text.chars().filter(|&c| c == '\n').count(), 6);
             prop_assert!(!text.chars().any(|c| c != '\n' && is_harmful(c)), "{text:?}");

@@ -107,7 +107,7 @@ pub(super) fn availability(summary: &Summary) -> String {
 
 /// Availability, with `≈` in front if the figures are not exact.
 pub(super) fn availability_of(summary: &Summary, is_exact: bool) -> String {
-    let Some(Availability { up, checks }) = summary.counts.availability() else { return NONE.to_owned() };
+    let Some(Availability { up, checks }) = summary.availability else { return NONE.to_owned() };
     let is_partial = summary.coverage.is_some_and(|coverage| coverage < 0.995);
     let mark = match (is_exact, is_partial) {
         (false, _) => "≈",

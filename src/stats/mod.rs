@@ -21,5 +21,5 @@ pub use rollup::period::{Gap, Holes, PeriodFigures};
 pub use summary::{Answer, Latency, Summary};
 pub use totals::{AnswerCounts, PhaseSum, Totals};
 pub use window::Windows;
-pub use window::beats::{Beat, Beats};
+pub use window::beats::{Beat, BeatTimes, Beats};
 pub use window::running_max::RunningMax;

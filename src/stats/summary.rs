@@ -2,7 +2,7 @@
 
 use crate::model::{Cause, Phase, Status, Timeframe, Timestamp};
 
-use super::Counts;
+use super::{Availability, Counts};
 
 /// All figures of the samples with `as_of − timeframe < at ≤ as_of`.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +13,11 @@ pub struct Summary {
     pub timeframe: Timeframe,
     /// Numbers of checks by outcome.
     pub counts: Counts,
-    /// Checks made ÷ (made + skipped + local), in `0.0..=1.0`; `None` before anything was due.
+    /// The share of the checks that were up; of a site over several locations, that of the time that they know together, µs.
+    /// `None` without either.
+    pub availability: Option<Availability>,
+    /// Checks made ÷ (made + skipped + local), in `0.0..=1.0`; `None` before anything was due. Of a site over several locations,
+    /// the share of the time that they know together.
     pub coverage: Option<f64>,
     /// Response times of the successful and the slow checks (`ok` and `slow`).
     pub response: Option<Latency>,

@@ -247,6 +247,7 @@ impl Totals {
             as_of: span.0,
             timeframe: span.1,
             counts,
+            availability: counts.availability(),
             coverage: super::coverage::coverage(&counts),
             response,
             ttfb,

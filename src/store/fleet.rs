@@ -3,7 +3,8 @@
 //! Invariants: a site of another store keeps its number here for ever, whatever it is called there; its name here is unique and
 //! begins with its location.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::model::{SiteId, StoreId, Timestamp};
@@ -11,7 +12,8 @@ use crate::model::{SiteId, StoreId, Timestamp};
 use super::archive::Archive;
 use super::error::{StoreError, guard};
 use super::read::view::{self, View};
-use super::tables::gathered::{self, Origin, Origins, StreamPosition};
+use super::tables::hub::gathered::{self, Origin, Origins, StreamPosition};
+use super::tables::hub::seen::{self, BlindTimes, SeenHour};
 use super::tables::record::{self, Registered, SiteRecord};
 use super::writable::Store;
 
@@ -109,6 +111,30 @@ impl Archive {
     /// Those of the database.
     pub fn origins(&self) -> Result<Origins, StoreError> {
         guard(|| gathered::origins(&self.database().begin_read()?)).map_err(|error| self.failed(error))
+    }
+
+    /// What the locations of `site` saw of it together in those of these hours since the epoch that are stored.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn seen(&self, site: SiteId, hours: Range<u64>) -> Result<BTreeMap<u64, SeenHour>, StoreError> {
+        guard(|| seen::hours(&self.database().begin_read()?, site, hours)).map_err(|error| self.failed(error))
+    }
+
+    /// The newest of these hours.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn newest_seen(&self, site: SiteId) -> Result<Option<u64>, StoreError> {
+        guard(|| seen::newest(&self.database().begin_read()?, site)).map_err(|error| self.failed(error))
+    }
+
+    /// When which location was blind.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn blind_times(&self) -> Result<BlindTimes, StoreError> {
+        guard(|| seen::blind(&self.database().begin_read()?)).map_err(|error| self.failed(error))
     }
 
     /// The random number of the store, if it has one.

@@ -21,7 +21,8 @@ use crate::ring::{self, Ring};
 use super::codec::journal_entry::{EncodedEntry, Packer};
 use super::commit::{Dropped, FailureText, PendingCommit, TEXTS_MAX};
 use super::tables::export_cursor::Progress;
-use super::tables::gathered::StreamPosition;
+use super::tables::hub::gathered::StreamPosition;
+use super::tables::hub::seen::SeenNews;
 use super::tables::outbox;
 
 /// Drains the rings into a backlog for the writer.
@@ -182,6 +183,11 @@ impl Intake {
         self.backlog.add_entries(&mut self.entries);
         self.backlog.set_position(position);
         self.backlog.bytes()
+    }
+
+    /// Takes what locations saw together.
+    pub fn take_seen(&mut self, seen: &SeenNews) {
+        self.backlog.add_seen(seen);
     }
 
     /// Gives the store another number with the next commit.

@@ -55,7 +55,8 @@ pub use read::samples::{Passed, StoredSample};
 pub use read::view::{OpenIncident, Query, StoredSite};
 pub use tables::blind::Outages;
 pub use tables::export_cursor::{PointCounts, Progress, StoredSink};
-pub use tables::gathered::{Origin, Origins, StreamPosition};
+pub use tables::hub::gathered::{Origin, Origins, StreamPosition};
+pub use tables::hub::seen::{BlindTimes, SeenHour, SeenNews};
 pub use tables::outbox::Kept;
 #[cfg(feature = "nats")]
 pub(crate) use tables::record::NUMBER_MAX;

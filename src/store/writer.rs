@@ -19,7 +19,7 @@ use super::commit::{Dropped, PendingCommit, TextSizes};
 use super::error::StoreError;
 use super::intake::Intake;
 use super::tables::export_cursor::Progress;
-use super::tables::gathered::Origin;
+use super::tables::hub::gathered::Origin;
 use super::tables::record::Registered;
 use super::writable::Store;
 

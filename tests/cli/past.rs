@@ -124,7 +124,7 @@ fn a_row_of_the_past_is_what_stats_prints_of_the_same_period() {
             let shown: Vec<Value> = rows
                 .map(|(row, site)| {
                     let mut line = Vec::new();
-                    let record = StatsRecord { site, state: None, summary: &row.summary, stored: None };
+                    let record = StatsRecord { site, state: None, summary: &row.summary, stored: None, votes: None };
                     written::stats(&mut line, &record).unwrap();
                     json(&String::from_utf8(line).unwrap())
                 })

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test: what cannot be had ends it")]
 
 mod laws;
+mod over;
 mod pages;
 mod permissions;
 mod plan;

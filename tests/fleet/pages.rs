@@ -70,9 +70,7 @@ fn a_hub_serves_what_its_locations_see() {
         folder.write(&format!("{name}.yaml"), &text);
     }
     let mut hub = folder.start("hub --listen --headless --format json --config hub1.yaml --store hub.redb");
-    let start = |name: &&str| {
-        folder.start(&format!("run --fleet --headless --config {name}.yaml --store {name}.redb"))
-    };
+    let start = |name: &&str| folder.start(&format!("run --fleet --headless --config {name}.yaml --store {name}.redb"));
     let _locations: Vec<Running> = NAMES.iter().map(start).collect();
     let url = url(&mut hub);
     // Health needs no token; what is not public does.

@@ -11,12 +11,12 @@ use crate::support::program::{Folder, PATIENCE, Running, json, now};
 use crate::support::{Behaviour, Server, Step, response};
 
 /// Three locations and a hub, and the targets that fail at the moment.
-struct Places {
+pub struct Places {
     _server: Nats,
     _web: Server,
-    folder: Folder,
+    pub folder: Folder,
     failing: Arc<Mutex<BTreeSet<String>>>,
-    hub: Running,
+    pub hub: Running,
     locations: Vec<Option<Running>>,
 }
 
@@ -27,7 +27,7 @@ const NAMES: [&str; 3] = ["a", "b", "c"];
 
 impl Places {
     /// Each location asks for its own path of each of these sites, at a host of its own: `/a/one`, `/b/one`.
-    fn start(sites: &[&str], alert: &str) -> Option<Self> {
+    pub fn start(sites: &[&str], alert: &str) -> Option<Self> {
         let server = Nats::of(&NAMES)?;
         let failing: Arc<Mutex<BTreeSet<String>>> = Arc::default();
         let seen = Arc::clone(&failing);
@@ -59,7 +59,7 @@ impl Places {
         Some(Self { _server: server, _web: web, folder, failing, hub, locations })
     }
 
-    fn fail(&self, targets: &[&str]) {
+    pub fn fail(&self, targets: &[&str]) {
         self.failing.lock().unwrap().extend(targets.iter().map(|target| (*target).to_owned()));
     }
 
@@ -163,4 +163,14 @@ fn a_location_that_is_gone_is_told_once_and_the_others_decide() {
     let (up, _) = places.told("Website one is up.", seen);
     assert!(up.contains("locations="), "{up}");
     places.told("Location c is back.", 0);
+    // They are in the store, too.
+    let began = now();
+    let listed = || places.folder.run("alerts --config hub1.yaml --store hub.redb").with(0).stdout;
+    while !listed().contains("Location c is back.") {
+        assert!(now() - began < PATIENCE, "{}", listed());
+        std::thread::sleep(POLL);
+    }
+    assert!(listed().contains("Location c is silent."), "{}", listed());
+    let one = places.folder.run("alerts one --config hub1.yaml --store hub.redb").with(0).stdout;
+    assert!(one.contains("Website one is down.") && !one.contains("Location c"), "{one}");
 }

@@ -266,7 +266,7 @@ const LAYERS: [(&str, &[&[&str]]); 15] = [
             &["alerts", "scheduler"],
             &["log"],
             &["cli", "postmortem", "prober", "system"],
-            &["exit", "pages"],
+            &["exit", "locations", "pages"],
             &["clock", "objectives", "status", "stream"],
         ],
     ),

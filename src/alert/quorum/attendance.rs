@@ -41,9 +41,10 @@ impl Attendance {
         self.0.get(location)
     }
 
-    /// Forgets a location that is no longer expected. Returns since when it was in trouble.
-    pub fn forget(&mut self, location: &Location) -> Option<Timestamp> {
-        self.0.remove(location).map(|(_, since)| since)
+    /// Forgets a location that is no longer expected at `now`. Returns the silent end of its trouble.
+    pub fn leave(&mut self, location: &Location, now: Timestamp) -> Option<Alert> {
+        let (reading, since) = self.0.remove(location)?;
+        Some(Alert::of_location(location, AlertState::Ended, reading, (since, now)))
     }
 }
 
@@ -85,7 +86,9 @@ mod tests {
         let (fra1, mut attendance) = (Location::new("fra1").unwrap(), Attendance::default());
         attendance.reopen(fra1.clone(), Reading::Silent { last: None }, at(0));
         assert_eq!(attendance.look(&fra1, Some(Reading::Silent { last: Some(at(1)) }), at(2)), None);
-        assert_eq!(attendance.forget(&fra1), Some(at(0)));
+        let end = Some((AlertState::Ended, at(0), Some(Duration::from_secs(3))));
+        assert_eq!(told(attendance.leave(&fra1, at(3))), end);
+        assert_eq!(attendance.leave(&fra1, at(3)), None);
         assert_eq!(attendance.look(&fra1, None, at(3)), None);
     }
 }

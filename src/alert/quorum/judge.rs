@@ -23,7 +23,7 @@ use crate::alert::{AlertState, Locations, RuleKind, Transition};
 use crate::model::{Location, SiteSlot, Timestamp};
 use crate::stats::Availability;
 
-use super::{Ballot, Blindness, LocationSlot, QuorumRule, SightChange, Tally, Verdict, Vote};
+use super::{Ballot, Blindness, LocationSlot, QuorumRule, SightChange, Tally, Verdict, Vote, Votes};
 
 /// What the judge has to know of a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +87,8 @@ struct Panel {
     terms: SiteTerms,
     /// In the order of the locations.
     seats: Vec<Seat>,
+    /// The votes at the last step, and what they say.
+    tally: Tally,
     verdict: Verdict,
     /// The incident that is open, and since when.
     open: Option<(RuleKind, Timestamp)>,
@@ -95,7 +97,8 @@ struct Panel {
 impl QuorumJudge {
     /// Judges `site` from now on, or changes its terms.
     pub fn watch(&mut self, site: SiteSlot, terms: SiteTerms) {
-        let fresh = || Panel { terms, seats: Vec::new(), verdict: Verdict::Unknown, open: None };
+        let fresh =
+            || Panel { terms, seats: Vec::new(), tally: Tally::default(), verdict: Verdict::Unknown, open: None };
         self.sites.entry(site).or_insert_with(fresh).terms = terms;
         self.is_changed = true;
     }
@@ -187,6 +190,14 @@ impl QuorumJudge {
         self.sites.get(&site).map(|panel| panel.verdict)
     }
 
+    /// The votes on `site` at the last step.
+    #[must_use]
+    pub fn votes(&self, site: SiteSlot) -> Option<Votes> {
+        let votes =
+            |panel: &Panel| Votes { verdict: panel.verdict, tally: panel.tally, assigned: panel.terms.assigned };
+        self.sites.get(&site).map(votes)
+    }
+
     /// Who says what of `site`, in the order of the locations; those that are blind, too.
     #[must_use]
     pub fn seats(&self, site: SiteSlot) -> &[Seat] {
@@ -219,6 +230,7 @@ impl Panel {
     /// Counts the votes and finds the verdict.
     fn judge(&mut self, blindness: &Blindness) -> Tally {
         let tally = blindness.tally(self.seats.iter().map(Seat::ballot));
+        self.tally = tally;
         self.verdict = tally.verdict(&self.terms.rule, self.terms.assigned);
         tally
     }

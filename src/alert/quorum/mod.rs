@@ -19,7 +19,7 @@ pub use attendance::Attendance;
 pub use blindness::{Ballot, Blindness, SightChange};
 pub use judge::{Found, QuorumJudge, Ruling, Seat, SiteTerms};
 pub use rule::{Quorum, QuorumError, QuorumRule};
-pub use seen::{Seen, Track, seen};
+pub use seen::{Seen, Sight, Track, seen, spans};
 pub use tally::{Tally, Verdict, Votes};
 pub use vote::{Abstention, Heard, Vote, Watch, vote};
 

@@ -10,12 +10,12 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::iter::Peekable;
-use std::ops::Range;
+use std::ops::{AddAssign, Range};
 use std::time::Duration;
 
 use crate::model::time::duration;
 use crate::model::{Outcome, Timestamp};
-use crate::stats::Availability;
+use crate::stats::{Availability, Outages};
 
 use super::{QuorumRule, Tally, Verdict, Vote};
 
@@ -43,13 +43,58 @@ impl Seen {
         ratio(self.up + self.down, self.up + self.down + self.unknown)
     }
 
-    fn add(&mut self, verdict: Verdict, span: Duration) {
-        let slot = match verdict {
-            Verdict::Up | Verdict::Partial => &mut self.up,
-            Verdict::Down => &mut self.down,
-            Verdict::Unknown => &mut self.unknown,
+    /// Adds a time with this verdict.
+    pub fn add(&mut self, verdict: Verdict, span: Duration) {
+        let slot = match verdict.is_up() {
+            Some(true) => &mut self.up,
+            Some(false) => &mut self.down,
+            None => &mut self.unknown,
         };
         *slot += duration::micros(span);
+    }
+}
+
+/// What the locations saw of a site in one stretch of time, as a value that can be appended and stored.
+///
+/// Invariant: the sights of neighbouring stretches, appended, are that of both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// How long it had which verdict.
+    pub seen: Seen,
+    /// When it was down: an outage begins and ends with the verdict, and time in which nobody knows belongs to none.
+    pub outages: Outages,
+}
+
+impl Sight {
+    /// Adds a time with this verdict, later than those before it.
+    pub fn take(&mut self, verdict: Verdict, span: Range<Timestamp>) {
+        self.seen.add(verdict, span.end.since(span.start));
+        let outcome = match verdict.is_up() {
+            Some(true) => Outcome::Up,
+            Some(false) => Outcome::Down,
+            None => return self.outages.interrupt(),
+        };
+        self.outages.admit(span.start, outcome);
+        self.outages.admit(span.end, outcome);
+    }
+
+    /// Appends the stretch that follows.
+    pub fn append(&mut self, later: &Self) {
+        self.seen += later.seen;
+        self.outages.append(&later.outages);
+    }
+
+    /// Notes a time between two stretches of which nothing is known.
+    pub fn pass_over(&mut self, span: &Range<Timestamp>) {
+        self.take(Verdict::Unknown, span.clone());
+    }
+}
+
+impl AddAssign for Seen {
+    fn add_assign(&mut self, other: Self) {
+        self.up += other.up;
+        self.down += other.down;
+        self.unknown += other.unknown;
     }
 }
 
@@ -74,11 +119,30 @@ pub fn seen<S>(tracks: Vec<Track<S>>, period: Range<Timestamp>, rule: &QuorumRul
 where
     S: Iterator<Item = (Timestamp, Outcome)>,
 {
+    let mut seen = Seen::default();
+    spans(tracks, period, rule, |verdict, span| seen.add(verdict, span.end.since(span.start)));
+    seen
+}
+
+/// Passes the spans of `period` with one verdict each to `each`, in the order of time; neighbours may have the same one.
+pub fn spans<S>(
+    tracks: Vec<Track<S>>,
+    period: Range<Timestamp>,
+    rule: &QuorumRule,
+    mut each: impl FnMut(Verdict, Range<Timestamp>),
+) where
+    S: Iterator<Item = (Timestamp, Outcome)>,
+{
     let assigned = u32::try_from(tracks.len()).unwrap_or(u32::MAX);
     let mut screens: Vec<_> = tracks.into_iter().map(Screen::new).collect();
     let mut agenda: BinaryHeap<_> =
         screens.iter_mut().enumerate().filter_map(|(place, screen)| Some(Reverse((screen.next()?, place)))).collect();
-    let (mut tally, mut seen) = (Tally::default(), Seen::default());
+    let mut tally = Tally::default();
+    let mut pass = |tally: &Tally, span: Range<Timestamp>| {
+        if span.start < span.end {
+            each(tally.verdict(rule, assigned), span);
+        }
+    };
     let mut since = period.start;
     while let Some(mut top) = agenda.peek_mut()
         && let Reverse((at, place)) = *top
@@ -92,7 +156,7 @@ where
         }
         if before != now {
             // Changes before the period only say what it begins with.
-            seen.add(tally.verdict(rule, assigned), at.since(since));
+            pass(&tally, since..at);
             since = since.max(at);
             if let Some(vote) = before {
                 tally.remove(vote);
@@ -102,8 +166,7 @@ where
             }
         }
     }
-    seen.add(tally.verdict(rule, assigned), period.end.since(since));
-    seen
+    pass(&tally, since..period.end);
 }
 
 /// What a location shows, as time goes on.

@@ -26,6 +26,16 @@ impl Verdict {
             Self::Unknown => "unknown",
         }
     }
+
+    /// Whether it counts as up in figures, as a partial outage does; `None` if nothing is known.
+    #[must_use]
+    pub const fn is_up(self) -> Option<bool> {
+        match self {
+            Self::Up | Self::Partial => Some(true),
+            Self::Down => Some(false),
+            Self::Unknown => None,
+        }
+    }
 }
 
 /// How the locations of a site voted, and what follows.

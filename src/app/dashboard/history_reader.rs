@@ -1,4 +1,5 @@
-//! Reads stored history for the dashboard. The file is opened for each read, beside its writer.
+//! Reads stored history for the dashboard. The file is opened for each read, beside its writer. Of a site over the locations of a hub
+//! it shows the checks of all of them.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -115,7 +116,7 @@ fn gathered(
     Ok(ControlFlow::Continue(gather.finish(oldest, others)))
 }
 
-/// The history from hourly totals.
+/// The history from hourly totals; of several sites, which are one at several locations, pooled.
 fn sums(
     archive: &Archive,
     sites: &[SiteId],
@@ -141,7 +142,7 @@ fn sums(
 /// When the oldest check was due of which anything is stored.
 fn begins(archive: &Archive, all: &Query) -> Result<Option<Timestamp>, StoreError> {
     let figures = archive.figures(all, None)?;
-    Ok(figures.first().and_then(|figures| figures.stretch.oldest).map(|oldest| oldest.due))
+    Ok(figures.iter().filter_map(|figures| figures.stretch.oldest).map(|oldest| oldest.due).min())
 }
 
 /// A query excludes its end; a history includes it.

@@ -5,12 +5,14 @@
 //! so that neither a start nor a change of the sites makes anybody vote; a location that was not heard since the start counts as silent
 //! after the time that `silent_after` names, and a location that was blind for so long is an alert. Cost: a pass over all sites of all locations a look.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::kept::incident::{Incident, Phase};
-use crate::alert::quorum::{Attendance, Found, Heard, LocationSlot, QuorumJudge, Seat, SiteTerms, Vote, Watch, vote};
+use crate::alert::quorum::{
+    Attendance, Found, Heard, LocationSlot, QuorumJudge, Seat, SiteTerms, Vote, Votes, Watch, vote,
+};
 use crate::alert::{Alert, Policies, Reading, RuleKind};
 use crate::config::Config;
 use crate::engine::{SiteSnapshot, Snapshot};
@@ -39,6 +41,8 @@ struct Pair {
     /// Its number there.
     there: SiteId,
     site: SiteSlot,
+    /// Its slot in the engine.
+    slot: Option<SiteSlot>,
     /// A check with this number or a later one has been judged since the engine began with it; none: any.
     judged_from: Option<u64>,
 }
@@ -51,6 +55,8 @@ pub struct Judging {
     judge: QuorumJudge,
     attendance: Attendance,
     locations: Vec<Location>,
+    /// Those of which the store has no site any more.
+    left: BTreeSet<Location>,
     /// By the name in the hub's store.
     pairs: HashMap<Arc<str>, Pair>,
     /// Of a blind location: since when, and which sites it sees down of those that it could.
@@ -91,8 +97,8 @@ impl Judging {
         }
         // The votes of a start come in one by one.
         judge.settle_until(now.after(silent_after));
-        let (attendance, locations, pairs, blind) =
-            (Attendance::default(), Vec::new(), HashMap::new(), BTreeMap::new());
+        let (attendance, locations, left) = (Attendance::default(), Vec::new(), BTreeSet::new());
+        let (pairs, blind) = (HashMap::new(), BTreeMap::new());
         let tells_locations = config.alerting.locations;
         Self {
             sites,
@@ -101,6 +107,7 @@ impl Judging {
             judge,
             attendance,
             locations,
+            left,
             pairs,
             blind,
             silent_after,
@@ -127,6 +134,18 @@ impl Judging {
         self.by_name.get(name).map(|slot| self.sites[slot.get()].policies)
     }
 
+    /// The votes on the site of sites.yaml with this number at the last look, and its open incident: of which rule, and since when.
+    #[must_use]
+    pub fn verdict(&self, number: usize) -> Option<(Votes, Option<(RuleKind, Timestamp)>)> {
+        let slot = SiteSlot(u32::try_from(number).ok()?);
+        Some((self.judge.votes(slot)?, self.judge.open(slot)))
+    }
+
+    /// The locations that are blind, and since when.
+    pub fn blind(&self) -> impl Iterator<Item = (&Location, Timestamp)> {
+        self.blind.iter().map(|(slot, (since, _))| (&self.locations[slot.get()], *since))
+    }
+
     /// Whether the location of `origin` is to check that site, where `members` share what only some of them check. What sites.yaml
     /// does not have, its location may check.
     #[must_use]
@@ -138,10 +157,11 @@ impl Judging {
     /// Follows other sites of the locations, or other `members` of the fleet: `gathered` are all sites, with their names in the hub's
     /// store. What `snapshot` has is judged once there are newer checks. A location loses its vote on what it is not to check.
     pub fn follow(&mut self, gathered: &[(Arc<str>, Origin)], members: Option<&Members>, snapshot: &Snapshot) {
+        let slots: HashMap<&str, SiteSlot> = snapshot.sites.iter().map(|site| (&*site.name, site.slot)).collect();
         let newest: HashMap<&str, u64> =
             snapshot.sites.iter().filter_map(|site| Some((&*site.name, site.last.as_ref()?.seq))).collect();
-        self.pairs.clear();
-        let mut assigned = vec![std::collections::BTreeSet::new(); self.sites.len()];
+        let known = std::mem::take(&mut self.pairs);
+        let mut assigned = vec![BTreeSet::new(); self.sites.len()];
         for (name, origin) in gathered {
             let Some(&site) = self.by_name.get(&origin.name) else { continue };
             let location = self.slot(&origin.location);
@@ -150,10 +170,17 @@ impl Judging {
                 continue;
             }
             assigned[site.get()].insert(location);
-            let judged_from = newest.get(&**name).map(|seq| seq + 1);
-            let pair = Pair { location, store: origin.store, there: origin.site, site, judged_from };
+            let slot = slots.get(&**name).copied();
+            // What the engine has kept goes on being judged.
+            let judged_from = match known.get(name).filter(|known| known.slot == slot && slot.is_some()) {
+                Some(known) => known.judged_from,
+                None => newest.get(&**name).map(|seq| seq + 1),
+            };
+            let pair = Pair { location, store: origin.store, there: origin.site, site, slot, judged_from };
             self.pairs.insert(Arc::clone(name), pair);
         }
+        let present: BTreeSet<&Location> = gathered.iter().map(|(_, origin)| &origin.location).collect();
+        self.left = self.locations.iter().filter(|location| !present.contains(location)).cloned().collect();
         for ((slot, terms), assigned) in (0..).map(SiteSlot).zip(&mut self.terms).zip(assigned) {
             let JudgedSite { name, assignment, .. } = &self.sites[slot.get()];
             // One that has just got the site is assigned before the hub knows of it.
@@ -289,6 +316,10 @@ impl Judging {
     fn attend(&mut self, reports: &HashMap<&Location, &Report>, now: Timestamp) -> Vec<Alert> {
         let mut alerts = Vec::new();
         for (slot, location) in (0..).map(LocationSlot).zip(&self.locations) {
+            if self.left.contains(location) {
+                alerts.extend(self.attendance.leave(location, now));
+                continue;
+            }
             let report = reports.get(location);
             let last = report.and_then(|report| report.heard);
             // Nobody is late before there was time to be heard.

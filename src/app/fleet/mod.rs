@@ -3,3 +3,4 @@
 pub mod hub;
 pub mod judging;
 pub mod location;
+pub mod over;

@@ -1,9 +1,11 @@
 //! What a hub asks of the monitor that shows its store.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 use crate::app::status::health_meter::StoreStatus;
-use crate::model::Outcome;
+use crate::model::{Outcome, SiteSlot};
 use crate::stats::Availability;
 
 use super::ReadOnlyMonitor;
@@ -13,6 +15,11 @@ impl ReadOnlyMonitor {
     #[must_use]
     pub fn keeping(&self) -> watch::Sender<StoreStatus> {
         self.keeping.clone()
+    }
+
+    /// Accepts commands about sites that stand on a board made of this one, by these slots and names.
+    pub fn stand_for(&mut self, others: impl Iterator<Item = (SiteSlot, Arc<str>)>) {
+        self.others = others.collect();
     }
 
     /// The availability of the site `name` over the window of its rule, by its newest checks.

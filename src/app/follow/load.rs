@@ -1,6 +1,8 @@
 //! Reads the stored state of the followed sites into rings and tracks.
 
 use std::collections::HashMap;
+#[cfg(feature = "nats")]
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +54,7 @@ pub struct StoreContents {
     /// Their tracks for an engine.
     pub tracks: Vec<SiteInput>,
     /// The failure text of the newest check of each, and its certificate.
-    whys: Vec<(Option<Why>, Option<Arc<Certificate>>)>,
+    pub(super) whys: Vec<(Option<Why>, Option<Arc<Certificate>>)>,
     pub alerts: Vec<AlertRecord>,
     /// The number of the next alert.
     pub next_alert: u64,
@@ -74,15 +76,42 @@ impl StoreContents {
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let known = archive.sites()?;
-        let recent = views.iter().filter(|view| !view.is_long());
-        let longest = recent.map(|view| view.timeframe.length()).max().unwrap_or_default();
-        let mut past = remembered(archive, &known, now.before(longest))?;
+        let longest = longest(views);
+        let past = remembered(archive, &known, now.before(longest))?;
         let strangers = known.iter().filter(|site| subjects.iter().all(|subject| subject.name != site.name));
         let strangers: Vec<SiteSpec> = strangers
             .filter(|site| site.last_at.is_some_and(|at| at > now.before(longest)))
             .map(|site| SiteSpec::of_store(&site.name, &past[&site.name].1.samples))
             .collect();
         subjects.extend(strangers);
+        Self::of(archive, subjects, past, (longest, first_slot))
+    }
+
+    /// Reads only `subjects`.
+    ///
+    /// # Errors
+    /// The store's.
+    #[cfg(feature = "nats")]
+    pub fn read_only(
+        archive: &Archive,
+        subjects: Vec<SiteSpec>,
+        (views, first_slot): (&[View], SiteSlot),
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let wanted: HashSet<&str> = subjects.iter().map(|subject| &*subject.name).collect();
+        let mut known = archive.sites()?;
+        known.retain(|site| wanted.contains(&*site.name));
+        let longest = longest(views);
+        let past = remembered(archive, &known, now.before(longest))?;
+        Self::of(archive, subjects, past, (longest, first_slot))
+    }
+
+    fn of(
+        archive: &Archive,
+        subjects: Vec<SiteSpec>,
+        mut past: Remembered,
+        (longest, first_slot): (Duration, SiteSlot),
+    ) -> Result<Self, StoreError> {
         let Changes { alerts, next_alert, signature, outages, .. } = archive.news(&[], 0)?;
         let open = open_incidents(&alerts);
         let (mut sites, mut tracks, mut whys) = (Vec::new(), Vec::new(), Vec::new());
@@ -125,12 +154,17 @@ pub fn tell_why(engine: &mut Engine, site: &FollowedSite, (why, certificate): (O
     engine.attach(site.slot, seq, Arc::new(observation));
 }
 
-/// The id of every site, and its samples since `since`.
-fn remembered(
-    archive: &Archive,
-    known: &[StoredSite],
-    since: Timestamp,
-) -> Result<HashMap<Arc<str>, (SiteId, Arrived)>, StoreError> {
+/// The id of each site, and its samples, by name.
+type Remembered = HashMap<Arc<str>, (SiteId, Arrived)>;
+
+/// How far back the views reach that come from rings.
+fn longest(views: &[View]) -> Duration {
+    let recent = views.iter().filter(|view| !view.is_long());
+    recent.map(|view| view.timeframe.length()).max().unwrap_or_default()
+}
+
+/// The samples of `known` since `since`.
+fn remembered(archive: &Archive, known: &[StoredSite], since: Timestamp) -> Result<Remembered, StoreError> {
     let asked: Vec<(SiteId, Timestamp)> = known.iter().map(|site| (site.id, since)).collect();
     let arrived = archive.newest(&asked)?;
     Ok(known.iter().zip(arrived).map(|(site, arrived)| (Arc::clone(&site.name), (site.id, arrived))).collect())

@@ -7,6 +7,9 @@
 //! Invariants: nothing is written but orders to the monitor; each look opens and closes the file, so monitors may start and stop meanwhile.
 //! Bounds: the sites of the file, and those that the store has seen lately at the time of the (re)load.
 
+mod commands;
+#[cfg(feature = "nats")]
+mod joined;
 #[cfg(feature = "nats")]
 mod judged;
 pub(crate) mod load;
@@ -19,7 +22,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::alert::incident::list::IncidentList;
-use crate::alert::incident::order::OrderedBy;
 use crate::alert::incident::terms::LedgerTerms;
 use crate::engine::{Engine, EngineStep, Leap};
 use crate::model::command::SiteCommand;
@@ -28,10 +30,8 @@ use crate::store::{Archive, Changes, Outages, Signature, StoreError, StoredSite}
 use crate::tui::Arrangement;
 
 use super::alerts::history::AlertLog;
-use super::alerts::orders::order_of;
 use super::clock::{Clock, ClockSet, Looks};
 use super::monitor::{IncidentSource, MonitorHandle};
-use super::orders::client::{leave, login_name};
 use super::scheduler::ORDERS;
 use super::status::counters::SchedulerCounters;
 use super::status::health_meter::{HealthMeter, StoreStatus};
@@ -79,6 +79,8 @@ pub struct ReadOnlyMonitor {
     pub terms: watch::Sender<LedgerTerms>,
     /// The keys and columns of the dashboard.
     pub arrangement: watch::Sender<Arc<Arrangement>>,
+    /// The names of sites that stand on a board of the caller's and not in the engine.
+    others: HashMap<SiteSlot, Arc<str>>,
     /// Commands of the dashboard.
     commands: (mpsc::Sender<SiteCommand>, mpsc::Receiver<SiteCommand>),
     /// How the locations are whose samples the store gathers, at their hub.
@@ -138,6 +140,7 @@ impl ReadOnlyMonitor {
             incidents: watch::Sender::default(),
             terms: watch::Sender::default(),
             arrangement: watch::Sender::default(),
+            others: HashMap::new(),
             commands: mpsc::channel(ORDERS),
             gathered: None,
             resolved: archive.path().to_owned(),
@@ -165,7 +168,7 @@ impl ReadOnlyMonitor {
     pub fn turn_to(&mut self, subjects: Vec<SiteSpec>, views: Vec<View>, flush: Duration) -> Result<(), StoreError> {
         let archive = Archive::open(&self.path)?;
         // New slots, so that the engine takes over nothing of the sites before.
-        let first_slot = SiteSlot(self.sites.last().map_or(0, |site| site.slot.0 + 1));
+        let first_slot = SiteSlot(self.sites.iter().map(|site| site.slot.0 + 1).max().unwrap_or(0));
         let mut opening = StoreContents::read(&archive, subjects.clone(), (&views, first_slot), self.clock.now())?;
         let tracks = std::mem::take(&mut opening.tracks);
         self.far.turn_to(&views, &tracks);
@@ -226,22 +229,6 @@ impl ReadOnlyMonitor {
         step.append(self.engine.step(until));
         self.tell_health(now);
         step
-    }
-
-    /// Leaves the dashboard's commands about incidents for the monitor.
-    fn pass_commands(&mut self, now: Timestamp) {
-        while let Ok(command) = self.commands.1.try_recv() {
-            let site = |slot| self.sites.iter().find(|site| site.slot == slot).map(|site| Arc::clone(&site.name));
-            let Some(order) = order_of(command, site) else { continue };
-            let ordered = OrderedBy { by: login_name(), at: now, text: String::new() };
-            match leave(&self.resolved, &order, &ordered) {
-                Ok(_) if Archive::has_writer(&self.path) == Some(false) => {
-                    self.tell("no webmon writes this store: the order waits for the next start".to_owned());
-                }
-                Ok(_) => {}
-                Err(error) => self.tell(error.to_string()),
-            }
-        }
     }
 
     /// Follows a change of the system clock, and reports it. There is no scheduler that notices a suspend.

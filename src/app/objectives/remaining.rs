@@ -143,6 +143,17 @@ pub fn undivided(figures: Figures, period: Span, cadence: Option<Cadence>) -> Re
 }
 
 impl Remaining {
+    /// With those of the same site at another location.
+    #[must_use]
+    pub fn pooled(mut self, other: &Self) -> Self {
+        self.parts.pool(&other.parts);
+        self.begins = [self.begins, other.begins].into_iter().flatten().min();
+        self.is_exact &= other.is_exact;
+        self.damaged += other.damaged;
+        self.has_gap |= other.has_gap;
+        self
+    }
+
     /// All figures.
     #[must_use]
     pub const fn stretch(&self) -> &PeriodFigures {

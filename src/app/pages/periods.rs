@@ -102,7 +102,7 @@ pub fn outlined(figures: &PeriodFigures, day: Span, cadence: Cadence, begins: Op
 
 /// What a page shows of a summary.
 pub fn shown(summary: &Summary) -> Figures {
-    Figures { availability: summary.counts.availability(), coverage: summary.coverage, response: summary.response }
+    Figures { availability: summary.availability, coverage: summary.coverage, response: summary.response }
 }
 
 #[cfg(test)]

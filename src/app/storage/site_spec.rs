@@ -17,7 +17,7 @@ use crate::store::Origin;
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SiteSpec {
     /// Its unique name.
     pub name: Arc<str>,

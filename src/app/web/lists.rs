@@ -135,7 +135,8 @@ fn stats(
                 left_out: None,
             };
             let summary = figures.parts.summary(span);
-            let record = StatsRecord { site: &site.name, state: None, summary: &summary, stored: Some(stored) };
+            let record =
+                StatsRecord { site: &site.name, state: None, summary: &summary, stored: Some(stored), votes: None };
             lines.extend(written(|out| json::stats(out, &record)));
         }
     }

@@ -76,7 +76,7 @@ impl Pages<'_> {
         let archive = self.archive()?;
         let past = Past::of(&archive).map_err(unreadable)?;
         let sums = summed_up(&past, &found, &[(self.now.before(span), self.now)]).map_err(unreadable)?;
-        let availability = sums.first().and_then(|(_, summary)| summary.counts.availability());
+        let availability = sums.first().and_then(|(_, summary)| summary.availability);
         let terms = BadgeTerms { site: name, state: found.state, availability };
         Ok(match form {
             BadgeForm::Svg => badge::svg(&terms),

@@ -163,7 +163,13 @@ fn stats(snapshot: &Snapshot, places: &mut Places) -> Vec<Told> {
             continue;
         }
         for (site, row) in snapshot.sites.iter().zip(&view.rows) {
-            let record = StatsRecord { site: &site.name, state: Some(site.state), summary: &row.summary, stored: None };
+            let record = StatsRecord {
+                site: &site.name,
+                state: Some(site.state),
+                summary: &row.summary,
+                stored: None,
+                votes: site.votes,
+            };
             told.push(Told::of("stats", site, line(|out| json::stats(out, &record))));
         }
     }

@@ -38,7 +38,7 @@ pub struct ComparedSite<'a> {
 
 impl ComparedSite<'_> {
     fn availability(&self) -> [Option<Availability>; 2] {
-        [self.now, self.before].map(|summary| summary.and_then(|summary| summary.counts.availability()))
+        [self.now, self.before].map(|summary| summary.and_then(|summary| summary.availability))
     }
 
     fn times(&self, of: fn(&Latency) -> u32) -> [Option<u32>; 2] {

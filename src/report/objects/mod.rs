@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::alert::quorum::Votes;
 use crate::engine::snapshot::SiteSnapshot;
 use crate::model::{Cause, ExportHealth, Micros, Outcome, Phase, Phases, Status, Timestamp, figures};
 use crate::stats::{Latency, Summary};
@@ -106,8 +107,26 @@ pub(in crate::report) struct StatsObject<'a> {
     pub(in crate::report) phases_ms: PhasesObject,
     pub(in crate::report) codes: Codes<'a>,
     pub(in crate::report) causes: Causes<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) locations: Option<VotesObject>,
     #[serde(flatten)]
     pub(in crate::report) stored: Option<StoredObject>,
+}
+
+/// How the locations of a site voted.
+#[derive(Clone, Copy, serde::Serialize)]
+pub(in crate::report) struct VotesObject {
+    verdict: &'static str,
+    up: u32,
+    down: u32,
+    assigned: u32,
+}
+
+impl From<Votes> for VotesObject {
+    fn from(votes: Votes) -> Self {
+        let Votes { verdict, tally, assigned } = votes;
+        Self { verdict: verdict.name(), up: tally.up, down: tally.down, assigned }
+    }
 }
 
 /// The additional fields of a stored period.
@@ -131,10 +150,7 @@ impl<'a> StatsObject<'a> {
             timeframe: record.stored.is_none().then(|| summary.timeframe.to_string()),
             since: bound(|period| period.since),
             until: bound(|period| period.until),
-            availability: summary
-                .counts
-                .availability()
-                .map(|availability| figures::four_decimals(availability.ratio())),
+            availability: summary.availability.map(|availability| figures::four_decimals(availability.ratio())),
             coverage: summary.coverage.map(figures::four_decimals),
             checks: summary.counts.checks(),
             up: summary.counts.up,
@@ -144,6 +160,7 @@ impl<'a> StatsObject<'a> {
             phases_ms: PhasesObject::of(&summary.phase_means),
             codes: Codes(&summary.codes),
             causes: Causes(&summary.causes),
+            locations: record.votes.map(VotesObject::from),
             stored: record.stored.map(|stored| StoredObject {
                 exact: stored.is_exact,
                 longest_outage_ms: stored.longest_outage.map(|outage| whole_millis(outage.length())),

@@ -148,21 +148,25 @@ mod tests {
     use crate::report::tests::fixtures::{empty_summary, printed, status, summary};
     use crate::stats::{Answer, Counts};
 
+    fn counted(counts: Counts, summary: Summary) -> Summary {
+        Summary { counts, availability: counts.availability(), ..summary }
+    }
+
     fn good() -> Summary {
-        Summary { counts: Counts { up: 73, ..Counts::default() }, ..summary() }
+        counted(Counts { up: 73, ..Counts::default() }, summary())
     }
 
     fn bad() -> Summary {
         let latency = summary().response.expect("the fixture has response times");
+        let counted = counted(Counts { up: 123, down: 23, ..Counts::default() }, summary());
         Summary {
-            counts: Counts { up: 123, down: 23, ..Counts::default() },
             response: Some(Latency { p50: 40_600, p95: 52_900, ..latency }),
             answers: vec![
                 (Answer::Code(status(503)), 21),
                 (Answer::Cause(Cause::ResponseTimeout), 2),
                 (Answer::Code(status(200)), 123),
             ],
-            ..summary()
+            ..counted
         }
     }
 
@@ -212,7 +216,8 @@ mod tests {
 
     #[test]
     fn the_worst_come_first_and_the_list_is_bounded() {
-        let (bad, dead) = (bad(), Summary { counts: Counts { down: 9, ..Counts::default() }, response: None, ..bad() });
+        let (bad, dead) =
+            (bad(), Summary { response: None, ..counted(Counts { down: 9, ..Counts::default() }, bad()) });
         let mut sites = vec![site("some", SiteState::Failing, &bad); SITES_LISTED + 5];
         sites.push(site("dead", SiteState::Down, &dead));
         let text = printed(|out| ending(out, &RunSummary { alerts: 3, ..run(&sites) }));

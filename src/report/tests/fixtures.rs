@@ -65,6 +65,7 @@ pub(crate) fn summary() -> Summary {
         as_of: at("2026-11-22T09:00:10Z"),
         timeframe: Timeframe::new(Duration::from_mins(10)),
         counts: Counts { up: 59, down: 1, unknown: 0, skipped: 0 },
+        availability: Some(Availability { up: 59, checks: 60 }),
         coverage: Some(1.0),
         response: Some(Latency { count: 59, avg: 5_100.4, max: 9_000, p50: 5_000, p90: 5_900, p95: 6_200, p99: 9_000 }),
         ttfb: Some(Latency { count: 59, avg: 5_000.0, max: 8_900, p50: 4_900, p90: 5_800, p95: 6_100, p99: 8_900 }),
@@ -79,6 +80,7 @@ pub(crate) fn summary() -> Summary {
 pub(crate) fn empty_summary() -> Summary {
     Summary {
         counts: Counts::default(),
+        availability: None,
         coverage: None,
         response: None,
         ttfb: None,

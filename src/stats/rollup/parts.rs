@@ -43,6 +43,14 @@ impl PeriodParts {
         self.unmade.before += unmade.before;
     }
 
+    /// Adds the same parts of another location: all samples count. Outages and gaps are those of one location and stay out.
+    pub fn pool(&mut self, other: &Self) {
+        self.whole.pool(&other.whole);
+        self.unmade.outside += other.unmade.outside;
+        self.unmade.open += other.unmade.open;
+        self.unmade.before += other.unmade.before;
+    }
+
     /// All figures; from `since` to `until` without what is left out.
     #[must_use]
     pub fn summary(&self, (since, until): (Timestamp, Timestamp)) -> Summary {

@@ -3,6 +3,7 @@
 //! A finished cell never changes and the bar moves by whole cells. [`Beats`] keeps [`Beats::CELLS`] cells, a
 //! number with many divisors, so a narrower bar merges whole neighbours.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::model::time::duration;
@@ -54,6 +55,85 @@ impl Beats {
 }
 
 const HOUR: u64 = 3_600_000_000;
+
+/// The cells of a heartbeat that counts time instead of checks, in thousandths of a cell, while they are filled.
+///
+/// Invariant: time that a cell holds at all shows in it.
+#[derive(Clone, Debug)]
+pub struct BeatTimes {
+    empty: Beats,
+    /// Length of a cell and the first instant of the oldest, µs.
+    cell: u64,
+    first: u64,
+    /// µs up and down.
+    known: [(u64, u64); Beats::CELLS],
+}
+
+impl BeatTimes {
+    const PARTS: u64 = 1_000;
+
+    /// Those of a window of `timeframe` at `as_of`, without any time.
+    #[must_use]
+    pub fn new(as_of: Timestamp, timeframe: Timeframe) -> Self {
+        let empty = Beats::empty(as_of, timeframe);
+        let cell = duration::micros(empty.cell).max(1);
+        let first = empty.newest.as_micros().saturating_sub(cell * (CELLS - 1));
+        Self { empty, cell, first, known: [(0, 0); Beats::CELLS] }
+    }
+
+    /// The first instant of the oldest cell.
+    #[must_use]
+    pub const fn start(&self) -> Timestamp {
+        Timestamp::from_micros(self.first)
+    }
+
+    /// Whether its cells are whole hours.
+    #[must_use]
+    pub const fn is_hourly(&self) -> bool {
+        self.cell.is_multiple_of(HOUR)
+    }
+
+    /// Adds a time in which it was up or down, or nobody knows, as far as it lies in the cells.
+    pub fn take(&mut self, is_up: Option<bool>, span: &Range<Timestamp>) {
+        let Some(is_up) = is_up else { return };
+        let end = span.end.as_micros();
+        let mut from = span.start.as_micros().max(self.first);
+        while from < end {
+            let number = (from - self.first) / self.cell;
+            let until = end.min(self.first + (number + 1) * self.cell);
+            let time = until - from;
+            self.add(from, if is_up { (time, 0) } else { (0, time) });
+            from = until;
+            if number >= CELLS {
+                return;
+            }
+        }
+    }
+
+    /// Adds so many µs up and down to the cell that holds the instant `at`.
+    pub fn add_at(&mut self, at: Timestamp, times: (u64, u64)) {
+        self.add(at.as_micros(), times);
+    }
+
+    fn add(&mut self, at: u64, (up, down): (u64, u64)) {
+        let number = at.checked_sub(self.first).map(|into| into / self.cell);
+        let place = number.and_then(|number| usize::try_from(number).ok());
+        if let Some(known) = place.and_then(|place| self.known.get_mut(place)) {
+            *known = (known.0 + up, known.1 + down);
+        }
+    }
+
+    /// The heartbeat.
+    #[must_use]
+    pub fn beats(self) -> Beats {
+        let part = |time: u64| u32::try_from((time * Self::PARTS).div_ceil(self.cell)).unwrap_or(u32::MAX);
+        let mut beats = self.empty;
+        for (beat, (up, down)) in beats.cells.iter_mut().zip(self.known) {
+            *beat = Beat { up: part(up), down: part(down) };
+        }
+        beats
+    }
+}
 
 /// The cells while they run: what a window keeps to make [`Beats`] from.
 ///

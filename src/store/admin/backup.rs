@@ -116,6 +116,10 @@ fn fill(begin: Begin<'_>, to: &Database, progress: impl FnMut(u64, u64)) -> Resu
     table(from, to, schema::OUTBOX)?;
     table(from, to, schema::BLIND)?;
     table(from, to, schema::EVIDENCE)?;
+    table(from, to, schema::ORIGINS)?;
+    table(from, to, schema::POSITIONS)?;
+    table(from, to, schema::SEEN)?;
+    table(from, to, schema::SIGHTLESS)?;
     table(from, to, schema::SINKS)?;
     table(from, to, schema::CURSORS)
 }

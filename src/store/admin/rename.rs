@@ -80,7 +80,7 @@ impl Store {
 fn forget(transaction: &WriteTransaction, site: u32) -> Result<(), redb::Error> {
     transaction.open_table(schema::SITES)?.remove(site)?;
     transaction.open_table(schema::SEALED)?.remove(site)?;
-    for table in [schema::BLOCKS, schema::HOURS, schema::DAYS, schema::FAILURES, schema::EVIDENCE] {
+    for table in [schema::BLOCKS, schema::HOURS, schema::DAYS, schema::FAILURES, schema::EVIDENCE, schema::SEEN] {
         transaction.open_table(table)?.retain_in(schema::whole(site), |_, _| false)?;
     }
     transaction.open_table(schema::CERTIFICATES)?.remove(site)?;

@@ -132,6 +132,10 @@ fn salvage(from: &ReadTransaction, to: &Database) -> Result<Vec<&'static str>, r
     note("certificates", table(from, to, schema::CERTIFICATES)?);
     note("outbox", table(from, to, schema::OUTBOX)?);
     note("blind", table(from, to, schema::BLIND)?);
+    note("origins", table(from, to, schema::ORIGINS)?);
+    note("positions", table(from, to, schema::POSITIONS)?);
+    note("seen", table(from, to, schema::SEEN)?);
+    note("sightless", table(from, to, schema::SIGHTLESS)?);
     note("sinks", table(from, to, schema::SINKS)?);
     note("cursors", table(from, to, schema::CURSORS)?);
     Ok(damaged)

@@ -22,7 +22,8 @@ use crate::model::{Certificate, FailedAnswer, SiteId, StoreId, Timestamp};
 use super::codec::frame::FrameKey;
 use super::codec::journal_entry::EncodedEntry;
 use super::tables::export_cursor::{self, Progress};
-use super::tables::gathered::{self, StreamPosition};
+use super::tables::hub::gathered::{self, StreamPosition};
+use super::tables::hub::seen::{self, SeenNews};
 use super::tables::{alert, blind, certificate, evidence, outbox, schema};
 
 use texts::write_text;
@@ -74,6 +75,8 @@ pub struct PendingCommit {
     position: Option<StreamPosition>,
     /// Another number for the store.
     store_id: Option<StoreId>,
+    /// What locations saw together.
+    seen: seen::Waiting,
 }
 
 /// The data dropped because a bound was reached.
@@ -118,6 +121,7 @@ impl PendingCommit {
             progress: BTreeMap::new(),
             position: None,
             store_id: None,
+            seen: seen::Waiting::default(),
         }
     }
 
@@ -150,6 +154,7 @@ impl PendingCommit {
         self.outbox.append(&mut later.outbox);
         self.outages.append(&mut later.outages);
         self.evidence.append(&mut later.evidence);
+        self.seen.append(&mut later.seen);
         self.position = later.position.take().or_else(|| self.position.take());
         self.store_id = later.store_id.or(self.store_id);
         self.decided = later.decided;
@@ -168,6 +173,7 @@ impl PendingCommit {
             && self.outbox.is_empty()
             && self.outages.is_empty()
             && self.evidence.is_empty()
+            && self.seen.is_empty()
             && self.store_id.is_none()
     }
 
@@ -225,6 +231,11 @@ impl PendingCommit {
     /// Adds what a site answered; `key` is its sample.
     pub fn add_evidence(&mut self, key: FrameKey, answer: &FailedAnswer) {
         self.evidence.insert(key, evidence::encode(answer, key));
+    }
+
+    /// Adds what locations saw together.
+    pub fn add_seen(&mut self, seen: &SeenNews) {
+        self.seen.add(seen);
     }
 
     /// Rolls up no hour that ends after `decided`, from now on.
@@ -305,6 +316,7 @@ impl PendingCommit {
         self.outbox.clear();
         self.outages.clear();
         self.evidence.clear();
+        self.seen = seen::Waiting::default();
         self.progress.clear();
         (self.position, self.store_id) = (None, None);
     }
@@ -342,6 +354,7 @@ impl PendingCommit {
         if !self.evidence.is_empty() {
             evidence::write(transaction, &self.evidence)?;
         }
+        self.seen.write(transaction)?;
         for progress in self.progress.values() {
             export_cursor::write(transaction, progress)?;
         }

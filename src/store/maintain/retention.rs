@@ -21,6 +21,7 @@ use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 use crate::model::{SiteId, Timestamp};
 use crate::store::codec::block;
 use crate::store::limits::Keep;
+use crate::store::tables::hub::seen;
 use crate::store::tables::record::TextRecord;
 use crate::store::tables::rollup::Grain;
 use crate::store::tables::sealed::read_sealed;
@@ -92,6 +93,7 @@ pub fn trim(
                 trimmer.by_age(now.before(retention), &sites)?;
             }
             trimmer.hours_before(now.before(HOURS_KEPT), &sites)?;
+            seen::trim(transaction, now.before(HOURS_KEPT))?;
         }
         if let (Some(max_size), Some(room)) = (keep.max_size, room) {
             let used = room.now(trimmer.blocks.len()?, trimmer.roller.hours.len()?);

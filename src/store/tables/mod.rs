@@ -5,7 +5,7 @@ pub(crate) mod blind;
 pub(crate) mod certificate;
 pub(crate) mod evidence;
 pub(crate) mod export_cursor;
-pub(crate) mod gathered;
+pub(crate) mod hub;
 pub(crate) mod journal;
 pub(crate) mod outbox;
 pub(crate) mod record;

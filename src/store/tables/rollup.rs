@@ -215,7 +215,7 @@ fn take_tally(cursor: &mut Cursor<'_>) -> Result<AnswerCounts, Damage> {
     Ok(tally)
 }
 
-fn put_outages(out: &mut Vec<u8>, last: u64, outages: &Outages) {
+pub fn put_outages(out: &mut Vec<u8>, last: u64, outages: &Outages) {
     let Outages { first, lead, open, longest, after_hole } = outages;
     let bits = [
         first.is_some(),
@@ -235,7 +235,7 @@ fn put_outages(out: &mut Vec<u8>, last: u64, outages: &Outages) {
     }
 }
 
-fn take_outages(cursor: &mut Cursor<'_>, last: u64) -> Result<Outages, Damage> {
+pub fn take_outages(cursor: &mut Cursor<'_>, last: u64) -> Result<Outages, Damage> {
     let bits = below(cursor.take()?, 1 << 6)?;
     let is_set = |bit: u32| bits >> bit & 1 == 1;
     let mut outages = Outages { after_hole: is_set(5), ..Outages::default() };

@@ -99,11 +99,17 @@ pub const SINKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("sinks")
 /// (sink, site) → the number of the next sample to export. Created with the first sink.
 pub const CURSORS: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("cursors");
 
-/// Site → where its samples come from, if another webmon checks it; see [`super::gathered`]. Created with the first of them.
+/// Site → where its samples come from, if another webmon checks it; see [`super::hub::gathered`]. Created with the first of them.
 pub const ORIGINS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("origins");
 
-/// Name of a stream → how far it was read; see [`super::gathered`]. Created when one is first read.
+/// Name of a stream → how far it was read; see [`super::hub::gathered`]. Created when one is first read.
 pub const POSITIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("positions");
+
+/// (site, hour since the epoch) → what its locations saw of it together; see [`super::hub::seen`]. Created with the first of them.
+pub const SEEN: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("seen");
+
+/// (location, start) → when it was blind; see [`super::hub::seen`]. Created with the first of them.
+pub const SIGHTLESS: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("sightless");
 
 const PAUSED: &str = "paused ";
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::{Cause, Location, SiteId, StoreHealth, StoreId, Timestamp};
 use crate::store::read::view::Query;
-use crate::store::tables::gathered::{Origin, StreamPosition};
+use crate::store::tables::hub::gathered::{Origin, StreamPosition};
 use crate::store::writable::Store;
 use crate::store::writer::Writer;
 

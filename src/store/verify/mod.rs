@@ -17,6 +17,7 @@ use crate::model::{SiteId, Timestamp};
 use super::codec::block;
 use super::codec::frame::Damage;
 use super::read::view::{self, View};
+use super::tables::hub::{gathered, seen};
 use super::tables::journal::Journal;
 use super::tables::record::{SealedRecord, SiteRecord, TextRecord};
 use super::tables::{alert, blind, certificate, evidence, export_cursor, outbox, schema};
@@ -185,6 +186,9 @@ pub fn verify_with(transaction: &ReadTransaction, progress: impl FnMut(u64, u64)
     each(on, to, ("outbox", schema::OUTBOX), outbox::check)?;
     each(on, to, ("blind", schema::BLIND), |key, bytes| blind::decode(key, bytes).map(drop))?;
     each(on, to, ("evidence", schema::EVIDENCE), |key, bytes| evidence::decode(key, bytes).map(drop))?;
+    each(on, to, ("origins", schema::ORIGINS), |site, bytes| gathered::Origin::decode((site, 0), bytes).map(drop))?;
+    each(on, to, ("seen", schema::SEEN), |key, bytes| seen::decode(key, bytes).map(drop))?;
+    each(on, to, ("sightless", schema::SIGHTLESS), |key, bytes| seen::decode_blind(key, bytes).map(drop))?;
     each(on, to, ("sinks", schema::SINKS), export_cursor::check)?;
     each(on, to, ("cursors", schema::CURSORS), |key, bytes| export_cursor::decode_cursor(key, bytes).map(drop))?;
     let view = View::new(transaction)?;

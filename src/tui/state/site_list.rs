@@ -170,7 +170,7 @@ fn figure(key: SortKey, site: &SiteSnapshot, summary: Option<&Summary>, now: Tim
     let response = |pick: fn(&Latency) -> f64| summary?.response.as_ref().map(|latency| -pick(latency));
     match key {
         SortKey::State | SortKey::Name => None,
-        SortKey::Availability => summary?.counts.availability().map(crate::stats::Availability::ratio),
+        SortKey::Availability => summary?.availability.map(crate::stats::Availability::ratio),
         SortKey::Average => response(|latency| latency.avg),
         SortKey::P95 => response(|latency| f64::from(latency.p95)),
         SortKey::Max => response(|latency| f64::from(latency.max)),

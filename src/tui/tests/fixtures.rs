@@ -475,7 +475,7 @@ pub fn first_seconds() -> World {
             let row = Arc::make_mut(row);
             row.beats.cells = [Beat::default(); Beats::CELLS];
             if i == 2 {
-                row.summary.counts = Counts::default();
+                (row.summary.counts, row.summary.availability) = (Counts::default(), None);
                 row.summary.answers.clear();
                 (row.summary.response, row.summary.ttfb) = (None, None);
                 row.summary.phase_means = [None; 5];
@@ -666,6 +666,7 @@ fn row(made: &Made, as_of: Timestamp, minutes: u64) -> Row {
             as_of,
             timeframe: Timeframe::new(Duration::from_secs(minutes * 60)),
             counts: Counts { up, down, unknown: 0, skipped: 0 },
+            availability: Counts { up, down, unknown: 0, skipped: 0 }.availability(),
             coverage: Some(if long { made.long_coverage } else { made.coverage }),
             response: made.times.map(|short| if long { made.long_times } else { short }).map(
                 |[avg, p50, p90, p95, p99, max]| Latency {

@@ -18,7 +18,7 @@ pub struct PeriodArgs {
     /// Only this site (repeatable)
     #[arg(long = "site", value_name = "NAME")]
     pub sites: Vec<String>,
-    /// In the store of a hub: only what this location checks, by the names there (repeatable)
+    /// In the store of a hub: only what this location sees, by the names there (repeatable)
     #[arg(long = "location", value_name = "NAME")]
     pub locations: Vec<String>,
     /// Start of the period: 24h or 1w back from now, 03:20, today, yesterday, 2026-11-22, 2026-11-22T09:00 or RFC 3339
@@ -86,6 +86,9 @@ pub struct StatsArgs {
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = StatsFormat::Table)]
     pub format: StatsFormat,
+    /// In the store of a hub: beneath each site, how each location sees it
+    #[arg(long, conflicts_with = "locations")]
+    pub each_location: bool,
     /// Leave out maintenance: the windows of the file, and `webmon silence --maintenance`
     #[arg(long)]
     pub but_maintenance: bool,

@@ -14,7 +14,7 @@ use crate::report::{csv, json, table};
 /// [`CommandError`]: usage, or the store.
 pub fn alerts(args: &HistoryArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
     let past = StoredPeriod::open(&args.period, common, None)?;
-    let alerts = past.archive.alerts(&past.query())?;
+    let alerts = past.alerts()?;
     let kept = past.archive.kept()?;
     let telling = Telling::new(&kept.rows, &kept.told);
     print(|out| match args.format {

@@ -9,4 +9,5 @@ pub(crate) mod samples;
 pub(crate) mod slo;
 pub(crate) mod stats;
 pub(crate) mod stored_period;
+pub(crate) mod subjects;
 pub(crate) mod why;

@@ -1,5 +1,5 @@
 //! `webmon stats`: statistics of any stored period, from daily and hourly totals and, at its edges, raw samples.
-//! `--but-maintenance` leaves the times of maintenance out.
+//! `--but-maintenance` leaves the times of maintenance out. The store of a hub has a row a site over its locations.
 //!
 //! Coverage includes time without samples at the end of the period. On a terminal, a long read shows its progress.
 
@@ -14,17 +14,19 @@ use crate::app::cli::progress::ProgressLine;
 use crate::app::cli::stdout::print;
 use crate::app::cli::terminal;
 use crate::app::exit::{CommandError, Ending, complain};
+use crate::app::locations::figures::{Past, SeenPeriod};
 use crate::app::objectives::remaining::{Coarse, Remaining, remaining, undivided};
 use crate::app::objectives::standing::Maintained;
 use crate::model::text::shown_path;
 use crate::model::{SiteId, Timestamp, figures};
 use crate::report::comparison::{self, ComparedSite};
 use crate::report::{Period, StatsRecord, Stored, csv, hlog, json, notes, table};
-use crate::stats::{Gap, Summary};
-use crate::store::{Query, StoreError};
+use crate::stats::{Availability, Cadence, Gap, Summary};
+use crate::store::{Moment, Query, StoreError};
 
 use super::slo::slo;
 use super::stored_period::StoredPeriod;
+use super::subjects::{Subject, subjects};
 
 /// The period without `--since`.
 const BACK: Duration = Duration::from_hours(24);
@@ -37,7 +39,7 @@ const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// The figures of one site that has samples in the period.
 struct SiteStats<'a> {
-    id: SiteId,
+    subject: &'a Subject<'a>,
     site: &'a str,
     /// When its first check in the period was due.
     first: Timestamp,
@@ -46,6 +48,17 @@ struct SiteStats<'a> {
     holes: Vec<Gap>,
     more_holes: u64,
     left_out: LeftOut,
+}
+
+impl SiteStats<'_> {
+    /// Takes over what its locations saw together.
+    fn see(&mut self, seen: &SeenPeriod) {
+        let SeenPeriod { sight, is_exact } = seen;
+        self.summary.availability = sight.seen.availability();
+        self.summary.coverage = sight.seen.coverage().map(Availability::ratio);
+        self.stored.is_exact &= is_exact;
+        self.stored.longest_outage = sight.outages.longest;
+    }
 }
 
 /// The maintenance to leave out, if any: windows of the file and silences of the store.
@@ -82,16 +95,21 @@ pub fn stats(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, CommandErr
     let past = StoredPeriod::open(&args.period, common, Some(BACK))?;
     let period = Period { until: past.period.until.min(past.now), ..past.period };
     let maintenances = Maintenances::asked(args, &past, common)?;
-    if let Some(back) = args.vs {
-        return compare(args, (&past, &maintenances), period, back);
+    if args.each_location {
+        past.require_hub()?;
     }
-    let sites = read(&past, &maintenances, period)?;
+    let subjects = subjects(&past, args.each_location);
+    if let Some(back) = args.vs {
+        return compare(args, (&past, &subjects, &maintenances), period, back);
+    }
+    let sites = read((&past, &subjects), &maintenances, period)?;
     let length = |left_out: &LeftOut| left_out.length((period.since, period.until));
     let records = sites.iter().map(|SiteStats { site, summary, stored, left_out, .. }| StatsRecord {
         site,
         state: None,
         summary,
         stored: Some(Stored { left_out: args.but_maintenance.then(|| length(left_out)), ..*stored }),
+        votes: None,
     });
     print(|out| match args.format {
         StatsFormat::Table if sites.is_empty() => {
@@ -101,7 +119,8 @@ pub fn stats(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, CommandErr
             let out = &mut terminal::text(out);
             let records: Vec<StatsRecord<'_>> = records.collect();
             let store = shown_path(past.archive.path());
-            let heading = table::Heading { period, back_from_now: past.back_from_now, store: &store };
+            let (back_from_now, has_locations) = (past.back_from_now, !past.groups.is_empty());
+            let heading = table::Heading { period, back_from_now, store: &store, has_locations };
             table::stats(out, &past.zone, &heading, &records)?;
             notes::begins(out, &past.zone, &records)?;
             let hole = |&Gap { since, until }: &Gap| Period { since, until };
@@ -125,7 +144,7 @@ pub fn stats(args: &StatsArgs, common: &CommonArgs) -> Result<Ending, CommandErr
 /// Prints the figures of `period` beside those of the same period, `back` earlier.
 fn compare(
     args: &StatsArgs,
-    (past, maintenances): (&StoredPeriod, &Maintenances),
+    (past, subjects, maintenances): (&StoredPeriod, &[Subject<'_>], &Maintenances),
     period: Period,
     back: Duration,
 ) -> Result<Ending, CommandError> {
@@ -138,14 +157,15 @@ fn compare(
         ));
     }
     let before = Period { since: period.since.before(back), until: period.until.before(back) };
-    let (now, then) = (read(past, maintenances, period)?, read(past, maintenances, before)?);
-    let of = |all: &'_ [SiteStats<'_>]| -> HashMap<SiteId, Summary> {
-        all.iter().map(|site| (site.id, site.summary.clone())).collect()
+    let read = |period| read((past, subjects), maintenances, period);
+    let (now, then) = (read(period)?, read(before)?);
+    let of = |all: Vec<SiteStats<'_>>| -> HashMap<String, Summary> {
+        all.into_iter().map(|site| (site.site.to_owned(), site.summary)).collect()
     };
-    let (now, then) = (of(&now), of(&then));
-    let compared = past.sites.iter().filter_map(|site| {
-        let (now, before) = (now.get(&site.id), then.get(&site.id));
-        (now.is_some() || before.is_some()).then_some(ComparedSite { site: &site.name, now, before })
+    let (now, then) = (of(now), of(then));
+    let compared = subjects.iter().filter_map(|subject| {
+        let (now, before) = (now.get(subject.name), then.get(subject.name));
+        (now.is_some() || before.is_some()).then_some(ComparedSite { site: subject.name, now, before })
     });
     let (compared, periods): (Vec<ComparedSite<'_>>, _) = (compared.collect(), (period, before));
     print(|out| match args.format {
@@ -173,8 +193,9 @@ fn interval_log(
     hlog::header(out, intervals.first().map_or(period.since, |interval| interval.since))?;
     for interval in intervals {
         for sites in sites.chunks(AT_ONCE) {
-            let all = figures(past, sites.iter().map(|site| (site.id, site.site, &site.left_out)), interval);
-            for (site, figures) in sites.iter().zip(all.map_err(io::Error::other)?) {
+            let moment = past.archive.moment().map_err(io::Error::other)?;
+            let wanted = sites.iter().map(|site| (site.subject, &site.left_out));
+            for (site, figures) in sites.iter().zip(figures(&moment, wanted, interval).map_err(io::Error::other)?) {
                 let figures = figures.map_err(|coarse| io::Error::other(coarse.reason(&past.zone)))?;
                 hlog::interval(out, site.site, interval, &figures.stretch().rollup.response)?;
             }
@@ -192,58 +213,74 @@ fn intervals(period: Period) -> impl Iterator<Item = Period> {
     starts.take_while(move |since| *since < period.until).map(interval)
 }
 
-/// The figures of each of `sites` without what is left out, as of one moment.
+/// The figures of each of `subjects` without what is left out.
 fn figures<'a>(
-    past: &StoredPeriod,
-    sites: impl Iterator<Item = (SiteId, &'a str, &'a LeftOut)>,
+    moment: &Moment,
+    subjects: impl Iterator<Item = (&'a Subject<'a>, &'a LeftOut)>,
     period: Period,
 ) -> Result<Vec<Result<Remaining, Coarse>>, StoreError> {
-    let sites: Vec<(SiteId, &str, &LeftOut)> = sites.collect();
-    let moment = past.archive.moment()?;
+    let subjects: Vec<(&Subject<'_>, &LeftOut)> = subjects.collect();
     let span = (period.since, period.until);
-    let of = |wanted: bool| sites.iter().filter(move |(.., left_out)| left_out.spans().is_empty() == wanted);
-    let whole = of(true).map(|(id, ..)| *id).collect();
+    let of = |wanted: bool| subjects.iter().filter(move |(_, left_out)| left_out.spans().is_empty() == wanted);
+    let whole = of(true).flat_map(|(subject, _)| &subject.sites).map(|(id, _)| *id).collect();
     let query = Query { sites: Some(whole), since: period.since, until: period.until };
     let mut whole = moment.figures(&query, None)?.into_iter();
-    let one = |&(id, site, left_out): &(SiteId, &str, &LeftOut)| {
-        let cadence = past.cadence(site);
+    let mut one = |left_out: &LeftOut, (id, cadence): (SiteId, Option<Cadence>)| {
         if !left_out.spans().is_empty() {
-            return remaining(&moment, id, span, left_out, cadence);
+            return remaining(moment, id, span, left_out, cadence);
         }
         let figures = whole.next().map(|figures| undivided(figures, span, cadence));
         Ok(Ok(figures.unwrap_or_default()))
     };
-    sites.iter().map(one).collect()
+    let mut all = Vec::with_capacity(subjects.len());
+    for (subject, left_out) in &subjects {
+        let mut sites = subject.sites.iter();
+        let mut sum = sites.next().map_or(Ok(Ok(Remaining::default())), |site| one(left_out, *site))?;
+        for site in sites {
+            sum = match (sum, one(left_out, *site)?) {
+                (Ok(sum), Ok(next)) => Ok(sum.pooled(&next)),
+                (Err(coarse), _) | (_, Err(coarse)) => Err(coarse),
+            };
+        }
+        all.push(sum);
+    }
+    Ok(all)
 }
 
-/// The figures of each chosen site that has a sample in the period.
+/// The figures of each of `subjects` that has a sample in the period.
 fn read<'a>(
-    past: &'a StoredPeriod,
+    (past, subjects): (&StoredPeriod, &'a [Subject<'a>]),
     maintenances: &Maintenances,
     period: Period,
 ) -> Result<Vec<SiteStats<'a>>, CommandError> {
     let mut found = Vec::new();
     let (mut damaged, mut gaps, mut rounded) = (0, 0, 0);
     let mut shown = ProgressLine::on_terminal();
-    for (done, sites) in past.sites.chunks(AT_ONCE).enumerate() {
-        if past.sites.len() > AT_ONCE {
-            shown.say(format_args!("reading site {} of {}", done * AT_ONCE, past.sites.len()));
+    let blind = past.archive.blind_times()?;
+    for (done, sites) in subjects.chunks(AT_ONCE).enumerate() {
+        if subjects.len() > AT_ONCE {
+            shown.say(format_args!("reading site {} of {}", done * AT_ONCE, subjects.len()));
         }
-        let left_out: Vec<LeftOut> = sites.iter().map(|site| maintenances.of(past, &site.name, period)).collect();
-        let wanted = sites.iter().zip(&left_out).map(|(site, left_out)| (site.id, &*site.name, left_out));
-        let all = figures(past, wanted, period)?;
-        for ((site, figures), left_out) in sites.iter().zip(all).zip(left_out) {
+        let left_out: Vec<LeftOut> = sites.iter().map(|site| maintenances.of(past, site.watched, period)).collect();
+        let moment = past.archive.moment()?;
+        let together = Past::new(&past.archive, &moment, &blind, past.now);
+        let all = figures(&moment, sites.iter().zip(&left_out), period)?;
+        for ((subject, figures), left_out) in sites.iter().zip(all).zip(left_out) {
             let figures = match figures {
                 Ok(figures) => figures,
                 Err(coarse) => {
-                    complain(format_args!("warning: {}: {}", site.name, coarse.reason(&past.zone)));
+                    complain(format_args!("warning: {}: {}", subject.name, coarse.reason(&past.zone)));
                     continue;
                 }
             };
             damaged += figures.damaged;
             gaps += u64::from(figures.has_gap);
             rounded += u64::from(figures.stretch().last_at.is_none() && !figures.is_exact);
-            found.extend(site_stats(past, period, (site.id, &site.name), &figures, left_out));
+            let Some(mut stats) = site_stats(period, subject, &figures, left_out) else { continue };
+            if let Some(group) = subject.group {
+                stats.see(&together.remaining(group, &figures)?);
+            }
+            found.push(stats);
         }
     }
     drop(shown);
@@ -272,20 +309,19 @@ fn complain_of(damaged: u64, gaps: u64, rounded: u64) {
 
 /// Summarizes `figures` without keeping their histograms, which take 24 KiB per site; `None` without samples.
 fn site_stats<'a>(
-    past: &StoredPeriod,
     period: Period,
-    (id, site): (SiteId, &'a str),
+    subject: &'a Subject<'a>,
     figures: &Remaining,
     left_out: LeftOut,
 ) -> Option<SiteStats<'a>> {
     let whole = figures.stretch();
     let first = whole.oldest.filter(|_| whole.last_at.is_some())?.due;
-    let cadence = past.cadence(site);
+    let cadence = subject.sites.first().and_then(|(_, cadence)| *cadence);
     // After maintenance at the start of the period, the data begin late without a gap.
     let start = figures.spans.first().map_or(period.since, |span| span.0);
     Some(SiteStats {
-        id,
-        site,
+        subject,
+        site: subject.name,
         first,
         summary: figures.parts.summary((period.since, period.until)),
         stored: Stored {

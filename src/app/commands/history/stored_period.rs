@@ -1,6 +1,7 @@
 //! The store, the sites and the period of a reading command.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,17 +10,20 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::alert::network::Mask;
+use crate::alert::quorum::QuorumRule;
+use crate::alert::{AlertRecord, RuleKind};
 use crate::app::cli::args::{CommonArgs, PeriodArgs};
 use crate::app::cli::selection::{load, unknown_site};
 use crate::app::cli::time_range::{back, instant};
 use crate::app::cli::zone;
 use crate::app::clock;
 use crate::app::exit::{CommandError, complain};
+use crate::app::locations::groups::{Group, groups, rule_of};
 use crate::config::{self, Config};
 use crate::model::{SiteId, Timestamp, figures};
 use crate::report::{Period, SampleRecord};
 use crate::stats::Cadence;
-use crate::store::{Archive, Query, StoredSite};
+use crate::store::{Archive, Origins, Query, StoreError, StoredSite};
 
 /// A period of a store.
 pub struct StoredPeriod {
@@ -34,6 +38,14 @@ pub struct StoredPeriod {
     pub zone: TimeZone,
     /// The current time.
     pub now: Timestamp,
+    /// In the store of a hub, unless locations are named: the chosen sites over their locations, by name.
+    pub groups: Vec<Group>,
+    /// Where the sites of other webmons come from, in the store of a hub.
+    pub origins: Origins,
+    /// The locations that are named.
+    locations: Vec<String>,
+    /// Whether sites are named.
+    is_choice: bool,
     config: Option<Config>,
 }
 
@@ -59,16 +71,60 @@ impl StoredPeriod {
         }
         let path = store_path(common, config.as_ref());
         let archive = Archive::open(&path)?;
-        let stored = at_locations(&archive, &args.locations, &path)?;
-        let sites = choose(stored, config.as_ref(), &args.wanted(), &path)?;
+        let origins = archive.origins()?;
+        let stored = at_locations(&archive, &origins, &args.locations, &path)?;
+        let all = if args.locations.is_empty() {
+            groups(&stored, &origins, |name| quorum_of(config.as_ref(), name))
+        } else {
+            Vec::new()
+        };
+        let wanted = args.wanted();
+        let sites = choose(stored, config.as_ref(), &at_all_locations(&wanted, &all), &path)?;
+        let is_wanted = |group: &Group| wanted.is_empty() || wanted.iter().any(|name| **name == *group.name);
+        let groups = all.into_iter().filter(is_wanted).collect();
         let back_from_now =
             args.until.is_none() && args.since.as_ref().map_or(default.is_some(), |since| back(since).is_some());
-        Ok(Self { archive, sites, period: Period { since, until }, back_from_now, zone, now, config })
+        Ok(Self {
+            archive,
+            sites,
+            period: Period { since, until },
+            back_from_now,
+            zone,
+            now,
+            groups,
+            origins,
+            locations: args.locations.clone(),
+            is_choice: !wanted.is_empty(),
+            config,
+        })
+    }
+
+    /// The alerts of the period about the chosen sites, and about the chosen locations unless sites are named.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn alerts(&self) -> Result<Vec<AlertRecord>, StoreError> {
+        let mut query = self.query();
+        // Alerts about locations are stored as those about webmon itself.
+        query.sites.get_or_insert_default().push(SiteId::OWN);
+        let mut alerts = self.archive.alerts(&query)?;
+        let is_wanted =
+            |location: &str| self.locations.is_empty() || self.locations.iter().any(|name| name == location);
+        alerts.retain(|alert| {
+            !alert.rule.is_own() || alert.rule == RuleKind::Location && !self.is_choice && is_wanted(&alert.site)
+        });
+        Ok(alerts)
     }
 
     pub(super) fn query(&self) -> Query {
         let Period { since, until } = self.period;
         Query { sites: Some(self.sites.iter().map(|site| site.id).collect::<Vec<SiteId>>()), since, until }
+    }
+
+    /// Refuses a store that has no locations.
+    pub(super) fn require_hub(&self) -> Result<(), CommandError> {
+        let path = self.archive.path().display();
+        if self.origins.is_empty() { Err(CommandError::Usage(no_hub(&path))) } else { Ok(()) }
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
@@ -100,6 +156,14 @@ impl StoredPeriod {
         let mut sites = self.config.iter().flat_map(|config| config.sites.iter().chain(&config.disabled));
         let site = &sites.find(|watched| *watched.site.name == *name)?.site;
         Some(Cadence { interval: site.interval, timeout: site.timeout })
+    }
+
+    /// The interval and the timeout of a stored site: where it is checked, as its location says.
+    #[must_use]
+    pub fn cadence_of(&self, site: &StoredSite) -> Option<Cadence> {
+        let there = self.origins.get(&site.id);
+        let there = there.map(|origin| Cadence { interval: origin.interval, timeout: origin.timeout });
+        there.or_else(|| self.cadence(&site.name))
     }
 
     /// The group of a site of the file.
@@ -189,17 +253,21 @@ pub fn store_path(common: &CommonArgs, config: Option<&Config>) -> PathBuf {
 
 /// The sites of a store; of a hub's store, if `locations` are named, those that these check. The sites of one location have
 /// the names that they have there, which two stores of it may share.
-fn at_locations(archive: &Archive, locations: &[String], path: &Path) -> Result<Vec<StoredSite>, CommandError> {
+fn at_locations(
+    archive: &Archive,
+    origins: &Origins,
+    locations: &[String],
+    path: &Path,
+) -> Result<Vec<StoredSite>, CommandError> {
     let mut stored = archive.sites()?;
     if locations.is_empty() {
         return Ok(stored);
     }
-    let origins = archive.origins()?;
     let known: BTreeSet<&str> = origins.values().map(|origin| origin.location.name()).collect();
     if let Some(unknown) = locations.iter().find(|name| !known.contains(name.as_str())) {
         let path = path.display();
         return Err(CommandError::Usage(if known.is_empty() {
-            format!("{path} is not the store of a hub, so it has no locations")
+            no_hub(&path)
         } else {
             let known: Vec<&str> = known.into_iter().collect();
             format!("there is no location {unknown:?} in {path}; there are: {}", known.join(", "))
@@ -213,6 +281,31 @@ fn at_locations(archive: &Archive, locations: &[String], path: &Path) -> Result<
         }
     }
     Ok(stored)
+}
+
+/// When the site `name` over its locations is down.
+fn quorum_of(config: Option<&Config>, name: &str) -> QuorumRule {
+    let watched = config.into_iter().flat_map(|config| config.sites.iter().chain(&config.disabled));
+    let known = watched.into_iter().find(|watched| *watched.site.name == *name);
+    known.map(rule_of).unwrap_or_default()
+}
+
+/// What to say about a store without locations.
+fn no_hub(path: &impl Display) -> String {
+    format!("{path} is not the store of a hub, so it has no locations")
+}
+
+/// `wanted`, where the name of a site over its locations stands for its sites at all of them.
+fn at_all_locations(wanted: &[String], groups: &[Group]) -> Vec<String> {
+    let mut names = Vec::new();
+    for name in wanted {
+        let group = groups.iter().find(|group| *group.name == **name);
+        names.extend(group.iter().flat_map(|group| &group.members).map(|member| member.name.to_string()));
+        if group.is_none_or(|group| group.id.is_some()) {
+            names.push(name.clone());
+        }
+    }
+    names
 }
 
 pub(crate) fn choose(

@@ -8,9 +8,11 @@ use crate::app::clock::Clock;
 use crate::app::fleet::hub::Progress;
 use crate::app::fleet::hub::news::LocationNews;
 use crate::app::fleet::judging::Judging;
+use crate::app::fleet::over::{Over, Shape};
 use crate::app::follow::ReadOnlyMonitor;
 use crate::app::headless::Headless;
 use crate::app::log::events;
+use crate::app::monitor::MonitorHandle;
 use crate::app::status::warnings::Warning;
 use crate::app::storage::site_spec::SiteSpec;
 use crate::app::storage::task::blocking;
@@ -27,6 +29,8 @@ pub(super) struct Looking {
     follower: Option<ReadOnlyMonitor>,
     path: PathBuf,
     judging: Judging,
+    /// The board that is shown. Away while it is made.
+    over: Option<Over>,
     news: LocationNews,
     clock: Clock,
     views: Vec<View>,
@@ -45,21 +49,26 @@ pub(super) fn subjects(gathered: &[(Arc<str>, Origin)], members: Option<&Members
 }
 
 impl Looking {
-    /// Looks through `follower`, which shows the `gathered` sites of the store at `path`.
+    /// Looks through `follower`, which shows the sites of the store at `path`.
     pub(super) fn new(
-        follower: ReadOnlyMonitor,
-        path: PathBuf,
-        (mut judging, gathered): (Judging, Vec<(Arc<str>, Origin)>),
+        (mut follower, path): (ReadOnlyMonitor, PathBuf),
+        (judging, over): (Judging, Over),
         news: LocationNews,
         config: &Config,
         clock: Clock,
     ) -> Self {
-        judging.follow(&gathered, None, &follower.face().board.snapshot());
+        follower.stand_for(over.names());
         let (views, flush) = (config.views.clone(), flush(config));
-        Self { follower: Some(follower), path, judging, news, clock, views, flush, roster: (0, None) }
+        Self { follower: Some(follower), path, judging, over: Some(over), news, clock, views, flush, roster: (0, None) }
     }
 
-    /// What shows it.
+    /// The handle for a dashboard.
+    pub(super) fn face(&self) -> MonitorHandle {
+        let over = self.over.as_ref().expect("it is away only during a look");
+        MonitorHandle { board: over.board(), seen: over.seen(), ..self.follower().face() }
+    }
+
+    /// What follows the store.
     pub(super) fn follower(&self) -> &ReadOnlyMonitor {
         self.follower.as_ref().expect("it reads only during a look")
     }
@@ -72,7 +81,7 @@ impl Looking {
         announcer: &Announcer,
         headless: Option<&mut Headless>,
     ) {
-        let Some(mut follower) = self.follower.take() else { return };
+        let (Some(mut follower), Some(mut over)) = (self.follower.take(), self.over.take()) else { return };
         let now = self.clock.now();
         let news = notices.into_iter().chain(self.news.of(&progress.reports));
         let said: Vec<Warning> = news.map(|message| Warning { about: "fleet", message }).collect();
@@ -88,7 +97,7 @@ impl Looking {
                 let (views, flush) = (self.views.clone(), self.flush);
                 let turned;
                 (follower, turned) = blocking(move || {
-                    let turned = follower.turn_to(subjects, views, flush).is_ok();
+                    let turned = follower.join(subjects, views, flush).is_ok();
                     (follower, turned)
                 })
                 .await;
@@ -99,6 +108,7 @@ impl Looking {
             }
         }
         follower.gathered = Some(Arc::new(self.judging.attendance(&progress.reports, now)));
+        follower.face().seen.send_replace(over.looked_at());
         let step;
         (follower, step) = blocking(move || {
             let step = follower.look();
@@ -111,11 +121,19 @@ impl Looking {
         }
         let alerts =
             self.judging.look(&face.board.snapshot(), &progress.reports, |name| follower.availability(name), now);
-        let records = announcer.publish(&alerts, &face.board, now);
+        let (engine, shape) = (Arc::clone(&face.board), Shape::of(&progress.reports));
+        over = blocking(move || {
+            over.prepare(&engine, shape, now);
+            over
+        })
+        .await;
+        let step = over.look(&face.board, &self.judging, step, now);
+        let board = over.board();
+        let records = announcer.publish(&alerts, &board, now);
         if let Some(headless) = headless {
             let health = face.health.borrow().clone();
-            headless.step((&step, &records), &face.board, (&health, &said, &[]), now);
+            headless.step((&step, &records), &board, (&health, &said, &[]), now);
         }
-        self.follower = Some(follower);
+        (self.follower, self.over) = (Some(follower), Some(over));
     }
 }

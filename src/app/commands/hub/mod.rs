@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::mpsc;
 
 use crate::app::alerts::outlets::ledger_terms;
 use crate::app::cli::args::CommonArgs;
@@ -29,6 +30,8 @@ use crate::app::exit::{CommandError, Ending, NO_THREAD};
 use crate::app::fleet::hub::news::LocationNews;
 use crate::app::fleet::hub::{Hub, HubPlan};
 use crate::app::fleet::judging::Judging;
+use crate::app::fleet::over::Over;
+use crate::app::fleet::over::stored::StoredReader;
 use crate::app::follow::{FollowOptions, ReadOnlyMonitor};
 use crate::app::log::{self, LogTarget};
 use crate::app::session::runtime::MainRuntime;
@@ -50,6 +53,9 @@ const FLUSH: Duration = Duration::from_secs(1);
 
 /// How long a headless hub waits for its predecessor to end.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Hours of what locations saw that may wait for the store.
+const SEEN: usize = 1_024;
 
 /// Texts of checks that may wait for the store. A hub makes no checks.
 const NO_TEXTS: usize = 1;
@@ -84,7 +90,7 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let (origins, next) = store.gathered()?;
     let most = usize::try_from(terms.max_pairs).unwrap_or(usize::MAX);
     let gathering = Gathering::new(&origins, |site| next.get(&site).copied().unwrap_or(0), most);
-    let judging = judging(&config, &terms, &memory, clock.now());
+    let mut judging = judging(&config, &terms, &memory, clock.now());
     let writer = Writer::new(store, Vec::new())?;
     let flush = flush(&config);
     let gathered = gathered(&path)?;
@@ -98,6 +104,7 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
         judges: true,
     };
     let follower = ReadOnlyMonitor::open(plan)?;
+    judging.follow(&gathered, None, &follower.face().board.snapshot());
     follower.terms.send_replace(ledger_terms(&config));
     follower.arrangement.send_replace(Arc::new(config.dashboard.arrangement.clone()));
     let (receivers, senders) = StoreReceivers::open(ids, NO_TEXTS);
@@ -106,10 +113,14 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let place = LogTarget::of(is_headless.then_some(args.format), Some(&path));
     let _logging = log::begin(&log, place, &clock, follower.keeping()).context(NO_THREAD)?;
     let status = follower.keeping();
-    let plan = HubPlan { name, terms, writer, gathering, receivers, status, flush, clock: clock.clone() };
+    let (seen_sender, seen) = mpsc::channel(SEEN);
+    let plan = HubPlan { name, terms, writer, gathering, receivers, seen, status, flush, clock: clock.clone() };
+    let (to_store, blind) = (seen_sender.clone(), Archive::open(&path)?.blind_times()?);
+    let reader = StoredReader::new(path.clone(), &config, seen_sender);
     let hub = Hub::start(plan).context(NO_THREAD)?;
-    let looking = Looking::new(follower, path.clone(), (judging, gathered), news, &config, clock.clone());
-    serving.begin((&config, looking.follower().face()), (&clock, &zone), (&path, &looking.follower().keeping()));
+    let over = Over::new(&config, (&follower.face().board, &judging), (blind, reader, to_store), clock.now());
+    let looking = Looking::new((follower, path.clone()), (judging, over), news, &config, clock.clone());
+    serving.begin((&config, looking.face()), (&clock, &zone), (&path, &looking.follower().keeping()));
     let shown = Shown { hub, looking, desk, serving, path, config, clock, zone, notices };
     if is_headless { shown.lines(runtime, args) } else { shown.dashboard(runtime, args, common) }
 }

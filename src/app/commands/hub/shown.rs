@@ -57,7 +57,7 @@ impl Shown {
         let is_ascii = terminal::of_stdout().is_ascii;
         let style = Style { format: args.format, events: vec![Event::Stats, Event::Alert], is_ascii };
         let mut headless = Headless::new(style, lines, self.zone.clone(), None);
-        headless.begin(self.looking.follower().face().board.snapshot().sites.len(), Some(&self.path));
+        headless.begin(self.config.sites.len(), Some(&self.path));
         if let Some(url) = self.serving.url() {
             headless.listening(url, self.clock.now());
         }
@@ -92,7 +92,7 @@ impl Shown {
         let (path, notices) = (self.path.clone(), self.notices.clone());
         let url = self.serving.url().map(str::to_owned);
         let screen = Screen {
-            monitor: self.looking.follower().face(),
+            monitor: self.looking.face(),
             clock: self.clock.clone(),
             history: Some(path.clone()),
             config_path: Some(&*common.config),
@@ -130,7 +130,7 @@ impl Shown {
             looking.follower().tell(notice);
         }
         let stop = CancellationToken::new();
-        let (announcer, work) = desk.staffed(&looking.follower().face().board, stop.clone());
+        let (announcer, work) = desk.staffed(&looking.face().board, stop.clone());
         let reports = serving.reports(stop.clone());
         let mut work = Box::pin(async move {
             let (unsent, ()) = tokio::join!(work, reports);

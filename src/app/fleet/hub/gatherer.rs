@@ -19,7 +19,7 @@ use crate::fleet::frame::{self, Have};
 use crate::fleet::gather::{Gathering, Tally, WriterKeeper};
 use crate::model::lock::lock;
 use crate::model::{Location, StoreHealth, Timestamp};
-use crate::store::{Flushed, StreamPosition, Writer};
+use crate::store::{Flushed, SeenNews, StreamPosition, Writer};
 
 use super::{HubPlan, Input, Progress};
 
@@ -36,6 +36,7 @@ pub(super) struct Gatherer {
     gathering: Gathering,
     /// The alerts of the hub, and what belongs to them.
     receivers: StoreReceivers,
+    seen: mpsc::Receiver<SeenNews>,
     status: watch::Sender<StoreStatus>,
     flush: Duration,
     clock: Clock,
@@ -57,12 +58,13 @@ impl Gatherer {
         inputs: mpsc::Receiver<Input>,
         (told, tell): (watch::Sender<Progress>, mpsc::Sender<String>),
     ) -> Self {
-        let HubPlan { name, writer, gathering, receivers, status, flush, clock, .. } = plan;
+        let HubPlan { name, writer, gathering, receivers, seen, status, flush, clock, .. } = plan;
         Self {
             name,
             writer,
             gathering,
             receivers,
+            seen,
             status,
             flush,
             clock,
@@ -142,6 +144,9 @@ impl Gatherer {
         let intake = self.writer.entrance();
         let mut intake = lock(&intake);
         self.receivers.hand_over(&mut intake);
+        while let Ok(news) = self.seen.try_recv() {
+            intake.take_seen(&news);
+        }
         if let Some(position) = self.position.clone().filter(|position| self.saved.as_ref() != Some(position)) {
             intake.take_position(position);
         }

@@ -30,7 +30,7 @@ use crate::app::system::threads;
 use crate::fleet::frame::Have;
 use crate::fleet::gather::{Gathering, Heard, Report, Word};
 use crate::model::{FleetTerms, Location, Members, StoreHealth, StoreId};
-use crate::store::{Flushed, StreamPosition, Writer};
+use crate::store::{Flushed, SeenNews, StreamPosition, Writer};
 
 use gatherer::Gatherer;
 use listener::Listener;
@@ -95,6 +95,8 @@ pub struct HubPlan {
     pub gathering: Gathering,
     /// The queues of its alerts.
     pub receivers: StoreReceivers,
+    /// What was found about what locations see.
+    pub seen: mpsc::Receiver<SeenNews>,
     /// Where the health of the store is read.
     pub status: watch::Sender<StoreStatus>,
     /// Time between commits.

@@ -33,7 +33,7 @@ pub fn row(frame: &Frame, columns: &ColumnWidths, (group, view): (&Arc<str>, usi
                 line.push(Role::Strong, cut_middle(&format!("{arrow} {group}"), cells));
             }
             Column::Availability => {
-                line.push(Role::Plain, right(&availability(sum.counts, sum.incomplete), cells));
+                line.push(Role::Plain, right(&availability(sum.counts.availability(), sum.incomplete), cells));
             }
             Column::Codes => line.push(Role::Plain, cut(&summary(counts), cells)),
             Column::Bar => {

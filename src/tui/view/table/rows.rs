@@ -6,7 +6,7 @@ use crate::engine::snapshot::{Row, SiteSnapshot, SiteState};
 use crate::model::time::duration::format_short;
 use crate::model::{Cause, Place, Timestamp, figures};
 use crate::stats::change::is_noticed;
-use crate::stats::{Answer, Counts, Latency, Summary};
+use crate::stats::{Answer, Availability, Latency, Summary};
 use crate::tui::arrangement::sort::SortKey;
 use crate::tui::incident_marks;
 use crate::tui::keymap::Action;
@@ -191,8 +191,8 @@ fn since(frame: &Frame, site: &SiteSnapshot) -> String {
 }
 
 /// Availability in at most eight cells: `~` where checks are missing.
-pub fn availability(counts: Counts, incomplete: bool) -> String {
-    let Some(availability) = counts.availability() else { return "–".to_owned() };
+pub fn availability(availability: Option<Availability>, incomplete: bool) -> String {
+    let Some(availability) = availability else { return "–".to_owned() };
     let percent = figures::percent(availability.up, availability.checks);
     if incomplete { format!("~{percent}") } else { percent }
 }
@@ -200,9 +200,9 @@ pub fn availability(counts: Counts, incomplete: bool) -> String {
 /// The same with `≈` where the figures come from hourly totals.
 pub fn marked(summary: &Summary, is_exact: bool) -> String {
     if is_exact {
-        availability(summary.counts, is_incomplete(summary))
+        availability(summary.availability, is_incomplete(summary))
     } else {
-        format!("≈{}", availability(summary.counts, false))
+        format!("≈{}", availability(summary.availability, false))
     }
 }
 

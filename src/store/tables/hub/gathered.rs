@@ -15,8 +15,8 @@ use redb::{ReadTransaction, WriteTransaction};
 use crate::model::{Location, SiteId, StoreId, Timestamp};
 use crate::store::codec::frame::{self, Cursor, Damage, FrameKey, put, put_text};
 
-use super::record::{micros, time};
-use super::schema;
+use crate::store::tables::record::{micros, time};
+use crate::store::tables::schema;
 
 const VERSION: u8 = 1;
 
@@ -69,7 +69,11 @@ impl Origin {
         frame::seal(out, key);
     }
 
-    fn decode(key: FrameKey, bytes: &[u8]) -> Result<Self, Damage> {
+    /// Reads back the one at `key`.
+    ///
+    /// # Errors
+    /// How the row is damaged.
+    pub(crate) fn decode(key: FrameKey, bytes: &[u8]) -> Result<Self, Damage> {
         let mut cursor = frame::unseal(bytes, VERSION, key)?;
         let text = |cursor: &mut Cursor<'_>| cursor.take_text().map(Arc::from);
         Ok(Self {

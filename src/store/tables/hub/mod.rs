@@ -1,0 +1,4 @@
+//! The tables that only the store of a hub has.
+
+pub(crate) mod gathered;
+pub(crate) mod seen;
