@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::http::Reply;
 use crate::model::text::clean_line;
 use crate::model::{Certificate, ExportHealth, ExportState, ExportTarget, KnownSecrets, Secret, SiteId, Timestamp};
-use crate::store::{Archive, ExportBatch, ExportReader, Progress, StoreError};
+use crate::store::{Archive, ExportBatch, ExportReader, Origins, Progress, StoreError};
 
 use super::answer::ExportAnswer;
 use super::delivery::{Delivery, RequestLimits, Settled};
@@ -37,6 +37,17 @@ pub struct Labels {
     pub groups: HashMap<Arc<str>, Arc<str>>,
 }
 
+/// How far a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// There is none.
+    Idle,
+    /// It was read, and is not encoded.
+    Read,
+    /// It is encoded, and not all of it is settled.
+    UnderWay,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Exporter {
@@ -55,13 +66,15 @@ pub struct Exporter {
     /// Whether the batch has a point about the export.
     has_health_point: bool,
     health_point_at: Option<Timestamp>,
-    under_way: bool,
+    stage: Stage,
     delivery: Delivery,
     body: Vec<u8>,
     lines: usize,
     limits: RequestLimits,
     backoff: Backoff,
     series: HashMap<SiteId, Vec<u8>>,
+    /// Where the sites of a hub come from.
+    origins: Origins,
     /// The latest certificate of each site.
     certificates: HashMap<SiteId, Certificate>,
     state: ExportState,
@@ -92,13 +105,14 @@ impl Exporter {
             next_cursors: BTreeMap::new(),
             has_health_point: false,
             health_point_at: None,
-            under_way: false,
+            stage: Stage::Idle,
             delivery: Delivery::default(),
             body: Vec::new(),
             lines: 0,
             limits: RequestLimits::MOST,
             backoff: Backoff::new(seed),
             series: HashMap::new(),
+            origins: Origins::new(),
             certificates: HashMap::new(),
             state: ExportState::default(),
             oldest: None,
@@ -112,9 +126,32 @@ impl Exporter {
     /// # Errors
     /// The store's.
     pub fn read(&mut self, archive: &Archive, now: Timestamp) -> Result<bool, StoreError> {
-        if self.under_way {
+        if self.is_under_way() {
             return Ok(true);
         }
+        if self.stage == Stage::Idle {
+            if !self.follow(archive)? {
+                return Ok(false);
+            }
+            self.stage = Stage::Read;
+        }
+        // A site that is new may come from a location. Without its origin its points would be of another series for ever.
+        if self.batch.samples.iter().any(|(site, ..)| !self.series.contains_key(site)) {
+            self.origins = archive.origins()?;
+        }
+        let over_tls = self.batch.samples.iter().any(|(_, _, sample)| points::is_over_tls(sample));
+        // The batch is not read again, so if the certificates are unreadable, the previous ones serve.
+        if let (true, Ok(certificates)) = (over_tls, archive.certificates()) {
+            self.certificates = certificates.into_iter().collect();
+        }
+        self.encode(now);
+        self.stage = Stage::UnderWay;
+        self.settle();
+        Ok(self.is_under_way())
+    }
+
+    /// Reads the next batch. Returns whether there is anything in it.
+    fn follow(&mut self, archive: &Archive) -> Result<bool, StoreError> {
         archive.follow(&mut self.reader, BATCH_MAX, &mut self.batch)?;
         let samples = self.batch.samples.iter().map(|(_, _, sample)| sample.at);
         self.oldest = samples.chain(self.batch.alerts.iter().map(|(_, alert)| alert.at)).min();
@@ -123,15 +160,7 @@ impl Exporter {
         }
         self.next_cursors.extend(self.batch.samples.iter().map(|(site, seq, _)| (*site, seq + 1)));
         self.progress.tally.skipped += self.batch.skipped;
-        let over_tls = self.batch.samples.iter().any(|(_, _, sample)| points::is_over_tls(sample));
-        // The batch is not read again, so if the certificates are unreadable, the previous ones serve.
-        if let (true, Ok(certificates)) = (over_tls, archive.certificates()) {
-            self.certificates = certificates.into_iter().collect();
-        }
-        self.encode(now);
-        self.under_way = true;
-        self.settle();
-        Ok(self.under_way)
+        Ok(true)
     }
 
     /// Sets the groups of sites from the next batch on.
@@ -141,7 +170,7 @@ impl Exporter {
     }
 
     fn encode(&mut self, now: Timestamp) {
-        let Self { batch, labels, series, certificates, reader, .. } = self;
+        let Self { batch, labels, series, origins, certificates, reader, .. } = self;
         let lag = self.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
         let is_due = self.health_point_at.is_none_or(|last| now.since(last) >= HEALTH_POINT_EVERY || now < last);
         self.has_health_point = is_due && self.oldest.is_some();
@@ -149,9 +178,10 @@ impl Exporter {
         self.delivery.fill(|out| {
             for (site, seq, sample) in &batch.samples {
                 let series = series.entry(*site).or_insert_with(|| {
-                    let name = reader.name(*site).map_or("", |name| name);
+                    let origin = origins.get(site);
+                    let name = origin.map_or_else(|| reader.name(*site).map_or("", |name| name), |origin| &origin.name);
                     let group = labels.groups.get(name).map(|group| &**group);
-                    points::check_series(&labels.agent, group, name)
+                    points::check_series(&labels.agent, group, (name, origin.map(|origin| &origin.location)))
                 });
                 points::check(out, series, (*seq, sample), certificates.get(site));
             }
@@ -168,12 +198,12 @@ impl Exporter {
     /// Whether a batch is under way.
     #[must_use]
     pub const fn is_under_way(&self) -> bool {
-        self.under_way
+        matches!(self.stage, Stage::UnderWay)
     }
 
     /// The lines to send now; none when no batch is under way.
     pub fn request(&mut self) -> Option<&[u8]> {
-        if !self.under_way {
+        if !self.is_under_way() {
             return None;
         }
         self.lines = self.delivery.request(self.limits, &mut self.body);
@@ -271,7 +301,7 @@ impl Exporter {
         if !self.delivery.is_settled() {
             return;
         }
-        self.under_way = false;
+        self.stage = Stage::Idle;
         self.has_moved = true;
         self.progress.cursors.append(&mut self.next_cursors);
         self.progress.next_alert = self.reader.next_alert();

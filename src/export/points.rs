@@ -1,6 +1,6 @@
 //! The exported points: `webmon_check`, `webmon_alert` and `webmon_export`.
 //!
-//! The tags `agent`, `group`, `site` and `rule` are bounded by sites.yaml. URLs, statuses, errors and addresses are not tags,
+//! The tags `agent`, `group`, `location`, `site` and `rule` are bounded by sites.yaml and the fleet. URLs, statuses, errors and addresses are not tags,
 //! because each value of a tag is a series for ever, and URLs carry secrets. Counts and times are integers, so no field changes
 //! its type; absent values are left out, never 0. The mean of `up` is the availability. `cause` is the stable number of
 //! `cause_s`, for servers that keep no texts.
@@ -10,8 +10,8 @@
 
 use std::time::Duration;
 
-use crate::alert::{Alert, AlertState};
-use crate::model::{Cause, Certificate, Flags, Http, Micros, Outcome, Phase, Sample, Status, Timestamp};
+use crate::alert::{Alert, AlertState, Locations};
+use crate::model::{Cause, Certificate, Flags, Http, Location, Micros, Outcome, Phase, Sample, Status, Timestamp};
 use crate::store::PointCounts;
 
 use super::line::{LineBuilder, series};
@@ -22,10 +22,11 @@ pub const SCHEMA: u32 = 1;
 /// The only rule so far.
 const RULE: &str = "availability";
 
-/// The series of the checks of a site.
+/// The series of the checks of a site; at a hub of one location.
 #[must_use]
-pub fn check_series(agent: &str, group: Option<&str>, site: &str) -> Vec<u8> {
-    series("webmon_check", &[("agent", agent), ("group", group.unwrap_or_default()), ("site", site)])
+pub fn check_series(agent: &str, group: Option<&str>, (site, location): (&str, Option<&Location>)) -> Vec<u8> {
+    let (group, location) = (group.unwrap_or_default(), location.map_or("", Location::name));
+    series("webmon_check", &[("agent", agent), ("group", group), ("location", location), ("site", site)])
 }
 
 /// Appends the point of a sample and its sequence number to `out`; `series` is its [`check_series`], `shown` the latest
@@ -67,6 +68,11 @@ pub fn alert(out: &mut Vec<u8>, agent: &str, seq: u64, alert: &Alert) {
     line.integer("window_us", micros(alert.window));
     line.integer("since_ns", nanos(alert.since));
     line.integer_if("downtime_us", alert.downtime.map(micros));
+    match &alert.locations {
+        Some(Locations::Votes { down, votes, .. }) => line.text("locations", &format!("{down}/{votes}")),
+        Some(Locations::Alone(location)) => line.text("locations", &format!("{location} alone")),
+        None => {}
+    }
     line.integer("seq", seq);
     line.end(nanos(alert.at));
 }
@@ -147,7 +153,7 @@ mod tests {
     #[test]
     fn a_check_is_the_schemas_to_the_letter() {
         let mut out = Vec::new();
-        check(&mut out, &check_series("host", Some("shop"), "my api"), (1_234, &sample()), None);
+        check(&mut out, &check_series("host", Some("shop"), ("my api", None)), (1_234, &sample()), None);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "webmon_check,agent=host,group=shop,site=my\\ api up=0i,status=503i,cause=20i,cause_s=\"status\",dns_us=310i,\
@@ -157,11 +163,27 @@ mod tests {
     }
 
     #[test]
+    fn a_check_of_a_location_has_its_name_as_a_tag_and_an_alert_says_where_it_was_seen() {
+        let fra1 = Location::new("fra1").unwrap();
+        let series = |site| String::from_utf8(check_series("hub1", Some("shop"), (site, Some(&fra1)))).unwrap();
+        assert_eq!(series("api"), "webmon_check,agent=hub1,group=shop,location=fra1,site=api");
+        for (locations, said) in [
+            (Locations::votes(3, 2, [fra1.clone()]), "locations=\"2/3\""),
+            (Locations::Alone(fra1.clone()), "locations=\"fra1 alone\""),
+        ] {
+            let mut out = Vec::new();
+            alert(&mut out, "hub1", 7, &Alert { locations: Some(locations), ..fixtures::alert().facts });
+            let line = String::from_utf8(out).unwrap();
+            assert!(line.contains(said), "{line}");
+        }
+    }
+
+    #[test]
     fn what_did_not_take_place_is_left_out_and_unknown_is_neither_up_nor_down() {
         let blind =
             Sample { phases: Phases::NONE, cause: Cause::Local, status: None, http: Http::None, bytes: 0, ..sample() };
         let mut out = Vec::new();
-        check(&mut out, &check_series("host", None, "a"), (0, &blind), None);
+        check(&mut out, &check_series("host", None, ("a", None)), (0, &blind), None);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "webmon_check,agent=host,site=a cause=23i,cause_s=\"local\",total_us=0i,bytes=0i,redirects=0i,late_us=90i,\

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::engine::{LastCheck, SiteSnapshot};
 use crate::model::protocol::SCHEMES;
-use crate::model::{Cause, Outcome, Phase};
+use crate::model::{Cause, Outcome, Phase, Place};
 
 use super::metrics::{Encoder, Exposition, Kind, label};
 
@@ -91,11 +91,12 @@ pub fn probe(exposition: Exposition, site: &SiteSnapshot, last: &LastCheck) -> S
 }
 
 /// Every site as a target, for the HTTP service discovery of Prometheus: by its URL if no other site has the same, else by its
-/// name.
+/// name. At a hub each site of each location, so that no check is counted twice.
 #[must_use]
 pub fn discovery(sites: &[std::sync::Arc<SiteSnapshot>]) -> String {
     let mut uses: HashMap<&str, usize> = HashMap::new();
-    for site in sites {
+    let single = || sites.iter().filter(|site| site.place != Place::Everywhere);
+    for site in single() {
         *uses.entry(&site.url).or_default() += 1;
         *uses.entry(&site.name).or_default() += 1;
     }
@@ -104,11 +105,15 @@ pub fn discovery(sites: &[std::sync::Arc<SiteSnapshot>]) -> String {
         if is_alone && !site.url.contains("***") { site.url.to_string() } else { site.name.to_string() }
     };
     let group = |site: &std::sync::Arc<SiteSnapshot>| {
-        let labels = json!({
+        let mut labels = json!({
             "__meta_webmon_site": &*site.name,
             "__meta_webmon_group": site.group.as_deref().unwrap_or_default(),
         });
+        if let Place::At { location, site } = &site.place {
+            labels["__meta_webmon_site"] = json!(&**site);
+            labels["__meta_webmon_location"] = json!(location.name());
+        }
         json!({ "targets": [target(site)], "labels": labels })
     };
-    Value::Array(sites.iter().map(group).collect()).to_string()
+    Value::Array(single().map(group).collect()).to_string()
 }

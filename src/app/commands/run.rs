@@ -147,7 +147,7 @@ fn beside<A, B: Send>(
 }
 
 /// Why the `export` section has no effect, if so.
-fn unexported(config: &Config, has_store: bool) -> Option<String> {
+pub(super) fn unexported(config: &Config, has_store: bool) -> Option<String> {
     config.export.as_ref()?;
     if cfg!(not(feature = "influx")) {
         return Some("nothing is exported: this webmon was built without the feature `influx`".to_owned());

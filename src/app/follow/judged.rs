@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::app::status::health_meter::StoreStatus;
+use crate::app::storage::export_handle::ExportHandle;
 use crate::model::{Outcome, SiteSlot};
 use crate::stats::Availability;
 
@@ -20,6 +21,11 @@ impl ReadOnlyMonitor {
     /// Accepts commands about sites that stand on a board made of this one, by these slots and names.
     pub fn stand_for(&mut self, others: impl Iterator<Item = (SiteSlot, Arc<str>)>) {
         self.others = others.collect();
+    }
+
+    /// Shows how `export` gets on, if there is one.
+    pub fn exporting(&mut self, export: Option<&ExportHandle>) {
+        self.meter.attend_export(export.map(|export| export.health.clone()));
     }
 
     /// The availability of the site `name` over the window of its rule, by its newest checks.

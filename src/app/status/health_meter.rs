@@ -105,6 +105,11 @@ impl HealthMeter {
         self
     }
 
+    /// The same of an export that begins later.
+    pub fn attend_export(&mut self, export: Option<watch::Receiver<ExportHealth>>) {
+        self.export = export;
+    }
+
     /// Adds the health of a location.
     #[must_use]
     pub fn located(mut self, fleet: Option<watch::Receiver<FleetHealth>>) -> Self {

@@ -226,7 +226,7 @@ const FEW_SITES: usize = 100;
 const ADOPTIONS: usize = 4;
 
 /// Waits until the export has panicked; pends forever if there is none or it has ended.
-async fn ended(export: &mut Option<ExportHandle>) {
+pub async fn ended(export: &mut Option<ExportHandle>) {
     match export {
         Some(running) => {
             running.ended().await;

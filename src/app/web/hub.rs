@@ -31,7 +31,7 @@ pub fn reading(snapshot: &Snapshot, selection: &Selection, health: Option<&HubHe
             .iter()
             .filter_map(|view| {
                 let summary = &view.rows.get(place)?.summary;
-                Some((view.timeframe.length(), summary.counts.availability(), summary.coverage))
+                Some((view.timeframe.length(), summary.availability, summary.coverage))
             })
             .collect(),
     });
@@ -55,4 +55,50 @@ pub fn without_replaced(sites: Vec<SiteReading>) -> Vec<SiteReading> {
     };
     let kept = sites.iter().enumerate().map(|(place, site)| stays(place, site)).collect::<Vec<_>>();
     sites.into_iter().zip(kept).filter(|(_, stays)| *stays).map(|(site, _)| site).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{Location, Timestamp};
+
+    #[test]
+    fn of_two_stores_of_a_location_the_one_with_the_newest_check_counts() {
+        let reading = |location: Option<&str>, name: &str, secs: Option<u64>| SiteReading {
+            name: name.into(),
+            location: location.map(|location| Location::new(location).unwrap()),
+            group: None,
+            url: Arc::default(),
+            interval: Duration::from_secs(10),
+            sums: None,
+            is_down: false,
+            is_up: None,
+            last_check: secs.map(Timestamp::from_secs),
+            expires: None,
+            domain_expires: None,
+            quantiles: None,
+        };
+        let sites = vec![
+            reading(Some("fra1"), "api", Some(5)),
+            reading(Some("fra1"), "api", Some(9)),
+            reading(Some("fra1"), "api", None),
+            reading(Some("nyc1"), "api", Some(1)),
+            reading(Some("fra1"), "blog", None),
+            reading(None, "api", None),
+            reading(None, "blog", None),
+        ];
+        let kept: Vec<_> = without_replaced(sites)
+            .into_iter()
+            .map(|site| (site.location.map(|location| location.name().to_owned()), site.last_check))
+            .collect();
+        let at = |location: &str, secs: Option<u64>| (Some(location.to_owned()), secs.map(Timestamp::from_secs));
+        assert_eq!(
+            kept,
+            [at("fra1", Some(9)), at("nyc1", Some(1)), at("fra1", None), (None, None), (None, None)],
+            "without a hub nothing is left out"
+        );
+    }
 }

@@ -5,6 +5,7 @@
 //! changed sites.yaml is read at the next start.
 
 mod desk;
+mod export;
 mod look;
 mod serving;
 mod shown;
@@ -78,7 +79,6 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let patience = if is_headless { PATIENCE } else { Duration::ZERO };
     let Opened { store, mut notices } = open(&path, config.storage.as_ref(), patience)?;
     notices.splice(0..0, config.warnings.iter().cloned().chain(zone::warning()));
-    notices.extend(not_obeyed(&config));
     let (clock, zone) = (Clock::start(Timestamp::ZERO), zone::local());
     let names: Vec<Arc<str>> =
         config.sites.iter().chain(&config.disabled).map(|watched| Arc::clone(&watched.site.name)).collect();
@@ -91,6 +91,7 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let most = usize::try_from(terms.max_pairs).unwrap_or(usize::MAX);
     let gathering = Gathering::new(&origins, |site| next.get(&site).copied().unwrap_or(0), most);
     let mut judging = judging(&config, &terms, &memory, clock.now());
+    let export = export::begin(&config, &store, &clock, &mut notices)?;
     let writer = Writer::new(store, Vec::new())?;
     let flush = flush(&config);
     let gathered = gathered(&path)?;
@@ -103,8 +104,9 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
         wall: clock::wall,
         judges: true,
     };
-    let follower = ReadOnlyMonitor::open(plan)?;
+    let mut follower = ReadOnlyMonitor::open(plan)?;
     judging.follow(&gathered, None, &follower.face().board.snapshot());
+    follower.exporting(export.as_ref());
     follower.terms.send_replace(ledger_terms(&config));
     follower.arrangement.send_replace(Arc::new(config.dashboard.arrangement.clone()));
     let (receivers, senders) = StoreReceivers::open(ids, NO_TEXTS);
@@ -114,7 +116,7 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let _logging = log::begin(&log, place, &clock, follower.keeping()).context(NO_THREAD)?;
     let status = follower.keeping();
     let (seen_sender, seen) = mpsc::channel(SEEN);
-    let plan = HubPlan { name, terms, writer, gathering, receivers, seen, status, flush, clock: clock.clone() };
+    let plan = HubPlan { name, terms, writer, gathering, receivers, seen, export, status, flush, clock: clock.clone() };
     let (to_store, blind) = (seen_sender.clone(), Archive::open(&path)?.blind_times()?);
     let reader = StoredReader::new(path.clone(), &config, seen_sender);
     let hub = Hub::start(plan).context(NO_THREAD)?;
@@ -161,13 +163,6 @@ fn fleet(config: &Config, path: &Path) -> Result<(Location, FleetTerms), Command
         CommandError::Usage("the name of this machine is no name of a hub: set `fleet.location`".to_owned())
     })?;
     Ok((name, terms))
-}
-
-/// What the file asks for and a hub does not do yet.
-fn not_obeyed(config: &Config) -> impl Iterator<Item = String> {
-    let sections = [("export", config.export.is_some())];
-    let written = sections.into_iter().filter(|(_, is_written)| *is_written);
-    written.map(|(section, _)| format!("`{section}` of the file is not obeyed by a hub yet"))
 }
 
 /// Time between two commits.

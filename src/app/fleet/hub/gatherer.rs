@@ -14,7 +14,8 @@ use tracing::debug;
 use crate::app::clock::Clock;
 use crate::app::log::about;
 use crate::app::status::health_meter::StoreStatus;
-use crate::app::storage::task::StoreReceivers;
+use crate::app::storage::export_handle::ExportHandle;
+use crate::app::storage::task::{StoreReceivers, ended};
 use crate::fleet::frame::{self, Have};
 use crate::fleet::gather::{Gathering, Tally, WriterKeeper};
 use crate::model::lock::lock;
@@ -37,6 +38,7 @@ pub(super) struct Gatherer {
     /// The alerts of the hub, and what belongs to them.
     receivers: StoreReceivers,
     seen: mpsc::Receiver<SeenNews>,
+    export: Option<ExportHandle>,
     status: watch::Sender<StoreStatus>,
     flush: Duration,
     clock: Clock,
@@ -58,13 +60,14 @@ impl Gatherer {
         inputs: mpsc::Receiver<Input>,
         (told, tell): (watch::Sender<Progress>, mpsc::Sender<String>),
     ) -> Self {
-        let HubPlan { name, writer, gathering, receivers, seen, status, flush, clock, .. } = plan;
+        let HubPlan { name, writer, gathering, receivers, seen, export, status, flush, clock, .. } = plan;
         Self {
             name,
             writer,
             gathering,
             receivers,
             seen,
+            export,
             status,
             flush,
             clock,
@@ -90,6 +93,7 @@ impl Gatherer {
                 () = stop.cancelled() => break,
                 _ = ticks.tick() => self.commit(),
                 () = urgent.notified() => self.commit(),
+                () = ended(&mut self.export) => {}
                 Some(input) = self.inputs.recv(), if has_room => {
                     self.take(input);
                     if self.waiting >= FLUSH_AT {
@@ -97,6 +101,13 @@ impl Gatherer {
                     }
                 }
             }
+        }
+        if self.export.is_some() {
+            // It sends what is committed by now, as far as its patience goes.
+            self.commit();
+        }
+        if let Some(export) = &mut self.export {
+            export.finish().await;
         }
         self.hand_over();
         let now = self.clock.now();
@@ -146,6 +157,9 @@ impl Gatherer {
         self.receivers.hand_over(&mut intake);
         while let Ok(news) = self.seen.try_recv() {
             intake.take_seen(&news);
+        }
+        if let Some(export) = &mut self.export {
+            export.hand_over(&mut intake);
         }
         if let Some(position) = self.position.clone().filter(|position| self.saved.as_ref() != Some(position)) {
             intake.take_position(position);

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::clock::Clock;
 use crate::app::status::health_meter::StoreStatus;
+use crate::app::storage::export_handle::ExportHandle;
 use crate::app::storage::task::StoreReceivers;
 use crate::app::system::threads;
 use crate::fleet::frame::Have;
@@ -97,6 +98,8 @@ pub struct HubPlan {
     pub receivers: StoreReceivers,
     /// What was found about what locations see.
     pub seen: mpsc::Receiver<SeenNews>,
+    /// The export of what is committed, if there is one.
+    pub export: Option<ExportHandle>,
     /// Where the health of the store is read.
     pub status: watch::Sender<StoreStatus>,
     /// Time between commits.
