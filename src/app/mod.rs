@@ -47,6 +47,8 @@ mod publish;
 mod reload;
 mod scheduler;
 mod session;
+#[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "only a location of a fleet has one"))]
+mod share;
 mod status;
 mod storage;
 mod stream;

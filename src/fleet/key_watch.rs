@@ -4,6 +4,8 @@
 //! location suffice. Invariants: after a value, no older one of the same key is returned; a key that the server does not have is not
 //! news, since a server can lose what it had, but one that was deleted is.
 
+use std::time::Duration;
+
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::{HeaderMap, Subscriber};
 use bytes::Bytes;
@@ -18,6 +20,9 @@ use super::subjects::{bucket_stream, kv};
 
 /// Longest reason of a server that is shown, bytes.
 const REASON_MAX: usize = 200;
+
+/// Longest wait for one value.
+const READ_MAX: Duration = Duration::from_secs(2);
 
 /// The header that marks a key as deleted.
 const OPERATION: &str = "KV-Operation";
@@ -88,6 +93,14 @@ impl KeyWatch {
             }
         }
     }
+}
+
+/// What `key` of `bucket` says now, if there is a value.
+pub async fn value_of(link: &Link, bucket: &str, key: &str) -> Option<Bytes> {
+    let stream = link.jetstream.get_stream_no_info(bucket_stream(bucket)).await.ok()?;
+    let read = tokio::time::timeout(READ_MAX, stream.direct_get_last_for_subject(kv(bucket, key))).await;
+    let StreamMessage { headers, payload, .. } = read.ok()?.ok()?;
+    value(&headers, payload)
 }
 
 /// The value of a message, unless it says that the key was deleted.

@@ -45,6 +45,10 @@ pub struct HubStatus {
     pub pairs: u64,
     /// Pairs that it would hold at most.
     pub max_pairs: u64,
+    /// Whether it delivers alerts.
+    pub delivers: bool,
+    /// The hub that does instead, as far as this one knows.
+    pub follows: Option<Location>,
     /// The locations that it knows.
     pub locations: Vec<LocationStatus>,
     /// Notices for the user, one line each.
@@ -97,6 +101,8 @@ impl HubStatus {
             "behind": self.behind,
             "pairs": self.pairs,
             "max_pairs": self.max_pairs,
+            "delivers": self.delivers,
+            "follows": self.follows.as_ref().map(Location::name),
             "locations": locations,
             "notices": self.notices,
         })
@@ -115,6 +121,9 @@ impl HubStatus {
             behind: number(&document["behind"]),
             pairs: number(&document["pairs"]),
             max_pairs: number(&document["max_pairs"]),
+            // Each hub of earlier versions did.
+            delivers: document["delivers"].as_bool().unwrap_or(true),
+            follows: document["follows"].as_str().and_then(Location::new),
             locations: list("locations").iter().take(LOCATIONS_MAX).filter_map(LocationStatus::from_value).collect(),
             notices: list("notices").iter().take(NOTICES_MAX).map(text).collect(),
         })
@@ -239,6 +248,8 @@ mod tests {
             behind: 3,
             pairs: 20,
             max_pairs: 30_000,
+            delivers: false,
+            follows: Location::new("hub2"),
             locations: vec![location("fra1"), location("nyc1")],
             notices: Vec::new(),
         }

@@ -23,6 +23,12 @@ pub const ASSIGNMENT: &str = "assignment";
 /// The bucket of leases: of several hubs, the one that delivers alerts.
 pub const LEASE_BUCKET: &str = "WEBMON_LEASE";
 
+/// The key in [`LEASE_BUCKET`] that the hub holds which delivers alerts.
+pub const LEASE_KEY: &str = "alerting";
+
+/// The key in [`PLAN_BUCKET`] of what people were told of.
+pub const TOLD_KEY: &str = "told";
+
 /// The user that a hub is to the servers, and the name of its certificate.
 pub const HUB_USER: &str = "hub";
 

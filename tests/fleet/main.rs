@@ -14,4 +14,5 @@ mod server;
 mod setup;
 #[path = "../support/mod.rs"]
 mod support;
+mod two_hubs;
 mod verdicts;

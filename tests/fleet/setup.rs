@@ -151,6 +151,8 @@ async fn status_shows_what_the_hubs_said() {
         behind: 0,
         pairs: 0,
         max_pairs: 30_000,
+        delivers: true,
+        follows: None,
         locations: Vec::new(),
         notices: Vec::new(),
     };
@@ -163,7 +165,10 @@ async fn status_shows_what_the_hubs_said() {
     let word = subjects::kv(subjects::HUB_BUCKET, &subjects::word_key(&hub.hub, &Location::new("a").unwrap()));
     link.jetstream.publish(word, "{}".into()).await.unwrap().await.unwrap();
     let well = server.webmon("fleet status").quietly().stdout;
-    assert_eq!(well, "hub hub1: ok; version 9.9.9, position 7, 0 messages to take, 0 of 30000 pairs\n");
+    assert_eq!(
+        well,
+        "hub hub1: ok, delivers alerts; version 9.9.9, position 7, 0 messages to take, 0 of 30000 pairs\n"
+    );
     hub.notices = vec!["fra1 is used by two programs".to_owned()];
     say(&hub).await;
     let told = server.webmon("fleet status --format json").with(1).json();

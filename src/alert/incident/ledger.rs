@@ -45,6 +45,8 @@ pub struct Ledger {
     pub(super) paused: HashMap<Arc<str>, Timestamp>,
     /// Until then a hub reports the sites, over all locations.
     pub(super) left_until: Timestamp,
+    /// Whether another hub delivers what locations find.
+    pub(super) is_following: bool,
     next_incident: u64,
     pub(super) next_silence: u64,
     /// Nothing is due before.
@@ -63,6 +65,7 @@ impl Ledger {
             silences: BTreeMap::new(),
             paused: HashMap::new(),
             left_until: Timestamp::ZERO,
+            is_following: false,
             next_incident: 1,
             next_silence: 1,
             next_look: Timestamp::ZERO,

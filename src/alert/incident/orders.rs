@@ -10,6 +10,7 @@ use crate::alert::kept::incident::{Ack, Incident, SILENCE_MAX, Silence};
 use crate::alert::{NewsKind, RuleKind};
 use crate::model::Timestamp;
 
+use super::handover::is_shared;
 use super::ledger::{Key, Ledger};
 use super::terms::{Emitted, Mute, Target};
 
@@ -209,6 +210,9 @@ impl Ledger {
         let silence = self.active(now).find(|silence| silence.sites.selects(site, group));
         if let Some(silence) = silence {
             return Some(Mute::Silence(silence.number));
+        }
+        if self.is_following && is_shared(incident.rule()) {
+            return Some(Mute::Hub);
         }
         if incident.rule().is_own() {
             return None;

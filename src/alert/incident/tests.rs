@@ -169,6 +169,40 @@ fn what_a_hub_reports_is_reported_here_once_the_hub_is_gone() {
     assert_eq!(scene.seen(), [(9_000, Opened, 3)], "it outlasts the hub");
 }
 
+/// Two hubs find the same; whichever is killed, people hear of each incident once.
+#[test]
+fn a_hub_that_takes_over_tells_what_was_not_told_and_the_ends_of_the_rest() {
+    let mut scene = Scene::new(calm_terms());
+    let mut out = Emitted::default();
+    assert!(scene.ledger.follow(&mut out).is_empty());
+    for (second, site) in [(100, "told"), (110, "told and over"), (120, "new"), (130, "new and over")] {
+        scene.alert(second, site, Down);
+    }
+    scene.alert(140, "told and over", Up);
+    scene.alert(141, "new and over", Up);
+    scene.until(600);
+    assert_eq!(scene.seen(), []);
+    let told = |site: &str, _| site.starts_with("told");
+    let mut out = Emitted::default();
+    let known = scene.ledger.lead(told, at(600), &mut out);
+    let known: Vec<&str> = known.iter().map(|(_, news)| &*news.alert.site).collect();
+    assert_eq!(known, ["told", "told and over"]);
+    let ends: Vec<(NewsKind, &str)> = out.news.iter().map(|(_, news)| (news.kind, &*news.alert.site)).collect();
+    assert_eq!(ends, [(Closed, "told and over")]);
+    scene.until(602);
+    assert_eq!(scene.seen(), [(601, Opened, 3)], "the one that was not told");
+    scene.alert(1_700, "told", Up);
+    scene.until(9_000);
+    assert_eq!(scene.seen().iter().map(|(_, kind, number)| (*kind, *number)).collect::<Vec<_>>(), [(Closed, 1)]);
+    // It is the other one's turn: what is open here ends without a message.
+    scene.alert(9_000, "again", Down);
+    assert_eq!(scene.seen(), [(9_000, Opened, 5)]);
+    assert_eq!(scene.ledger.follow(&mut Emitted::default()).last(), Some(&5));
+    scene.alert(9_100, "again", Up);
+    scene.until(90_000);
+    assert_eq!(scene.seen(), []);
+}
+
 #[test]
 fn reminders_double_and_stop_with_an_acknowledgement() {
     let remind = Some(Duration::from_secs(2));

@@ -9,6 +9,7 @@
 //! Bounds: [`ROWS_MAX`] rows an outlet; beyond it its oldest is given up and counted.
 
 mod expiry;
+mod handover;
 mod joining;
 pub mod queue;
 #[cfg(test)]
@@ -61,6 +62,17 @@ pub struct Outgoing {
     pub is_perhaps_repeat: bool,
     /// Whether a row was marked as begun, so that the mark has to be stored before the request.
     pub is_marked: bool,
+}
+
+impl OutletTerms {
+    /// Whether this outlet is among the `audience` of `news`.
+    fn hears(&self, news: &News, audience: Audience<'_>) -> bool {
+        let alert = &news.alert;
+        !audience.except.contains(&self.key)
+            && self.only <= alert.rule.severity()
+            && (alert.rule.is_own() || self.sites.selects(&alert.site, audience.group))
+            && (alert.rule.is_own() || audience.tell.is_none_or(|names| names.contains(&self.name)))
+    }
 }
 
 impl Outbox {
@@ -120,21 +132,14 @@ impl Outbox {
         now: Timestamp,
         changes: &mut Vec<Change>,
     ) {
-        let hears = |terms: &&OutletTerms| {
-            let alert = &news.alert;
-            terms.delivery != Delivery::Program
-                && !audience.except.contains(&terms.key)
-                && terms.only <= alert.rule.severity()
-                && (alert.rule.is_own() || terms.sites.selects(&alert.site, audience.group))
-                && (alert.rule.is_own() || audience.tell.is_none_or(|names| names.contains(&terms.name)))
-        };
         let known = |terms: &&OutletTerms| {
             let key = (Arc::clone(&terms.key), incident);
             self.told.contains_key(&key) || self.waits(&terms.key, incident)
         };
         // An outlet hears the rest of what it was told of, also when it would not hear of the incident any more.
         let wants = |terms: &&OutletTerms| {
-            terms.delivery != Delivery::Program && (known(terms) || news.kind == NewsKind::Opened && hears(terms))
+            terms.delivery != Delivery::Program
+                && (known(terms) || news.kind == NewsKind::Opened && terms.hears(news, audience))
         };
         let outlets: Vec<OutletTerms> = self.terms.values().filter(wants).cloned().collect();
         for terms in outlets {

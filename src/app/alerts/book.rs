@@ -27,10 +27,9 @@ use crate::app::clock::Clock;
 use crate::app::status::health_meter::StoreStatus;
 use crate::model::lock::lock;
 use crate::model::{Location, OWN_NAME, OutletHealth, StoreHealth, Timestamp};
-use crate::report::text::alert_text;
 use crate::store::Kept;
 
-use super::context::Contexts;
+use super::context::{Contexts, Words};
 use super::stored_report::{KeptOutage, ReportSender, StoredReport};
 
 /// An outlet that failed so often in a row is an incident of webmon itself.
@@ -39,8 +38,16 @@ const FAILURES_TOLD: u32 = 3;
 /// The name of a program's queue; no outlet of sites.yaml can have it.
 pub const PROGRAM: &str = "alerting.exec";
 
-/// Words an alert.
-pub type Words = Box<dyn Fn(&Alert) -> String + Send>;
+/// Whether a webmon delivers what it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "without a fleet there is one webmon"))]
+pub(super) enum Part {
+    Delivers,
+    /// It is not known yet which hub does.
+    Waits,
+    /// Another hub does.
+    Follows,
+}
 
 /// See the module.
 pub struct AlertBook {
@@ -63,7 +70,7 @@ pub(super) struct Inner {
     pub(super) list: Arc<IncidentList>,
     /// Whether incidents or silences may have changed since. Most changes are about messages.
     pub(super) is_list_old: bool,
-    outbox: Outbox,
+    pub(super) outbox: Outbox,
     ticket: u64,
     /// Alerts about webmon itself that the control loop has not published.
     own: Vec<Alert>,
@@ -73,6 +80,8 @@ pub(super) struct Inner {
     is_outlet_reported: bool,
     /// The location of a fleet that judges for itself here.
     pub(super) location: Option<Location>,
+    /// Whether this webmon delivers.
+    pub(super) part: Part,
     /// Messages that arrived since the last step: when they were begun, and where they arrived.
     delivered: Vec<(Timestamp, IpAddr)>,
 }
@@ -113,6 +122,7 @@ impl AlertBook {
             broken: Vec::new(),
             is_outlet_reported: false,
             location: None,
+            part: Part::Delivers,
             delivered: Vec::new(),
         };
         inner.is_outlet_reported = inner.is_breached(RuleKind::Outlet);
@@ -218,7 +228,7 @@ impl AlertBook {
                 AlertState::Up | AlertState::Cleared => NewsKind::Closed,
                 AlertState::Ended => NewsKind::Ended,
             };
-            if !record.rule.is_own() {
+            if !record.rule.is_own() && inner.part != Part::Follows {
                 let news = News { kind, alert: record.clone(), context };
                 inner.outbox.post_to_programs(number.unwrap_or(0), &news, now, &mut out.changes);
             }
@@ -286,7 +296,11 @@ impl AlertBook {
 
     /// What to do for `outlet` now.
     pub fn next(&self, outlet: &str) -> Next {
-        self.inner().outbox.next(outlet, self.clock.now(), self.clock.monotonic())
+        let inner = &mut *self.inner();
+        if inner.part == Part::Waits {
+            return Next::Idle;
+        }
+        inner.outbox.next(outlet, self.clock.now(), self.clock.monotonic())
     }
 
     /// Begins a request with `rows`.
@@ -389,10 +403,4 @@ impl Inner {
     fn own_alert(&mut self, rule: RuleKind, state: AlertState, text: &str, at: Timestamp) {
         self.own.push(Alert::own(OWN_NAME.into(), rule, state, text.to_owned(), at));
     }
-}
-
-/// Words alerts with times in `zone`.
-#[must_use]
-pub fn words(zone: jiff::tz::TimeZone) -> Words {
-    Box::new(move |alert| alert_text(alert, &zone))
 }

@@ -1,11 +1,15 @@
-//! What is known about a site when its rule changes: the context of a message.
+//! What a message needs besides its alert: what is known about the site when its rule changes, and the words.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::alert::NewsContext;
+use crate::alert::{Alert, NewsContext};
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::Outcome;
+use crate::report::text::alert_text;
+
+/// Words an alert.
+pub type Words = Box<dyn Fn(&Alert) -> String + Send>;
 
 /// The sites of a snapshot, by name. Cost: linear in the sites, once per moment with alerts.
 #[derive(Default)]
@@ -40,4 +44,10 @@ impl<'a> Contexts<'a> {
             ..NewsContext::default()
         }
     }
+}
+
+/// Words alerts with times in `zone`.
+#[must_use]
+pub fn words(zone: jiff::tz::TimeZone) -> Words {
+    Box::new(move |alert| alert_text(alert, &zone))
 }

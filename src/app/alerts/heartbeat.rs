@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
     use crate::alert::incident::terms::LedgerTerms;
-    use crate::app::alerts::book::words;
+    use crate::app::alerts::context::words;
     use crate::model::{SecretUrl, Timestamp};
     use crate::store::Kept;
 

@@ -3,6 +3,8 @@
 pub(crate) mod book;
 pub(crate) mod context;
 pub(crate) mod delivery;
+#[cfg(feature = "nats")]
+pub(crate) mod hand_over;
 pub(crate) mod heartbeat;
 pub(crate) mod history;
 #[cfg(feature = "nats")]

@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::book::{AlertBook, PROGRAM, words};
+use super::book::{AlertBook, PROGRAM};
+use super::context::words;
 use super::delivery::{Deliveries, DeliveryContext};
 use super::history::AlertLog;
 use super::outlets::{program, service};

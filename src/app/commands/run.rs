@@ -8,8 +8,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::app::cli::args::{CommonArgs, RunArgs};
-#[cfg(feature = "nats")]
-use crate::app::cli::fleet::share::Share;
 use crate::app::cli::progress;
 use crate::app::cli::selection::{Selection, select};
 use crate::app::clock::{self, AHEAD_MAX, Clock};
@@ -24,6 +22,8 @@ use crate::app::reload::Origin;
 use crate::app::reload::sites;
 use crate::app::session::runtime::MainRuntime;
 use crate::app::session::{Session, SessionOptions, is_headless};
+#[cfg(feature = "nats")]
+use crate::app::share::Share;
 use crate::app::storage::restore::{fits, remember};
 use crate::app::web::{self, Web};
 use crate::app::{log, prober, publish};

@@ -28,7 +28,8 @@ use crate::probe::Prober;
 use crate::store::{Intake, Writer};
 use crate::tui::{Arrangement, SiteCommand};
 
-use super::alerts::book::{AlertBook, words};
+use super::alerts::book::AlertBook;
+use super::alerts::context::words;
 use super::alerts::delivery::{Deliveries, DeliveryContext};
 use super::alerts::heartbeat::HeartbeatTask;
 use super::alerts::history::AlertLog;

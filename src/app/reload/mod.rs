@@ -22,11 +22,11 @@ use crate::model::text::clean_line;
 use crate::model::{Timestamp, figures};
 use crate::report;
 
-use super::cli::fleet::share::Share;
 use super::cli::selection::{Selection, choose, load};
 use super::clock::{Clock, since_boot};
 use super::exit::CommandError;
 use super::log::about;
+use super::share::Share;
 use super::status::health_meter::StoreStatus;
 use super::storage::restore::fits;
 use super::storage::task::blocking;

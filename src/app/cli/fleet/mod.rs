@@ -6,4 +6,3 @@ pub const MISSING: &str = "this webmon was built without the feature `nats`; bui
 
 pub mod commands;
 pub mod hub;
-pub mod share;

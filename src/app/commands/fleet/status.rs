@@ -55,8 +55,14 @@ fn of_hub(hub: &HubStatus, now: Timestamp) -> String {
     let HubStatus { version, position, behind, pairs, max_pairs, .. } = hub;
     let state =
         if hub.is_gone(now) { format!("gone, last heard {} ago", ago(now.since(hub.at))) } else { "ok".to_owned() };
+    let part = match (hub.delivers, &hub.follows) {
+        _ if hub.is_gone(now) => String::new(),
+        (true, _) => ", delivers alerts".to_owned(),
+        (false, Some(holder)) => format!(", stands by for {holder}"),
+        (false, None) => ", waits".to_owned(),
+    };
     let mut text = format!(
-        "hub {}: {state}; version {version}, position {position}, {} {} to take, {pairs} of {max_pairs} pairs\n",
+        "hub {}: {state}{part}; version {version}, position {position}, {} {} to take, {pairs} of {max_pairs} pairs\n",
         hub.hub,
         figures::count(*behind),
         figures::plural(*behind, "message")
@@ -124,6 +130,8 @@ mod tests {
             behind: 1,
             pairs: 30,
             max_pairs: 30_000,
+            delivers: true,
+            follows: None,
             locations: vec![
                 location("fra1"),
                 LocationStatus { silent: true, heard: Timestamp::from_secs(10), ..location("nyc1") },
@@ -136,6 +144,7 @@ mod tests {
     #[test]
     fn the_lines_show_every_location_of_every_hub() {
         let gone = HubStatus { hub: Location::new("hub2").unwrap(), at: Timestamp::from_secs(20), ..hub() };
+        let gone = HubStatus { delivers: false, follows: Location::new("hub1"), ..gone };
         let gone = HubStatus { locations: Vec::new(), notices: Vec::new(), ..gone };
         insta::assert_snapshot!(described(&[hub(), gone], Timestamp::from_secs(103)));
     }

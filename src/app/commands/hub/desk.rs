@@ -14,6 +14,7 @@ use crate::app::alerts::heartbeat::HeartbeatTask;
 use crate::app::alerts::publisher::Publisher;
 use crate::app::alerts::stored_report::ReportSender;
 use crate::app::clock::Clock;
+use crate::app::fleet::hub::Part;
 use crate::app::follow::ReadOnlyMonitor;
 use crate::app::monitor::alerting;
 use crate::app::orders::folder::OrderFolder;
@@ -22,6 +23,7 @@ use crate::app::status::health_meter::StoreStatus;
 use crate::app::storage::restore::Restored;
 use crate::config::Config;
 use crate::engine::Board;
+use crate::fleet::lease::Leading;
 use crate::model::Timestamp;
 
 /// See the module.
@@ -40,6 +42,8 @@ pub(super) struct Desk {
 pub(super) struct Announcer {
     publisher: Publisher,
     steps: Arc<AtomicU64>,
+    /// Whether this hub delivers, as of the last look.
+    leading: Leading,
 }
 
 impl Desk {
@@ -73,7 +77,9 @@ impl Desk {
         stop: CancellationToken,
     ) -> (Announcer, impl Future<Output = Option<String>> + use<>) {
         let Self { publisher, deliveries, heartbeat, inbox, status, clock, ended } = self;
-        let announcer = Announcer { steps: Arc::clone(&heartbeat.steps), publisher };
+        let (steps, leading) = (Arc::clone(&heartbeat.steps), Leading::Undecided);
+        publisher.book().hold_back();
+        let announcer = Announcer { steps, publisher, leading };
         announcer.publisher.publish(&ended, board, clock.now());
         let work = async move {
             let orders = inbox.run(clock, status, stop.clone());
@@ -86,6 +92,27 @@ impl Desk {
 }
 
 impl Announcer {
+    /// Delivers or leaves it to another hub, as `part` says, and says what people were told of.
+    pub(super) fn take(&mut self, part: &mut Part) {
+        let leading = part.leading.borrow_and_update().clone();
+        let book = self.publisher.book();
+        match (&self.leading, &leading) {
+            (before, after) if before == after => {}
+            (_, Leading::Leads) => {
+                book.lead(&part.told.borrow());
+                // What the hub before wrote must not be taken for this one's.
+                part.telling.send_replace(book.told());
+            }
+            (Leading::Follows(_), Leading::Follows(_)) | (_, Leading::Undecided) => {}
+            (_, Leading::Follows(_)) => book.follow(),
+        }
+        self.leading = leading;
+        if self.leading == Leading::Leads {
+            let told = book.told();
+            part.telling.send_if_modified(|known| std::mem::replace(known, told.clone()) != told);
+        }
+    }
+
     /// Publishes `alerts`, and lets time pass until `now`. Returns them with their messages.
     pub(super) fn publish(&self, alerts: &[Alert], board: &Board, now: Timestamp) -> Vec<AlertRecord> {
         let (records, _lost) = self.publisher.publish(alerts, board, now);

@@ -155,13 +155,14 @@ impl Shown {
 async fn watch(
     hub: &mut Hub,
     (mut looking, serving): (Looking, &Serving),
-    (announcer, mut headless): (Announcer, Option<Headless>),
+    (mut announcer, mut headless): (Announcer, Option<Headless>),
     clock: &Clock,
 ) {
     let mut ticks = tokio::time::interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        announcer.take(&mut hub.part);
         let progress = hub.progress.borrow_and_update().clone();
         let notices = std::iter::from_fn(|| hub.notices.try_recv().ok()).collect();
         let (members, is_linked) = (hub.members.borrow().clone(), *hub.is_linked.borrow());

@@ -15,6 +15,7 @@ use crate::fleet::connection::{Link, Role, Standing, connect};
 use crate::fleet::frame::have;
 use crate::fleet::gather::{Heard, Word};
 use crate::fleet::key_watch::KeyWatch;
+use crate::fleet::lease::Leading;
 use crate::fleet::status::STATUS_EVERY;
 use crate::fleet::stream::{StreamLimits, ensure};
 use crate::fleet::subscription::{Arrival, Subscription};
@@ -24,6 +25,7 @@ use crate::model::{FleetTerms, Location};
 use crate::store::StreamPosition;
 
 use super::planner::Planner;
+use super::speaker::Speaker;
 use super::status::status;
 use super::{HubPlan, Input, Progress};
 
@@ -41,6 +43,7 @@ pub(super) struct Listener {
     behind: u64,
     said: HashMap<Location, Word>,
     planner: Planner,
+    speaker: Speaker,
     linked: watch::Sender<bool>,
 }
 
@@ -57,10 +60,11 @@ impl Listener {
         plan: &HubPlan,
         (inputs, progress): (mpsc::Sender<Input>, watch::Receiver<Progress>),
         (position, tell): (Option<StreamPosition>, mpsc::Sender<String>),
-        (planner, linked): (Planner, watch::Sender<bool>),
+        (planner, speaker, linked): (Planner, Speaker, watch::Sender<bool>),
     ) -> Self {
         let (name, terms, clock) = (plan.name.clone(), plan.terms.clone(), plan.clock.clone());
-        Self { name, terms, clock, inputs, progress, tell, position, behind: 0, said: HashMap::new(), planner, linked }
+        let said = HashMap::new();
+        Self { name, terms, clock, inputs, progress, tell, position, behind: 0, said, planner, speaker, linked }
     }
 
     /// Listens until `stop`.
@@ -74,6 +78,7 @@ impl Listener {
                 ended = self.session(|| began = Some(clock.monotonic())) => ended,
             };
             self.linked.send_replace(false);
+            self.speaker.wait(self.clock.now());
             if began.is_some() {
                 backoff.reset();
                 failing = None;
@@ -114,7 +119,8 @@ impl Listener {
         }
         let opened = async {
             let subscription = Subscription::open(&link, &self.terms.stream, self.position.as_ref()).await?;
-            let plan = KeyWatch::open(&link, subjects::PLAN_BUCKET, &[Planner::key()]).await?;
+            let keys = [Planner::key(), subjects::TOLD_KEY.to_owned()];
+            let plan = KeyWatch::open(&link, subjects::PLAN_BUCKET, &keys).await?;
             Ok((subscription, plan))
         };
         match opened.await {
@@ -122,6 +128,7 @@ impl Listener {
                 began();
                 self.said.clear();
                 self.planner.connected(self.clock.now());
+                self.speaker.connected(&link).await;
                 self.linked.send_replace(true);
                 self.listen(&link, opened).await
             }
@@ -137,6 +144,9 @@ impl Listener {
             tokio::select! {
                 biased;
                 _ = looks.tick() => {
+                    if let Some(notice) = self.speaker.keep(link, self.clock.now()).await {
+                        self.tell(notice);
+                    }
                     match subscription.is_same().await {
                         Ok((true, behind)) => self.behind = behind,
                         Ok((false, _)) => return Ended::OtherStream,
@@ -158,7 +168,11 @@ impl Listener {
                         self.tell(format!("NATS: {refusal}"));
                     }
                 }
-                (_, value) = plan.next() => value.iter().for_each(|value| self.planner.hear(value)),
+                (key, Some(value)) = plan.next() => match key {
+                    0 => self.planner.hear(&value),
+                    _ => self.speaker.hear(&value),
+                },
+                () = self.speaker.has_told() => self.speaker.say(link).await,
                 arrival = subscription.next() => match arrival {
                     Ok(arrival) => self.hand_over(link, &subscription, arrival).await,
                     Err(reason) => return Ended::Failed(reason),
@@ -209,12 +223,19 @@ impl Listener {
         }
         if due {
             let members = self.planner.members();
-            let status = status(&self.name, &self.terms, (&progress, members.as_ref()), (self.behind, at));
+            let status = status(
+                &self.name,
+                &self.terms,
+                (&progress, members.as_ref()),
+                (self.behind, at),
+                &self.speaker.leading(),
+            );
             self.put(link, subjects::HUB_BUCKET, &subjects::status_key(&self.name), status.to_json().into_bytes())
                 .await;
         }
         if *self.linked.borrow() {
-            for (key, value) in self.planner.step(&progress.reports, true, at) {
+            let leads = self.speaker.leading() == Leading::Leads;
+            for (key, value) in self.planner.step(&progress.reports, leads, at) {
                 self.put(link, subjects::PLAN_BUCKET, &key, value).await;
             }
         }

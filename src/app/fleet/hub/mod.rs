@@ -12,6 +12,7 @@ mod gatherer;
 mod listener;
 pub mod news;
 mod planner;
+mod speaker;
 mod status;
 
 use std::io;
@@ -36,6 +37,8 @@ use crate::store::{Flushed, SeenNews, StreamPosition, Writer};
 use gatherer::Gatherer;
 use listener::Listener;
 use planner::Planner;
+pub use speaker::Part;
+use speaker::Speaker;
 
 /// Frames that wait for the gatherer: at most 32 MiB.
 const QUEUE: usize = 64;
@@ -118,6 +121,8 @@ pub struct Hub {
     pub is_linked: watch::Receiver<bool>,
     /// The locations that share what only some of them check, once a hub has said it.
     pub members: watch::Receiver<Option<Members>>,
+    /// Whether it delivers alerts, or another hub does.
+    pub part: Part,
     stop: CancellationToken,
     listener: JoinHandle<()>,
     gatherer: JoinHandle<Flushed>,
@@ -136,13 +141,14 @@ impl Hub {
         let position = plan.writer.store().position(&plan.terms.stream).map_err(io::Error::other)?;
         let (linked, is_linked) = watch::channel(false);
         let (planner, members) = Planner::new(plan.terms.silent_after, plan.clock.now());
-        let listener =
-            Listener::new(&plan, (to_gatherer, progress.clone()), (position, tell.clone()), (planner, linked));
+        let (speaker, part) = Speaker::new(plan.name.clone(), plan.clock.now());
+        let (inputs_of, told_by) = ((to_gatherer, progress.clone()), (position, tell.clone()));
+        let listener = Listener::new(&plan, inputs_of, told_by, (planner, speaker, linked));
         let gatherer = Gatherer::new(plan, inputs, (told, tell));
         let (heard, kept) = (stop.clone(), stop.clone());
         let listener = thread("webmon-fleet", move |runtime| runtime.block_on(listener.run(heard)))?;
         let gatherer = thread("webmon-gather", move |runtime| runtime.block_on(gatherer.run(kept)))?;
-        Ok(Self { progress, notices, is_linked, members, stop, listener, gatherer })
+        Ok(Self { progress, notices, is_linked, members, part, stop, listener, gatherer })
     }
 
     /// Stops both, and makes the last commit. Returns how that went.

@@ -1,6 +1,7 @@
 //! What a hub says about its fleet, for `webmon fleet status`.
 
 use crate::fleet::gather::Report;
+use crate::fleet::lease::Leading;
 use crate::fleet::status::{HubStatus, LocationStatus};
 use crate::model::{FleetTerms, Location, Members, StoreHealth, Timestamp};
 
@@ -13,6 +14,7 @@ pub(super) fn status(
     terms: &FleetTerms,
     (progress, members): (&Progress, Option<&Members>),
     (behind, at): (u64, Timestamp),
+    leading: &Leading,
 ) -> HubStatus {
     let (pairs, max_pairs) = progress.places;
     HubStatus {
@@ -24,6 +26,8 @@ pub(super) fn status(
         pairs: pairs as u64,
         max_pairs: max_pairs as u64,
         locations: progress.reports.iter().map(|report| location(report, members, terms, at)).collect(),
+        delivers: *leading == Leading::Leads,
+        follows: if let Leading::Follows(holder) = leading { Some(holder.clone()) } else { None },
         notices: notices(progress),
     }
 }

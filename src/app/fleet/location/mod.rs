@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::alerts::book::AlertBook;
 use crate::app::cli::args::FleetArgs;
-use crate::app::cli::fleet::share::Share;
 use crate::app::clock::Clock;
 use crate::app::exit::{CommandError, NO_THREAD};
+use crate::app::share::Share;
 use crate::app::status::health_meter::StoreStatus;
 use crate::app::system::{machine, threads};
 use crate::config::{Config, ConfiguredSite};

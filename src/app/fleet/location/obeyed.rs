@@ -2,7 +2,7 @@
 //!
 //! Invariant: what cannot be read changes nothing; what the location obeyed last holds also without a server.
 
-use crate::app::cli::fleet::share::Share;
+use crate::app::share::Share;
 use crate::fleet::connection::Link;
 use crate::fleet::key_watch::{KeyChange, KeyWatch};
 use crate::fleet::subjects::{PLAN_BUCKET, assignment_key};

@@ -161,7 +161,7 @@ fn around(rig: &Rig) -> (Surroundings, watch::Receiver<StoreStatus>) {
     let config = config::parse(text, "sites.yaml", Path::new(""), &|_| None).unwrap();
     let status = watch::Sender::new(StoreStatus::default());
     let seen = status.subscribe();
-    let word = (1, crate::app::alerts::book::words(jiff::tz::TimeZone::UTC));
+    let word = (1, crate::app::alerts::context::words(jiff::tz::TimeZone::UTC));
     let clock = Clock::start_at(rig.now);
     let book = AlertBook::new(LedgerTerms::default(), Kept::default(), word, clock, (None, status.subscribe()));
     let around = Surroundings {

@@ -1,0 +1,64 @@
+//! Of several hubs, one delivers: how the book of a hub begins to, how it ends, and what the next one has to know.
+//!
+//! A hub that follows judges and records, and tells nobody of what all hubs find, neither people nor programs. Invariant: what counts as told has arrived
+//! at every outlet; so a hub that dies on the way is one whose message is repeated, not lost.
+
+use crate::alert::incident::terms::Emitted;
+use crate::alert::kept::incident::Incident;
+use crate::alert::outbox::Audience;
+use crate::alert::{NewsKind, RuleKind};
+
+use super::book::{AlertBook, Part};
+
+impl AlertBook {
+    /// Delivers nothing until it is known who delivers.
+    pub fn hold_back(&self) {
+        self.inner().part = Part::Waits;
+    }
+
+    /// Leaves to another hub what all of them find.
+    pub fn follow(&self) {
+        let inner = &mut *self.inner();
+        let mut out = Emitted::default();
+        inner.part = Part::Follows;
+        let left = inner.ledger.follow(&mut out);
+        inner.outbox.forget(&left, &mut out.changes);
+        self.keep(inner, Vec::new(), out.changes, false);
+    }
+
+    /// Delivers from now on. Of these incidents, named by site and rule, people were told by the hub that did before.
+    pub fn lead(&self, told: &[(String, String)]) {
+        let inner = &mut *self.inner();
+        let now = self.clock.now();
+        let mut out = Emitted::default();
+        inner.part = Part::Delivers;
+        let is_told =
+            |site: &str, rule: RuleKind| told.iter().any(|(name, kind)| *name == *site && kind == rule.name());
+        let known = inner.ledger.lead(is_told, now, &mut out);
+        for (incident, news) in &known {
+            let terms = inner.ledger.site(&news.alert.site).cloned().unwrap_or_default();
+            let audience = Audience { group: terms.group.as_deref(), tell: terms.tell.as_deref(), except: &[] };
+            inner.outbox.note_told(*incident, news, audience, now, &mut out.changes);
+        }
+        inner.ledger.step(now, &mut out);
+        for (incident, news) in out.news.iter().filter(|(_, news)| !news.alert.rule.is_own()) {
+            if news.kind == NewsKind::Opened || news.kind.is_closing() {
+                inner.outbox.post_to_programs(*incident, news, now, &mut out.changes);
+            }
+        }
+        let changes = inner.fan_out(out, now);
+        self.keep(inner, Vec::new(), changes, true);
+    }
+
+    /// What people were told of, and not yet that it ended.
+    #[must_use]
+    pub fn told(&self) -> Vec<(String, String)> {
+        let inner = self.inner();
+        let is_told = |incident: &&Incident| {
+            let (opens, closes) = inner.outbox.waiting_of(incident.number);
+            !opens && (incident.is_open() || closes)
+        };
+        let told = inner.ledger.announced().filter(is_told);
+        told.map(|incident| (incident.site().to_string(), incident.rule().name().to_owned())).collect()
+    }
+}
