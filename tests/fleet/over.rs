@@ -58,8 +58,8 @@ fn a_site_is_shown_over_its_locations_and_counted_so() {
     assert!(table.contains("\none ") && table.contains("\ntwo ") && !table.contains("a/one"), "{table}");
     let own = places.folder.run(&format!("stats {store} --location c --format csv")).with(0).stdout;
     assert!(own.contains(",one,") && !own.contains("c/one"), "{own}");
-    let named = places.folder.run(&format!("stats one {store} --format json")).with(0).json();
-    assert_eq!(named.iter().map(|row| &row["site"]).collect::<Vec<_>>(), ["one"]);
+    let chosen = places.folder.run(&format!("stats one {store} --format json")).with(0).json();
+    assert_eq!(chosen.iter().map(|row| &row["site"]).collect::<Vec<_>>(), ["one"]);
     let no_hub = places.folder.run("stats --config a.yaml --store a.redb --each-location").with(2).stderr;
     assert!(no_hub.contains("a.redb is not the store of a hub, so it has no locations"), "{no_hub}");
 }

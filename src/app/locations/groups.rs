@@ -62,6 +62,7 @@ pub(crate) fn groups(sites: &[StoredSite], origins: &Origins, rule: impl Fn(&str
     members.into_iter().map(group).collect()
 }
 
+#[cfg(feature = "nats")]
 impl Group {
     /// How many locations check it.
     #[must_use]

@@ -7,7 +7,7 @@
 //!
 //! Invariants: a row of a site over its locations is made when the engine has made one of theirs, as of the same instant, and stays
 //! until then; the slots of these sites are the highest ones, which no engine reaches. Cost: a look compares all rows by
-//! address; a refreshed view costs a pass over its samples in the rings, about 30 ns each.
+//! address; a refreshed view costs a pass over its samples in the rings.
 
 mod blind;
 mod order;
