@@ -45,6 +45,16 @@ fn url(program: &mut Running) -> String {
     line[begin..].split('"').next().unwrap().to_owned()
 }
 
+/// The lines that `influx` got.
+fn exported(influx: &Server) -> String {
+    use std::io::Read as _;
+    let mut lines = String::new();
+    for request in influx.requests() {
+        flate2::read::GzDecoder::new(&request.body[..]).read_to_string(&mut lines).unwrap();
+    }
+    lines
+}
+
 #[test]
 fn a_hub_serves_what_its_locations_see() {
     let Some(server) = Nats::of(&NAMES) else { return };
@@ -53,19 +63,24 @@ fn a_hub_serves_what_its_locations_see() {
         vec![Step::send(response(status, "answer"))]
     }));
     let port = web.url("/").rsplit_once(':').unwrap().1.trim_end_matches('/').to_owned();
+    let influx = Server::start(Behaviour::always(vec![Step::send("HTTP/1.1 204 No Content\r\n\r\n")]));
     let folder = Folder::empty();
     for name in NAMES.iter().chain(&["hub1"]) {
         let site = |site: &str| {
             format!("- {{ name: {site}, url: 'http://{site}.test/{name}/{site}', connect_to: '127.0.0.1:{port}' }}\n")
         };
-        let more = "listen: { address: '127.0.0.1:0', token: open-sesame, public: [page, badge] }\n\
-                    report: { out: report.html, every: 1m }\n";
+        let more = format!(
+            "listen: {{ address: '127.0.0.1:0', token: open-sesame, public: [page, badge] }}\n\
+             report: {{ out: report.html, every: 1m }}\n\
+             export: {{ influx: {{ url: '{}', agent: hub1 }} }}\n",
+            influx.url("/")
+        );
         let text = format!(
             "defaults: {{ interval: 200ms, timeout: 150ms, alert: {{ threshold: 80%, window: 2s }} }}\nsites:\n{}{}{}{}",
             site("one"),
             site("two"),
             server.section(name, ", silent_after: 10s"),
-            if *name == "hub1" { more } else { "" }
+            if *name == "hub1" { &*more } else { "" }
         );
         folder.write(&format!("{name}.yaml"), &text);
     }
@@ -83,6 +98,8 @@ fn a_hub_serves_what_its_locations_see() {
         let is_there = |part: &str| metrics.contains(part);
         if is_there("webmon_checks_total{location=\"a\",site=\"one\",outcome=\"down\"}")
             && is_there("webmon_hub_location_state{location=\"b\",state=\"heard\"} 1")
+            && is_there("webmon_hub_site_verdict{site=\"one\",verdict=\"partial\"} 1")
+            && is_there("webmon_hub_site_votes{site=\"two\",vote=\"up\"} 2")
         {
             break metrics;
         }
@@ -96,5 +113,12 @@ fn a_hub_serves_what_its_locations_see() {
         assert!(now() - began < PATIENCE, "no report");
         std::thread::sleep(POLL);
     }
-    until(&url, "/", &["200 OK", "one"]);
+    until(&url, "/", &["200 OK", "down at 1 of 2 locations", "up at 2 of 2 locations"]);
+    until(&url, "/site/one", &["200 OK", "<h2>Locations", ">a<", ">b<"]);
+    until(&url, "/site/a%2Fone", &["200 OK", "500"]);
+    let series = ["webmon_check,agent=hub1,location=a,site=one ", "webmon_check,agent=hub1,location=b,site=two "];
+    while cfg!(feature = "influx") && !series.iter().all(|series| exported(&influx).contains(series)) {
+        assert!(now() - began < PATIENCE, "{}", exported(&influx));
+        std::thread::sleep(POLL);
+    }
 }

@@ -133,10 +133,11 @@ const LAYERS: [(&str, &[&[&str]]); 15] = [
     (
         "model",
         &[
+            &["health"],
             &["fleet", "web"],
             &["command", "site"],
             &["expect"],
-            &["check", "export_target", "health"],
+            &["check", "export_target"],
             &["figures", "resolver", "site_numbers", "stops", "text", "time", "zone"],
             &["lock"],
         ],

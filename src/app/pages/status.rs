@@ -16,8 +16,8 @@ use super::{PageSite, Past, Setting, locations, memory};
 /// Minutes of the line of the past hour.
 const MINUTES: usize = 60;
 
-/// Medians of the past hour by site, a minute each.
-type Hours = HashMap<SiteId, Vec<Option<u32>>>;
+/// Medians of the past hour by the place of the site, a minute each.
+type Hours = HashMap<usize, Vec<Option<u32>>>;
 
 /// The status page of `sites`, in their order.
 ///
@@ -33,15 +33,15 @@ pub fn status(past: &Past<'_>, setting: &Setting<'_>, sites: &[PageSite]) -> Res
         memory.keep(|site| shown.contains(&site));
     }
     let span = days(terms.days, setting.zone, as_of);
-    let hours = if sites.len() > FOLDED { Hours::new() } else { hours(past.archive, &ids, as_of)? };
+    let hours = if sites.len() > FOLDED { Hours::new() } else { hours(past.archive, &places(sites, &ids), as_of)? };
     let mut groups: Vec<Group> = Vec::new();
     for name in &terms.groups {
         groups.push(group(terms, Some(name)));
     }
-    for site in sites {
+    for (place, site) in sites.iter().enumerate() {
         let id = ids.get(&site.name).copied();
         let line = SiteLine {
-            hour: id.and_then(|id| hours.get(&id).cloned()).unwrap_or_default(),
+            hour: hours.get(&place).cloned().unwrap_or_default(),
             votes: site.over.as_ref().and_then(|over| over.votes),
             ..line(past, setting, (site, id), &span)?
         };
@@ -99,17 +99,30 @@ fn line(
     Ok(line)
 }
 
+/// By the number of a stored site the place of the one whose checks it has: itself, or the one that it is a location of.
+fn places(sites: &[PageSite], ids: &HashMap<Arc<str>, SiteId>) -> HashMap<SiteId, usize> {
+    let mut places = HashMap::new();
+    for (place, site) in sites.iter().enumerate() {
+        let parts = site.over.iter().flat_map(|over| over.parts.iter().map(|part| &part.name));
+        let own = site.over.is_none().then_some(&site.name);
+        places.extend(parts.chain(own).filter_map(|name| Some((*ids.get(name)?, place))));
+    }
+    places
+}
+
 /// The medians of each minute of the hour before `as_of`.
-fn hours(archive: &Archive, ids: &HashMap<Arc<str>, SiteId>, as_of: Timestamp) -> Result<Hours, StoreError> {
+fn hours(archive: &Archive, places: &HashMap<SiteId, usize>, as_of: Timestamp) -> Result<Hours, StoreError> {
     let since = as_of.before(Duration::from_hours(1));
-    let query = Query { sites: Some(ids.values().copied().collect()), since, until: as_of };
-    let mut times: HashMap<SiteId, Vec<Vec<u32>>> = HashMap::new();
+    let query = Query { sites: Some(places.keys().copied().collect()), since, until: as_of };
+    let mut times: HashMap<usize, Vec<Vec<u32>>> = HashMap::new();
     let _passed = archive.samples(&query, |stored| {
         let sample = stored.sample;
         if matches!(sample.cause, Cause::Ok | Cause::Slow) {
             let minute = usize::try_from(sample.at.since(since).as_secs() / 60).unwrap_or(MINUTES).min(MINUTES - 1);
-            let minutes = times.entry(stored.site).or_insert_with(|| vec![Vec::new(); MINUTES]);
-            minutes[minute].push(sample.phases.total().get());
+            if let Some(&place) = places.get(&stored.site) {
+                let minutes = times.entry(place).or_insert_with(|| vec![Vec::new(); MINUTES]);
+                minutes[minute].push(sample.phases.total().get());
+            }
         }
         Ok::<(), std::convert::Infallible>(())
     })?;
@@ -117,5 +130,5 @@ fn hours(archive: &Archive, ids: &HashMap<Arc<str>, SiteId>, as_of: Timestamp) -
         times.sort_unstable();
         times.get(times.len().div_ceil(2).saturating_sub(1)).copied()
     };
-    Ok(times.into_iter().map(|(id, mut minutes)| (id, minutes.iter_mut().map(median).collect())).collect())
+    Ok(times.into_iter().map(|(place, mut minutes)| (place, minutes.iter_mut().map(median).collect())).collect())
 }

@@ -162,7 +162,7 @@ fn locations(page: &SitePage, locations: &Locations) -> Markup {
     html! {
         p class="m" { "Available is the share of the checks of all locations that were good." }
         h2 {
-            "Locations"
+            "Locations, 24 hours"
             @if let Some(votes) = &locations.votes { " " span class="m" { (words::votes(votes)) } }
         }
         @if locations.lines.is_empty() {
@@ -173,8 +173,8 @@ fn locations(page: &SitePage, locations: &Locations) -> Markup {
                     tr {
                         th scope="col" { "Location" }
                         th scope="col" { "State" }
-                        th scope="col" class="n" { "Available, 24 hours" }
-                        th scope="col" class="n" { "p50" }
+                        th scope="col" class="n" { "Available" }
+                        th scope="col" class="n hide" { "p50" }
                         th scope="col" class="n" { "p95" }
                         th scope="col" class="n hide" { "p99" }
                         th scope="col" class="hide" { "Last check" }
@@ -187,7 +187,7 @@ fn locations(page: &SitePage, locations: &Locations) -> Markup {
                             th scope="row" { (line.location) }
                             td class={ "s " (words::class(line.state)) } { (words::state(line.state)) }
                             td class="n" { (words::availability(&line.figures)) }
-                            td class="n" { (words::time(times.map(|times| times.p50))) }
+                            td class="n hide" { (words::time(times.map(|times| times.p50))) }
                             td class="n" { (words::time(times.map(|times| times.p95))) }
                             td class="n hide" { (words::time(times.map(|times| times.p99))) }
                             td class="hide" {

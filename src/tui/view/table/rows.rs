@@ -287,7 +287,12 @@ fn joined(parts: &[&CodeCount], more: usize) -> Line {
 /// The reason for the state of a site, in words; empty if there is none.
 pub fn note(frame: &Frame, site: &SiteSnapshot) -> String {
     if let Some(votes) = site.votes.filter(|_| !matches!(site.state, SiteState::Up | SiteState::New)) {
-        return votes::words(frame, site, &votes);
+        let said = votes::words(frame, site, &votes);
+        return if site.state == SiteState::Recovering {
+            format!("{said}; down for {}", frame.since(incident_since(site)))
+        } else {
+            said
+        };
     }
     match site.state {
         SiteState::Up | SiteState::New => String::new(),
