@@ -2,7 +2,9 @@
 //!
 //! The folder `<store>.fleet` has `members.json`, the locations among which sites with a number of locations are shared, as a hub wrote
 //! it last. Without it, or if it cannot be read, a location checks everything that does not name other locations. So a site is never left out because a
-//! server is away. Whoever reads sites.yaml again reads this again, too. Invariant: a file appears whole or not at all.
+//! server is away. `sites.yaml` there has the sites that `webmon fleet push` gave, in place of those of the location's own file. What reads
+//! sites.yaml again reads these again, too. Invariants: a file appears whole or not at all; the pushed sites were valid here when they came.
+//! Bounds: [`PUSHED_MAX`] bytes are pushed.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -11,11 +13,19 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::app::cli::selection::Selection;
-use crate::config::{ConfiguredSite, FileStamp, Named};
+use crate::app::cli::selection::{Selection, settled, variable};
+use crate::config::{self, Config, ConfigError, ConfiguredSite, FileStamp, Named, parts};
+use crate::model::text::clean_line;
 use crate::model::{DOCUMENT_MAX, Location, Members};
 
 const MEMBERS: &str = "members.json";
+const SITES: &str = "sites.yaml";
+
+/// Longest part of a sites.yaml that is pushed, bytes.
+pub const PUSHED_MAX: usize = 512 << 10;
+
+/// Longest reason, bytes.
+const REASON_MAX: usize = 400;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -36,9 +46,62 @@ impl Share {
     /// Its files, as they are now.
     #[must_use]
     pub fn look(&self) -> Named {
-        let path = self.folder.join(MEMBERS);
-        let stamp = FileStamp::of(&path);
-        vec![(path, stamp)]
+        let paths = [MEMBERS, SITES].map(|name| self.folder.join(name));
+        paths.into_iter().map(|path| (path.clone(), FileStamp::of(&path))).collect()
+    }
+
+    /// The file of the pushed sites.
+    #[must_use]
+    pub fn sites_path(&self) -> PathBuf {
+        self.folder.join(SITES)
+    }
+
+    /// Whether sites were pushed.
+    #[must_use]
+    pub fn has_sites(&self) -> bool {
+        self.sites_path().exists()
+    }
+
+    /// Reads the configuration at `path`, with the pushed sites in place of its own, if there are any.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: the faults of the file, or of what it becomes with the pushed sites.
+    pub fn load(&self, path: &Path) -> Result<Config, ConfigError> {
+        let own = config::load(path, &variable)?;
+        let mut pushed = String::new();
+        let read =
+            File::open(self.sites_path()).and_then(|file| file.take(PUSHED_MAX as u64).read_to_string(&mut pushed));
+        if read.is_err() {
+            return Ok(settled(own));
+        }
+        joined(path, &pushed).map(settled)
+    }
+
+    /// Keeps pushed sites if the configuration at `path` is valid with them.
+    ///
+    /// # Errors
+    /// Why they are not taken, as the end of a sentence.
+    pub fn keep_sites(&self, path: &Path, pushed: &[u8]) -> Result<(), String> {
+        if pushed.len() > PUSHED_MAX {
+            return Err(format!("they are longer than {} KiB", PUSHED_MAX >> 10));
+        }
+        let text = std::str::from_utf8(pushed).map_err(|_| "they are not UTF-8".to_owned())?;
+        joined(path, text).map_err(|error| reason(&error))?;
+        if fs::read(self.sites_path()).is_ok_and(|known| known == pushed) {
+            return Ok(());
+        }
+        self.write(SITES, pushed).map_err(|error| format!("they cannot be kept: {error}"))
+    }
+
+    /// Goes back to the sites of the location's own file.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn drop_sites(&self) -> io::Result<()> {
+        match fs::remove_file(self.sites_path()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// The members that a hub wrote down last, if it is known.
@@ -92,6 +155,27 @@ impl Share {
     }
 }
 
+/// The configuration at `path` with the sites of `pushed`.
+fn joined(path: &Path, pushed: &str) -> Result<Config, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let own = fs::read_to_string(path).map_err(unreadable)?;
+    let name = format!("{} with the pushed sites", path.display());
+    let text = parts::with_sites(&own, pushed, &name)?;
+    let base_dir = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+    config::parse(&text, &name, &base_dir, &variable)
+}
+
+/// The first fault, on one line.
+fn reason(error: &ConfigError) -> String {
+    match error {
+        ConfigError::Invalid { first, faults: 1, .. } => clean_line(first, REASON_MAX),
+        ConfigError::Invalid { first, faults, .. } => {
+            clean_line(&format!("{first} (and {} more)", faults - 1), REASON_MAX)
+        }
+        error => clean_line(&error.to_string(), REASON_MAX),
+    }
+}
+
 /// A folder for its owner alone.
 fn private(builder: &mut DirBuilder) -> &mut DirBuilder {
     #[cfg(unix)]
@@ -118,6 +202,37 @@ mod tests {
         assert_eq!(selection.config.sites.len() + elsewhere, 4);
         let sites = selection.config.sites.iter().map(|watched| watched.site.name.to_string()).collect();
         (sites, selection.all_names.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn pushed_sites_are_kept_if_they_are_valid_here() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sites.yaml");
+        fs::write(&path, "sites: ['http://own.example']\nstorage: { path: a.redb }\n").unwrap();
+        let share = Share::of(&Location::new("a").unwrap(), &folder.path().join("a.redb"));
+        let names = || {
+            let config = share.load(&path).unwrap();
+            assert!(config.storage.unwrap().path.ends_with("a.redb"));
+            config.sites.iter().map(|watched| watched.site.name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(), ["http://own.example"]);
+        let before = share.look();
+        share.keep_sites(&path, b"sites:\n- { name: pushed, url: 'http://a.example' }\n").unwrap();
+        assert!(share.has_sites() && share.look() != before);
+        assert_eq!(names(), ["pushed"]);
+        for (wrong, told) in [
+            (&b"sites: []\n"[..], "there are no sites to watch"),
+            (b"sites:\n- { name: a, url: 'http://a.example', alert: { tell: [nobody] } }\n", "nobody"),
+            (b"\xff", "not UTF-8"),
+            (&vec![b'#'; PUSHED_MAX + 1], "longer than 512 KiB"),
+        ] {
+            let reason = share.keep_sites(&path, wrong).unwrap_err();
+            assert!(reason.contains(told), "{reason}");
+            assert_eq!(names(), ["pushed"]);
+        }
+        share.drop_sites().unwrap();
+        share.drop_sites().unwrap();
+        assert_eq!(names(), ["http://own.example"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod error;
 mod excerpt;
 mod files;
 mod keys;
+pub mod parts;
 mod sections;
 mod syntax;
 pub mod typed;

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::{HeaderMap, Subscriber};
 use bytes::Bytes;
@@ -101,6 +102,25 @@ pub async fn value_of(link: &Link, bucket: &str, key: &str) -> Option<Bytes> {
     let read = tokio::time::timeout(READ_MAX, stream.direct_get_last_for_subject(kv(bucket, key))).await;
     let StreamMessage { headers, payload, .. } = read.ok()?.ok()?;
     value(&headers, payload)
+}
+
+/// Sets `key` of `bucket` to `value`, or deletes it.
+///
+/// # Errors
+/// Why the server did not take it, in one clean line.
+pub async fn put(link: &Link, bucket: &str, key: &str, value: Option<Vec<u8>>) -> Result<(), String> {
+    let mut headers = HeaderMap::new();
+    if value.is_none() {
+        headers.insert(OPERATION, "DEL");
+    }
+    let written = async {
+        link.jetstream.publish_with_headers(kv(bucket, key), headers, value.unwrap_or_default().into()).await?.await
+    };
+    let written = written.await.map(drop);
+    written.map_err(|error| match error.kind() {
+        PublishErrorKind::StreamNotFound => format!("there is no bucket {bucket} yet; `webmon fleet init` makes it"),
+        _ => clean_line(&link.reason(&error), REASON_MAX),
+    })
 }
 
 /// The value of a message, unless it says that the key was deleted.

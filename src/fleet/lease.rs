@@ -78,7 +78,7 @@ impl Lease {
 
     /// Renews it, or tries to get it, at `now`. Returns whether this hub delivers.
     pub async fn keep(&mut self, link: &Link, now: Timestamp) -> Leading {
-        let mut request = self.begin();
+        let mut request = Some(self.begin());
         while let Some(next) = request {
             let said = tokio::time::timeout(ANSWER_MAX, self.ask(link, next, now)).await;
             request = self.heard(next, said.unwrap_or(Said::Nothing));
@@ -101,11 +101,11 @@ impl Lease {
         self.is_shared
     }
 
-    const fn begin(&self) -> Option<Request> {
-        Some(match self.held {
+    const fn begin(&self) -> Request {
+        match self.held {
             Some(revision) => Request::Write(revision),
             None => Request::Read,
-        })
+        }
     }
 
     /// Follows the answer to `request`. Returns the next request, if one is due at once.
@@ -189,7 +189,7 @@ mod tests {
 
     impl Server {
         fn turn(&mut self, lease: &mut Lease, now: u64) -> Leading {
-            let mut request = lease.begin();
+            let mut request = Some(lease.begin());
             for _ in 0..9 {
                 let Some(next) = request else { return lease.leading(Timestamp::from_secs(now)) };
                 let said = match (next, &self.key) {

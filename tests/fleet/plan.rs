@@ -109,3 +109,52 @@ fn sites_move_from_a_location_that_is_killed_and_only_those() {
     places.locations[0] = Some(run(&places.folder, "a"));
     places.until_shared(&["a", "b"]);
 }
+
+#[test]
+fn a_location_takes_pushed_sites_and_goes_back_to_its_own() {
+    let Some(server) = Nats::of(&["a"]) else { return };
+    let web = Server::start(Behaviour::answering(|_| vec![Step::send(response(200, "answer"))]));
+    let folder = Folder::empty();
+    let own = "defaults: { interval: 200ms, timeout: 150ms }\n";
+    folder.write(
+        "a.yaml",
+        &format!("{own}sites:\n- {{ name: own, url: '{}' }}\n{}", web.url("/own"), server.section("a", "")),
+    );
+    let secret = "alerting: { notify: { ops: { slack: 'https://hooks.example/hunter2' } } }\n";
+    let pushed = |more: &str| {
+        format!("{own}{secret}sites:\n- {{ name: pushed, url: '{}/${{WHERE:-pushed}}' }}\n{more}", web.url(""))
+    };
+    folder.write("push.yaml", &pushed(""));
+    folder.write("tell.yaml", &pushed("- { name: other, url: 'http://other.example', alert: { tell: [ops] } }\n"));
+    folder.write("wrong.yaml", "sites: [{ url: 'http://a.example', intervall: 1s }]\n");
+    let push = |arguments: &str| folder.run(&format!("fleet push --config a.yaml {arguments}"));
+    assert!(push("push.yaml").with(1).stderr.contains("`webmon fleet init` makes it"));
+    folder.run("fleet init --config a.yaml").with(0);
+    let mut location = run(&folder, "a");
+    let says = |location: &mut Running, what: &str| {
+        location.until(|lines| lines.iter().any(|line| line.contains(what)));
+    };
+    assert!(push("wrong.yaml").with(2).stderr.contains("intervall"));
+    assert_eq!(
+        push("push.yaml").quietly().stdout,
+        "1 site pushed: each location takes them once it is connected, and says so\n"
+    );
+    says(&mut location, "the fleet gave other sites: 1 site added, 1 removed, 0 changed");
+    let kept = std::fs::read_to_string(folder.path("a.redb.fleet/sites.yaml")).unwrap();
+    assert!(kept.contains("${WHERE:-pushed}") && !kept.contains("hunter2"), "{kept}");
+    // The location has no such outlet.
+    push("tell.yaml").quietly();
+    says(&mut location, "the pushed sites are refused, and nothing changes: ");
+    // It keeps them over a restart.
+    location.end_by(rustix::process::Signal::TERM).with(143);
+    let mut location = run(&folder, "a");
+    says(&mut location, "the sites are those of `webmon fleet push`");
+    let began = now();
+    while web.requests().iter().filter(|request| request.target == "/pushed").count() < 5 {
+        assert!(now() - began < PATIENCE, "it does not check what was pushed");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    push("--withdraw").quietly();
+    says(&mut location, "the fleet gave other sites: 1 site added, 1 removed, 0 changed");
+    assert!(!folder.path("a.redb.fleet/sites.yaml").exists());
+}

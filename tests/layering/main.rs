@@ -153,7 +153,10 @@ const LAYERS: [(&str, &[&[&str]]); 15] = [
             &["counts", "facts", "histogram"],
         ],
     ),
-    ("config", &[&["diagnostics", "typed"], &["excerpt", "sections"], &["keys"], &["error", "syntax"], &["files"]]),
+    (
+        "config",
+        &[&["diagnostics", "parts", "typed"], &["excerpt", "sections"], &["keys"], &["error", "syntax"], &["files"]],
+    ),
     (
         "engine",
         &[

@@ -99,9 +99,20 @@ pub fn choose(path: &Path, wanted: &[String], loaded: Result<Config, ConfigError
 /// # Errors
 /// [`ConfigError`]: there is none, or its faults.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let mut config = config::load(path, &|name| std::env::var(name).ok())?;
+    config::load(path, &variable).map(settled)
+}
+
+/// The variable `name` of this process.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// `config` with the time zone of this machine.
+#[must_use]
+pub fn settled(mut config: Config) -> Config {
     config.settle_windows(&zone::local(), Clock::start(Timestamp::from_micros(0)).now());
-    Ok(config)
+    config
 }
 
 /// The error for a user without a file at `path` whose first word resembles a command.

@@ -9,6 +9,8 @@ use anyhow::Context as _;
 
 use crate::app::cli::args::{CommonArgs, RunArgs};
 use crate::app::cli::progress;
+#[cfg(feature = "nats")]
+use crate::app::cli::selection::choose;
 use crate::app::cli::selection::{Selection, select};
 use crate::app::clock::{self, AHEAD_MAX, Clock};
 use crate::app::exit::{CommandError, Ending, NO_THREAD};
@@ -50,7 +52,6 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     #[cfg_attr(not(feature = "nats"), allow(unused_mut, reason = "only a fleet takes sites away"))]
     let mut selection = select(&common.config, &args.sites, &args.ad_hoc)?;
     fits(&selection.config)?;
-    let origin = origin.naming(&selection.config.files);
     let store_path = store_path(args, common, &selection);
     #[cfg(feature = "influx")]
     let wanted = export::wanted(&args.export, &selection.config, store_path.is_some())?;
@@ -62,9 +63,10 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let located = location::wanted(&args.fleet, &selection.config, store_path.is_some())?;
     let reloads = !selection.all_names.is_empty();
     #[cfg(feature = "nats")]
-    let (share, elsewhere) = shared(located.as_ref(), store_path.as_deref(), &mut selection);
+    let (share, elsewhere) = shared(located.as_ref(), store_path.as_deref(), (args, common), &mut selection)?;
     #[cfg(feature = "nats")]
     let origin = origin.sharing(share.clone());
+    let origin = origin.naming(&selection.config.files);
     let Selection { config, all_names, ad_hoc } = selection;
     let listen = web::wanted(args.output.listen.as_ref(), &config.listen)?;
     // Before the store is read, so that it can say that webmon is starting.
@@ -94,7 +96,7 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     notices.extend(export.iter().flat_map(|export| export.notices.clone()));
     #[cfg(feature = "nats")]
     let location = match (located, share, &store) {
-        (Some(located), Some(share), Some(kept)) => Some(located.begin(&kept.store, share)?),
+        (Some(located), Some(share), Some(kept)) => Some(located.begin(&kept.store, share, &common.config)?),
         _ => None,
     };
     #[cfg(feature = "nats")]
@@ -117,18 +119,24 @@ pub fn run(args: &RunArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     Session::new(&args.output, common.color, log, config, prober, clock, options).run(runtime)
 }
 
-/// The share of a location, to which `selection` is cut; and a sentence about what is checked elsewhere.
+/// The share of a location, to which `selection` is cut; and sentences about what differs from the file.
 #[cfg(feature = "nats")]
 fn shared(
     located: Option<&LocationPlan>,
     store: Option<&Path>,
+    (args, common): (&RunArgs, &CommonArgs),
     selection: &mut Selection,
-) -> (Option<Share>, Option<String>) {
-    let Some((located, store)) = located.zip(store) else { return (None, None) };
-    let share = located.share(store);
+) -> Result<(Option<Share>, Vec<String>), CommandError> {
+    let Some((located, store)) = located.zip(store) else { return Ok((None, Vec::new())) };
+    let (share, mut notices) = (located.share(store), Vec::new());
+    if share.has_sites() {
+        *selection = choose(&common.config, &args.sites, share.load(&common.config))?;
+        fits(&selection.config)?;
+        notices.push(format!("the sites are those of `webmon fleet push`, in {}", share.sites_path().display()));
+    }
     let elsewhere = share.cut(selection);
-    let notice = (elsewhere > 0).then(|| format!("{} of the file are checked at other locations", sites(elsewhere)));
-    (Some(share), notice)
+    notices.extend((elsewhere > 0).then(|| format!("{} are checked at other locations", sites(elsewhere))));
+    Ok((Some(share), notices))
 }
 
 /// The results of both, `second` on its own thread: the store waits for its disk while the root certificates are read.

@@ -215,7 +215,7 @@ impl<P: Send + Sync + 'static> Reloader<P> {
                 let is_other = added + removed + changed > 0 || elsewhere;
                 let what = match cause {
                     Cause::File => format!("reloaded {name}"),
-                    Cause::Share => "the fleet shares its sites anew".to_owned(),
+                    Cause::Share => "the fleet gave other sites".to_owned(),
                 };
                 let notice = if is_other {
                     Some(format!("{what}: {} added, {removed} removed, {changed} changed", sites(added)))
@@ -280,7 +280,10 @@ impl<P: Send + Sync + 'static> Reloader<P> {
 
 /// Reads `origin`. Also returns the files that it names, if it got so far.
 fn read(origin: &Origin) -> (Option<Named>, Result<Selection, CommandError>) {
-    let loaded = load(&origin.path);
+    let loaded = match &origin.share {
+        Some(share) => share.load(&origin.path),
+        None => load(&origin.path),
+    };
     let files = match &loaded {
         Ok(Config { files, .. }) | Err(ConfigError::Invalid { files, .. }) => Some(files.clone()),
         Err(_) => None,

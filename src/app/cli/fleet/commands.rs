@@ -15,6 +15,8 @@ pub enum FleetCommand {
     ServerConfig(ServerConfigArgs),
     /// Make the stream and the buckets of the fleet on its server, or say what differs; exit code 1 if anything does
     Init(FleetInitArgs),
+    /// Hand the sites of a file to all locations, which check them in place of those of their own files
+    Push(FleetPushArgs),
     /// Show what the hubs say: locations, versions, clocks, what is missing; exit code 1 unless all is well
     Status(FleetStatusArgs),
 }
@@ -51,6 +53,17 @@ pub struct FleetInitArgs {
     /// Copies, each on another server of the cluster [default: 1, or what the stream has]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
     pub replicas: Option<u8>,
+}
+
+/// Options of `fleet push`.
+#[derive(Clone, Debug, Args)]
+pub struct FleetPushArgs {
+    /// The file whose `sites`, `defaults` and `x-` keys are pushed, as they are written: variables are expanded at the locations [default: that of --config]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Let every location go back to the sites of its own file
+    #[arg(long, conflicts_with = "file")]
+    pub withdraw: bool,
 }
 
 /// Options of `fleet status`.

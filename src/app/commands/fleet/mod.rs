@@ -1,6 +1,7 @@
 //! `webmon fleet`: sets the NATS server of a fleet up, and shows how the fleet is.
 
 mod init;
+mod push;
 mod server_config;
 mod status;
 
@@ -28,6 +29,7 @@ pub fn fleet(command: &FleetCommand, common: &CommonArgs) -> Result<Ending, Comm
     match command {
         FleetCommand::ServerConfig(args) => server_config::server_config(args),
         FleetCommand::Init(args) => init::init(args, &terms(common)?),
+        FleetCommand::Push(args) => push::push(args, args.file.as_deref().unwrap_or(&common.config), &terms(common)?),
         FleetCommand::Status(args) => status::status(args, &terms(common)?),
     }
 }

@@ -79,7 +79,7 @@ impl Desk {
         let Self { publisher, deliveries, heartbeat, inbox, status, clock, ended } = self;
         let (steps, leading) = (Arc::clone(&heartbeat.steps), Leading::Undecided);
         publisher.book().hold_back();
-        let announcer = Announcer { steps, publisher, leading };
+        let announcer = Announcer { publisher, steps, leading };
         announcer.publisher.publish(&ended, board, clock.now());
         let work = async move {
             let orders = inbox.run(clock, status, stop.clone());

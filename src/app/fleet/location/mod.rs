@@ -73,16 +73,25 @@ impl LocationPlan {
         Share::of(&self.location, store)
     }
 
-    /// Prepares to send what `store` keeps, and to keep what a hub says of its `share`.
+    /// Prepares to send what `store` keeps, and to keep what a hub says of its `share`; `config` is its own sites.yaml.
     ///
     /// # Errors
     /// [`CommandError::Store`].
-    pub fn begin(self, store: &Store, share: Share) -> Result<LocationStart, CommandError> {
+    pub fn begin(self, store: &Store, share: Share, config: &Path) -> Result<LocationStart, CommandError> {
         let Self { terms, location } = self;
         let id = store.id(fresh_store())?;
         let health = FleetHealth { location: location.name().into(), ..FleetHealth::default() };
         let (health, seen) = watch::channel(health);
-        Ok(LocationStart { terms, location, id, path: store.path().to_owned(), share, health, seen })
+        Ok(LocationStart {
+            terms,
+            location,
+            id,
+            path: store.path().to_owned(),
+            share,
+            config: config.to_owned(),
+            health,
+            seen,
+        })
     }
 }
 
@@ -93,6 +102,8 @@ pub struct LocationStart {
     id: StoreId,
     path: PathBuf,
     share: Share,
+    /// The location's own sites.yaml.
+    config: PathBuf,
     health: watch::Sender<FleetHealth>,
     seen: watch::Receiver<FleetHealth>,
 }

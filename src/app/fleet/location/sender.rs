@@ -65,7 +65,7 @@ pub(super) struct Sender {
 
 impl Sender {
     pub(super) fn new(start: LocationStart, clock: Clock, around: Surroundings, finish: CancellationToken) -> Self {
-        let LocationStart { terms, location, id, path, share, health, .. } = start;
+        let LocationStart { terms, location, id, path, share, config, health, .. } = start;
         Self {
             agent: Agent::new(id, fresh_session()),
             reading: Reading::default(),
@@ -76,7 +76,7 @@ impl Sender {
             unconnected: Some((clock.now(), None)),
             clock,
             around,
-            obeyed: Obeyed::new(share),
+            obeyed: Obeyed::new(share, config),
             health,
             finish,
             roster: Vec::new(),

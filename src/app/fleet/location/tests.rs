@@ -191,7 +191,7 @@ fn every_sample_reaches_a_hub_though_the_server_loses_its_disk() {
     let terms = server.terms();
     let plan = LocationPlan { location: Location::new("fra1").unwrap(), terms: terms.clone() };
     let share = plan.share(rig.writer.store().path());
-    let start = plan.begin(rig.writer.store(), share).unwrap();
+    let start = plan.begin(rig.writer.store(), share, Path::new("sites.yaml")).unwrap();
     let (health, (around, _status)) = (start.health(), around(&rig));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let hub_of = |runtime: &tokio::runtime::Runtime| {
