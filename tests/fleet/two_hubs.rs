@@ -21,7 +21,7 @@ struct Hubs {
     web: Server,
     folder: Folder,
     failing: Arc<Mutex<BTreeSet<String>>>,
-    hubs: [Option<Running>; 2],
+    running: [Option<Running>; 2],
     _location: Running,
 }
 
@@ -53,8 +53,8 @@ impl Hubs {
             folder.write(&format!("{name}.yaml"), &text);
         }
         let location = folder.start("run --fleet --headless --config a.yaml --store a.redb");
-        let hubs = [Some(hub(&folder, 1)), None];
-        Some(Self { _server: server, web, folder, failing, hubs, _location: location })
+        let running = [Some(hub(&folder, 1)), None];
+        Some(Self { _server: server, web, folder, failing, running, _location: location })
     }
 
     /// What people were told, in order: by which hub, and what.
@@ -82,7 +82,7 @@ impl Hubs {
     /// Waits for an alert among the lines of the hub of this index.
     #[track_caller]
     fn until_found(&mut self, index: usize, what: &str) {
-        let hub = self.hubs[index].as_mut().unwrap();
+        let hub = self.running[index].as_mut().unwrap();
         hub.until(|lines| {
             let mut messages = lines.iter().map(|line| json(line)["message"].as_str().unwrap_or_default().to_owned());
             messages.any(|message| message.contains(what))
@@ -118,7 +118,7 @@ fn one_hub_delivers_and_the_other_one_goes_on_where_it_was_killed() {
     let Some(mut hubs) = Hubs::start() else { return };
     hubs.failing.lock().unwrap().insert("/one".to_owned());
     hubs.until_told("hub1", "one is down");
-    hubs.hubs[1] = Some(hub(&hubs.folder, 2));
+    hubs.running[1] = Some(hub(&hubs.folder, 2));
     hubs.until_found(1, "hub1 delivers alerts, and this hub stands by");
     hubs.until_found(1, "one is down");
     let status = hubs.folder.run("fleet status --config hub1.yaml").stdout;
@@ -127,13 +127,13 @@ fn one_hub_delivers_and_the_other_one_goes_on_where_it_was_killed() {
         "{status}"
     );
     // The hub that delivers is killed, a site comes up and another one goes down while none delivers.
-    hubs.hubs[0] = None;
+    hubs.running[0] = None;
     *hubs.failing.lock().unwrap() = BTreeSet::from(["/two".to_owned()]);
     hubs.until_told("hub2", "two is down");
     let told = hubs.until_told("hub2", "one is up");
     assert_eq!(told.len(), 3, "{told:#?}");
     // It comes back and stands by; what is open now, only the other one ends.
-    hubs.hubs[0] = Some(hub(&hubs.folder, 1));
+    hubs.running[0] = Some(hub(&hubs.folder, 1));
     hubs.until_found(0, "hub2 delivers alerts, and this hub stands by");
     hubs.failing.lock().unwrap().clear();
     hubs.until_told("hub2", "two is up");
