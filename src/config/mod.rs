@@ -208,8 +208,7 @@ fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> 
                 _ => unreadable(error),
             }
         })?;
-    let exposed = is_exposed(path);
-    let name = path.display().to_string();
+    let (exposed, name) = (is_exposed(path), path.display().to_string());
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {

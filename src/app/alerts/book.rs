@@ -29,7 +29,7 @@ use crate::model::lock::lock;
 use crate::model::{Location, OWN_NAME, OutletHealth, StoreHealth, Timestamp};
 use crate::store::Kept;
 
-use super::context::{Contexts, Words};
+use super::context::{Contexts, Part, Words};
 use super::stored_report::{KeptOutage, ReportSender, StoredReport};
 
 /// An outlet that failed so often in a row is an incident of webmon itself.
@@ -37,17 +37,6 @@ const FAILURES_TOLD: u32 = 3;
 
 /// The name of a program's queue; no outlet of sites.yaml can have it.
 pub const PROGRAM: &str = "alerting.exec";
-
-/// Whether a webmon delivers what it finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "without a fleet there is one webmon"))]
-pub(super) enum Part {
-    Delivers,
-    /// It is not known yet which hub does.
-    Waits,
-    /// Another hub does.
-    Follows,
-}
 
 /// See the module.
 pub struct AlertBook {

@@ -1,4 +1,4 @@
-//! What a message needs besides its alert: what is known about the site when its rule changes, and the words.
+//! What a message needs besides its alert: what is known about the site when its rule changes, the words, and who delivers it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,6 +7,17 @@ use crate::alert::{Alert, NewsContext};
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::Outcome;
 use crate::report::text::alert_text;
+
+/// Whether a webmon delivers what it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "without a fleet there is one webmon"))]
+pub(super) enum Part {
+    Delivers,
+    /// It is not known yet which hub does.
+    Waits,
+    /// Another hub does.
+    Follows,
+}
 
 /// Words an alert.
 pub type Words = Box<dyn Fn(&Alert) -> String + Send>;

@@ -8,7 +8,8 @@ use crate::alert::kept::incident::Incident;
 use crate::alert::outbox::Audience;
 use crate::alert::{NewsKind, RuleKind};
 
-use super::book::{AlertBook, Part};
+use super::book::AlertBook;
+use super::context::Part;
 
 impl AlertBook {
     /// Delivers nothing until it is known who delivers.
