@@ -209,12 +209,16 @@ fn table<K: redb::Key + 'static, V: redb::Value + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::model::Timestamp;
+    use crate::model::{Location, SiteId, StoreId, Timestamp};
     use crate::ring::Producer;
     use crate::store::archive::Archive;
     use crate::store::file::database;
     use crate::store::read::view::Query;
+    use crate::store::tables::hub::gathered::{Origin, StreamPosition};
+    use crate::store::tables::hub::seen::{SeenHour, SeenNews};
     use crate::store::tests::samples::day;
     use crate::store::writer::Writer;
 
@@ -260,6 +264,45 @@ mod tests {
         });
         assert_eq!(passed.unwrap().unwrap().damaged, 0);
         assert!(count > 2_500, "{count}");
+    }
+
+    /// Without them a copy would be no hub's store any more.
+    #[test]
+    fn a_backup_of_a_hub_knows_where_its_sites_come_from_and_what_was_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, to) = (folder.path().join("hub.redb"), folder.path().join("copy.redb"));
+        let store = Store::open(&path, &Options::default(), Timestamp::ZERO).unwrap().store;
+        let location = Location::new("fra1").unwrap();
+        let origin = Origin {
+            location: location.clone(),
+            store: StoreId([7; 16]),
+            site: SiteId(3),
+            name: "api".into(),
+            group: None,
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(5),
+            url: "http://a/".into(),
+        };
+        let site = store.adopt(std::slice::from_ref(&origin), Timestamp::ZERO).unwrap()[0].id;
+        let mut writer = Writer::new(store, Vec::new()).unwrap();
+        let position = StreamPosition { stream: "WEBMON".into(), created: Timestamp::from_secs(1), sequence: 9 };
+        let (hour, span) = (SeenHour { locations: 1, ..SeenHour::default() }, Timestamp::ZERO..Timestamp::from_secs(5));
+        {
+            let intake = writer.entrance();
+            let mut intake = intake.lock().unwrap();
+            intake.take_seen(&SeenNews::Hour(site, 7, hour));
+            intake.take_seen(&SeenNews::Blind(location.clone(), span.clone()));
+            intake.take_position(position.clone());
+        }
+        writer.flush(Timestamp::ZERO);
+        Archive::open(&path).unwrap().backup(&to, true).unwrap();
+        let copy = Archive::open(&to).unwrap();
+        assert_eq!(copy.origins().unwrap().into_iter().collect::<Vec<_>>(), [(site, origin)]);
+        assert_eq!(copy.seen(site, 0..9).unwrap().into_iter().collect::<Vec<_>>(), [(7, hour)]);
+        assert_eq!(copy.blind_times().unwrap().into_iter().collect::<Vec<_>>(), [(location, vec![span])]);
+        drop(copy);
+        let copy = Store::open(&to, &Options::default(), Timestamp::ZERO).unwrap().store;
+        assert_eq!(copy.position("WEBMON").unwrap(), Some(position));
     }
 
     #[test]
