@@ -35,11 +35,13 @@ fn row(i: usize, minutes: u64) -> Arc<Row> {
         |us: u32| Latency { count: 60, avg: f64::from(us), max: us * 4, p50: us, p90: us, p95: us * 2, p99: us * 3 };
     let mut cells = [Beat { up: 1, down: 0 }; Beats::CELLS];
     cells[i % Beats::CELLS] = Beat { up: 0, down: u32::from(i % 50 == 7) };
+    let counts = Counts { up: 60, down, unknown: 0, skipped: 0 };
     Arc::new(Row {
         summary: Summary {
             as_of: now(),
             timeframe: Timeframe::new(Duration::from_secs(minutes * 60)),
-            counts: Counts { up: 60, down, unknown: 0, skipped: 0 },
+            counts,
+            availability: counts.availability(),
             coverage: Some(if i % 90 == 3 { 0.9 } else { 1.0 }),
             response: Some(latency(41_000 + u32::try_from(i % 997).unwrap_or(0))),
             ttfb: Some(latency(40_000)),
