@@ -106,6 +106,7 @@ impl HealthMeter {
     }
 
     /// The same of an export that begins later.
+    #[cfg(feature = "nats")]
     pub fn attend_export(&mut self, export: Option<watch::Receiver<ExportHealth>>) {
         self.export = export;
     }
