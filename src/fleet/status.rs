@@ -1,7 +1,7 @@
 //! What a hub says about its fleet: the document under `<hub>.status` in the bucket `WEBMON_HUB`, and whether all is well.
 //!
 //! Invariants: a document is read leniently, so that hubs of other versions are understood: what is missing is zero or empty, what
-//! is unknown is passed over. Every text is one clean line. Bounds: [`LOCATIONS_MAX`] locations, [`NOTICES_MAX`] notices.
+//! is unknown is passed over. Every text is one clean line. Bounds: `LOCATIONS_MAX` locations, `NOTICES_MAX` notices.
 
 use std::time::Duration;
 

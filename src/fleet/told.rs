@@ -5,8 +5,8 @@
 //! {"told":[["api","availability"],["fra1","location"]]}
 //! ```
 //!
-//! An incident is named by its site and its rule, of which one is open at a time, because each hub has numbers of its own. Bounds: [`TOLD_MAX`]
-//! incidents and [`DOCUMENT_MAX`] bytes; what does not fit is told again, which is better than never.
+//! An incident is named by its site and its rule, of which one is open at a time, because each hub has numbers of its own. Bounds: `TOLD_MAX`
+//! incidents and `DOCUMENT_MAX` bytes; what does not fit is told again, which is better than never.
 
 use serde_json::{Value, json};
 

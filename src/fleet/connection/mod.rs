@@ -2,7 +2,7 @@
 //!
 //! Invariants: only servers of the configuration are spoken to, never those that a server names, so no other gets a credential;
 //! a server of `tls://` gets nothing before its certificate was verified. After a loss the client connects again by itself, for
-//! ever, after [`reconnect_delay`]. Bounds: [`CONNECT_MAX`] for each address of a server.
+//! ever, after `reconnect_delay`. Bounds: `CONNECT_MAX` for each address of a server.
 
 mod certs;
 mod fault;
