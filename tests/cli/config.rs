@@ -115,7 +115,7 @@ fn what_the_documents_show_is_right() {
             }
         }
     }
-    assert_eq!((files, parts), (1, 1));
+    assert_eq!((files, parts), (2, 1));
 }
 
 proptest! {

@@ -66,6 +66,8 @@ pub struct Agent {
     is_finishing: bool,
     sites: Vec<RosterSite>,
     watched: BTreeSet<SiteId>,
+    /// Sites that were watched in this run: their last samples may not be stored yet when they leave.
+    left: BTreeSet<SiteId>,
     revision: u64,
     /// Whether the roster is to be sent.
     owes_roster: bool,
@@ -93,6 +95,7 @@ impl Agent {
             is_finishing: false,
             sites: Vec::new(),
             watched: BTreeSet::new(),
+            left: BTreeSet::new(),
             revision: 0,
             owes_roster: false,
             live: None,
@@ -105,10 +108,12 @@ impl Agent {
         }
     }
 
-    /// The sites that are checked from now on; only their samples are sent.
+    /// The sites that are checked from now on. Their samples are sent, and the last ones of sites that are checked no longer.
     pub fn watch(&mut self, mut sites: Vec<RosterSite>) {
         sites.sort_by_key(|site| site.site);
-        self.watched = sites.iter().map(|site| site.site).collect();
+        let before = std::mem::replace(&mut self.watched, sites.iter().map(|site| site.site).collect());
+        self.left.extend(before);
+        self.left.retain(|site| !self.watched.contains(site));
         self.sites = sites;
         self.revision += 1;
         self.owes_roster = true;
@@ -192,8 +197,8 @@ impl Agent {
     /// What a reader has found.
     pub fn take(&mut self, lane: Lane, found: Batch, now: Timestamp) {
         let Some(live) = self.live.as_mut() else { return };
-        let (watched, more) = (&self.watched, found.more);
-        let is_sent = |site: SiteId| watched.contains(&site);
+        let (watched, left, more) = (&self.watched, &self.left, found.more);
+        let is_sent = |site: SiteId| watched.contains(&site) || (lane == Lane::Live && left.contains(&site));
         let bodies = match lane {
             Lane::Live => {
                 (live.more, self.live_due) = (more, now.after(LINGER));
@@ -348,8 +353,8 @@ impl Agent {
     #[must_use]
     pub fn waiting(&self, ends: Option<&Positions>) -> u64 {
         let unread = |live: &Track, ends: &Positions| -> u64 {
-            let watched = ends.iter().filter(|(site, _)| self.watched.contains(site));
-            watched.map(|(site, end)| end.saturating_sub(live.at(*site))).sum()
+            let sent = ends.iter().filter(|(site, _)| self.watched.contains(site) || self.left.contains(site));
+            sent.map(|(site, end)| end.saturating_sub(live.at(*site))).sum()
         };
         let unread = self.live.as_ref().zip(ends).map_or(0, |(live, ends)| unread(live, ends));
         self.flight.samples() + unread

@@ -21,6 +21,19 @@ const PAYLOAD_MAX: usize = 1 << 20;
 /// Samples of one reading; few, so that readings have more to come.
 const READ_MAX: usize = 40;
 
+/// A site as a location describes it.
+fn site(site: u32) -> RosterSite {
+    RosterSite {
+        site: SiteId(site),
+        name: format!("site {site}"),
+        group: String::new(),
+        interval: Duration::from_secs(1),
+        timeout: Duration::from_secs(1),
+        url: String::new(),
+        hash: 0,
+    }
+}
+
 fn sample(site: u32, seq: u64) -> Sample {
     let at = 1_795_255_200_000_000 + seq * 1_000_003 + u64::from(site);
     let plain = Sample::from_words([at << 12, u64::MAX, u64::MAX, u64::MAX, 0]).unwrap();
@@ -230,15 +243,6 @@ impl World {
     fn start(&mut self) {
         self.sessions += 1;
         self.agent = Agent::new(StoreId([7; 16]), self.sessions << 32);
-        let site = |site| RosterSite {
-            site: SiteId(site),
-            name: format!("site {site}"),
-            group: String::new(),
-            interval: Duration::from_secs(1),
-            timeout: Duration::from_secs(1),
-            url: String::new(),
-            hash: 0,
-        };
         self.agent.watch((0..SITES).map(site).collect());
         if self.is_connected {
             self.agent.connected(PAYLOAD_MAX, self.now);
@@ -433,6 +437,21 @@ fn nothing_is_sent_twice_where_nothing_is_lost() {
     assert_eq!(world.published, 72, "a frame a second, and a status every five");
     assert_eq!(world.agent.sent(), u64::from(SITES) * 160);
     assert_eq!((world.agent.waiting(None), world.agent.lacked()), (0, 0));
+}
+
+#[test]
+fn the_last_samples_of_a_site_that_leaves_arrive() {
+    let mut world = settled();
+    world.agent.watch((1..SITES).map(site).collect());
+    // They were not stored yet when it left.
+    world.store.grow(0, 2, true);
+    (0..5).for_each(|_| world.pass());
+    assert_eq!(world.hubs[0].committed.next, world.store.ends());
+    assert_eq!((world.agent.waiting(Some(&world.store.ends())), world.agent.lacked()), (0, 0));
+    world.agent.watch((0..SITES).map(site).collect());
+    world.store.grow(0, 2, true);
+    (0..5).for_each(|_| world.pass());
+    assert_eq!(world.hubs[0].committed.next, world.store.ends());
 }
 
 #[test]
