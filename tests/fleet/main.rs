@@ -14,5 +14,6 @@ mod server;
 mod setup;
 #[path = "../support/mod.rs"]
 mod support;
+mod targets;
 mod two_hubs;
 mod verdicts;

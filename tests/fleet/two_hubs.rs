@@ -1,15 +1,14 @@
 //! Two hubs, of which one delivers: whichever is killed, people hear of each incident once, and of its end.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::jetstream::stream::Config;
 use webmon::fleet::connection::Role;
 
 use crate::server::Server as Nats;
+use crate::support::Server;
 use crate::support::program::{Folder, PATIENCE, Running, json, now};
-use crate::support::{Behaviour, Server, Step, response};
+use crate::targets::Failing;
 
 /// The server forgets the lease after this time, instead of 30 s.
 const LEASE: Duration = Duration::from_secs(8);
@@ -20,7 +19,7 @@ struct Hubs {
     _server: Nats,
     web: Server,
     folder: Folder,
-    failing: Arc<Mutex<BTreeSet<String>>>,
+    failing: Failing,
     running: [Option<Running>; 2],
     _location: Running,
 }
@@ -29,13 +28,8 @@ impl Hubs {
     fn start() -> Option<Self> {
         let server = Nats::of(&["a"])?;
         short_lease(&server);
-        let failing: Arc<Mutex<BTreeSet<String>>> = Arc::default();
-        let seen = Arc::clone(&failing);
-        let web = Server::start(Behaviour::answering(move |request| {
-            let status = if seen.lock().unwrap().contains(&request.target) { 500 } else { 200 };
-            vec![Step::send(response(status, "answer"))]
-        }));
-        let port = web.url("/").rsplit_once(':').unwrap().1.trim_end_matches('/').to_owned();
+        let failing = Failing::default();
+        let (web, port) = failing.server();
         let folder = Folder::empty();
         let site = |site: &str| {
             format!("- {{ name: {site}, url: 'http://{site}.test/{site}', connect_to: '127.0.0.1:{port}' }}\n")
@@ -116,7 +110,7 @@ fn short_lease(server: &Nats) {
 #[test]
 fn one_hub_delivers_and_the_other_one_goes_on_where_it_was_killed() {
     let Some(mut hubs) = Hubs::start() else { return };
-    hubs.failing.lock().unwrap().insert("/one".to_owned());
+    hubs.failing.add(&["/one"]);
     hubs.until_told("hub1", "one is down");
     hubs.running[1] = Some(hub(&hubs.folder, 2));
     hubs.until_found(1, "hub1 delivers alerts, and this hub stands by");
@@ -128,14 +122,14 @@ fn one_hub_delivers_and_the_other_one_goes_on_where_it_was_killed() {
     );
     // The hub that delivers is killed, a site comes up and another one goes down while none delivers.
     hubs.running[0] = None;
-    *hubs.failing.lock().unwrap() = BTreeSet::from(["/two".to_owned()]);
+    hubs.failing.set(&["/two"]);
     hubs.until_told("hub2", "two is down");
     let told = hubs.until_told("hub2", "one is up");
     assert_eq!(told.len(), 3, "{told:#?}");
     // It comes back and stands by; what is open now, only the other one ends.
     hubs.running[0] = Some(hub(&hubs.folder, 1));
     hubs.until_found(0, "hub2 delivers alerts, and this hub stands by");
-    hubs.failing.lock().unwrap().clear();
+    hubs.failing.set(&[]);
     hubs.until_told("hub2", "two is up");
     hubs.until_found(0, "two is up");
     let told = hubs.told();

@@ -1,21 +1,20 @@
 //! One verdict of many locations: what the hub tells when some of them see a site down, one sees nothing, and one is gone.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::server::Server as Nats;
+use crate::support::Server;
 use crate::support::program::{Folder, PATIENCE, Running, json, now};
-use crate::support::{Behaviour, Server, Step, response};
+use crate::targets::Failing;
 
 /// Three locations and a hub, and the targets that fail at the moment.
 pub struct Places {
     _server: Nats,
     _web: Server,
     pub folder: Folder,
-    failing: Arc<Mutex<BTreeSet<String>>>,
+    failing: Failing,
     pub hub: Running,
     locations: Vec<Option<Running>>,
 }
@@ -29,13 +28,8 @@ impl Places {
     /// Each location asks for its own path of each of these sites, at a host of its own: `/a/one`, `/b/one`.
     pub fn start(sites: &[&str], alert: &str) -> Option<Self> {
         let server = Nats::of(&NAMES)?;
-        let failing: Arc<Mutex<BTreeSet<String>>> = Arc::default();
-        let seen = Arc::clone(&failing);
-        let web = Server::start(Behaviour::answering(move |request| {
-            let status = if seen.lock().unwrap().contains(&request.target) { 500 } else { 200 };
-            vec![Step::send(response(status, "answer"))]
-        }));
-        let port = web.url("/").rsplit_once(':').unwrap().1.trim_end_matches('/').to_owned();
+        let failing = Failing::default();
+        let (web, port) = failing.server();
         let folder = Folder::empty();
         for name in NAMES.iter().chain(&["hub1"]) {
             let site = |site: &&str| {
@@ -60,11 +54,11 @@ impl Places {
     }
 
     pub fn fail(&self, targets: &[&str]) {
-        self.failing.lock().unwrap().extend(targets.iter().map(|target| (*target).to_owned()));
+        self.failing.add(targets);
     }
 
     fn mend(&self) {
-        self.failing.lock().unwrap().clear();
+        self.failing.set(&[]);
     }
 
     /// Waits for an alert of the hub whose message begins like this, after `from` lines; returns its message and the lines by then.

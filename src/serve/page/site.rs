@@ -160,7 +160,7 @@ fn periods(page: &SitePage) -> Markup {
 /// How each location sees the site, and what the figures above are of.
 fn locations(page: &SitePage, locations: &Locations) -> Markup {
     html! {
-        p class="m" { "Available is the share of the checks of all locations that were good." }
+        p class="m" { "Available is the share of successful checks, of all locations." }
         h2 {
             "Locations, 24 hours"
             @if let Some(votes) = &locations.votes { " " span class="m" { (words::votes(votes)) } }

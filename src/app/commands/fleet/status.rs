@@ -89,7 +89,8 @@ fn cells(one: &LocationStatus, at: Timestamp) -> [String; 7] {
     [
         one.location.to_string(),
         one.state().to_owned(),
-        format!("{} ago", ago(at.since(one.heard))),
+        // Not since the hub started.
+        if one.heard == Timestamp::ZERO { "–".to_owned() } else { format!("{} ago", ago(at.since(one.heard))) },
         format!("{clock:+.1}s"),
         figures::count(one.backfill),
         one.version.clone(),
@@ -147,6 +148,14 @@ mod tests {
         let gone = HubStatus { delivers: false, follows: Location::new("hub1"), ..gone };
         let gone = HubStatus { locations: Vec::new(), notices: Vec::new(), ..gone };
         insta::assert_snapshot!(described(&[hub(), gone], Timestamp::from_secs(103)));
+    }
+
+    #[test]
+    fn a_location_that_was_not_heard_has_no_time() {
+        let hub = hub();
+        let never = LocationStatus { heard: Timestamp::ZERO, ..hub.locations[1].clone() };
+        assert_eq!(cells(&never, hub.at)[2], "–");
+        assert_eq!(cells(&hub.locations[1], hub.at)[2], "1m30s ago");
     }
 
     #[test]
