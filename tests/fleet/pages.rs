@@ -76,7 +76,7 @@ fn a_hub_serves_what_its_locations_see() {
             influx.url("/")
         );
         let text = format!(
-            "defaults: {{ interval: 200ms, timeout: 150ms, alert: {{ threshold: 80%, window: 2s }} }}\nsites:\n{}{}{}{}",
+            "defaults: {{ interval: 200ms, timeout: 2s, alert: {{ threshold: 80%, window: 2s }} }}\nsites:\n{}{}{}{}",
             site("one"),
             site("two"),
             server.section(name, ", silent_after: 10s"),

@@ -48,7 +48,7 @@ impl Places {
         let sites = sites + &site("all", "all") + &site("only-c", "[c]");
         for name in NAMES.iter().chain(&["hub1"]) {
             let text = format!(
-                "defaults: {{ interval: 200ms, timeout: 150ms }}\nsites:\n{sites}{}",
+                "defaults: {{ interval: 200ms, timeout: 2s }}\nsites:\n{sites}{}",
                 server.section(name, ", silent_after: 10s")
             );
             folder.write(&format!("{name}.yaml"), &text);
@@ -115,7 +115,7 @@ fn a_location_takes_pushed_sites_and_goes_back_to_its_own() {
     let Some(server) = Nats::of(&["a"]) else { return };
     let web = Server::start(Behaviour::answering(|_| vec![Step::send(response(200, "answer"))]));
     let folder = Folder::empty();
-    let own = "defaults: { interval: 200ms, timeout: 150ms }\n";
+    let own = "defaults: { interval: 200ms, timeout: 2s }\n";
     folder.write(
         "a.yaml",
         &format!("{own}sites:\n- {{ name: own, url: '{}' }}\n{}", web.url("/own"), server.section("a", "")),

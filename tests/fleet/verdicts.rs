@@ -39,7 +39,7 @@ impl Places {
             };
             let sites: String = sites.iter().map(site).collect();
             let text = format!(
-                "defaults: {{ interval: 200ms, timeout: 150ms, alert: {{ threshold: 80%, window: 2s, {alert} }} }}\n\
+                "defaults: {{ interval: 200ms, timeout: 2s, alert: {{ threshold: 80%, window: 2s, {alert} }} }}\n\
                  sites:\n{sites}{}",
                 server.section(name, ", silent_after: 10s")
             );

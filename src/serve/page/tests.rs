@@ -146,7 +146,8 @@ fn a_site_over_its_locations_says_how_they_see_it() {
     let lines = vec![seen("fra1", SiteState::Down, 503), seen("nyc1", SiteState::Up, 200)];
     let page = SitePage { locations: Some(Locations { votes: Some(down), lines }), ..site_page("api") };
     let page = site(&page, Links::Served);
-    for part in ["down at 2 of 3 locations", ">fra1<", ">nyc1<", "503", "the checks of all locations"] {
+    for part in ["down at 2 of 3 locations", ">fra1<", ">nyc1<", "503", "share of successful checks, of all locations"]
+    {
         assert!(page.contains(part), "{part}");
     }
     assert!(!site(&site_page("api"), Links::Served).contains("ocations"), "one location: all as before");
