@@ -18,7 +18,7 @@ fn is_of_sites(key: &str) -> bool {
 /// The part of `text` about its sites: `sites`, `defaults`, and keys that begin with `x-`.
 ///
 /// # Errors
-/// [`ConfigError::Invalid`]: it is no YAML, or its keys do not stand at the left edge. Errors call it `file_name`.
+/// [`ConfigError::Invalid`]: it is not YAML, or its keys do not stand at the left edge. Errors call it `file_name`.
 pub fn of_sites(text: &str, file_name: &str) -> Result<String, ConfigError> {
     cut(text, file_name, is_of_sites)
 }

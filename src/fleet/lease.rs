@@ -1,4 +1,4 @@
-//! Of several hubs, the one that delivers alerts: whoever holds a key that the server forgets after 30 s.
+//! Of several hubs, the one that delivers alerts: the holder of a key that the server forgets after 30 s.
 //!
 //! The holder renews the key by its revision every few seconds; the others read it, and one of them gets it once it is gone. Invariants: a
 //! hub that does not learn of another holder goes on delivering, since a message that comes twice is better than none; a hub that

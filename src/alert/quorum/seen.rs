@@ -61,7 +61,7 @@ impl Seen {
 pub struct Sight {
     /// How long it had which verdict.
     pub seen: Seen,
-    /// When it was down: an outage begins and ends with the verdict, and time in which nobody knows belongs to none.
+    /// When it was down: an outage begins and ends with the verdict, and time without a verdict belongs to no outage.
     pub outages: Outages,
 }
 

@@ -1,6 +1,6 @@
 //! Of several hubs, one delivers: how the book of a hub begins to, how it ends, and what the next one has to know.
 //!
-//! A hub that follows judges and records, and tells nobody of what all hubs find, neither people nor programs. Invariant: what counts as told has arrived
+//! A hub that follows judges and records, and delivers nothing of what all hubs find, neither to people nor to programs. Invariant: what counts as told has arrived
 //! at every outlet; so a hub that dies on the way is one whose message is repeated, not lost.
 
 use crate::alert::incident::terms::Emitted;

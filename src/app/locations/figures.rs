@@ -77,7 +77,7 @@ impl<'a> Past<'a> {
     }
 
     /// What the locations of `group` saw in `period`, also told to `cells`, whose length is whole hours or shorter than one. Before
-    /// `begins`, when its oldest stored check was due, nobody saw anything.
+    /// `begins`, when its oldest stored check was due, nothing is known.
     ///
     /// # Errors
     /// Those of the database.
@@ -173,7 +173,7 @@ impl<'a> Past<'a> {
         }
         let mut cells = BeatTimes::new(as_of, timeframe);
         let oldest = cells.start();
-        // In a view, time before the first check is no gap.
+        // In a view, time before the first check does not count as a gap.
         let since = begins.map_or(as_of, |begins| begins.clamp(cutoff, as_of));
         if oldest < cutoff {
             self.seen((group, begins), oldest..cutoff, Some(&mut cells))?;

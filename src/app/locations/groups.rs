@@ -71,7 +71,7 @@ impl Group {
     }
 }
 
-/// When the site `watched` is down: what a number of locations checks has so many votes at most, whoever has checked it before.
+/// When the site `watched` is down: what a number of locations checks has so many votes at most, however many have checked it before.
 #[must_use]
 pub(crate) fn rule_of(watched: &ConfiguredSite) -> QuorumRule {
     let (rule, checking) = (watched.locations.quorum, &watched.locations.assignment);

@@ -1,6 +1,6 @@
 //! Which locations share what only some of them check: those that are heard, and that were not silent lately.
 //!
-//! A location that falls silent is no member from then on. One that returns becomes a member again after [`PROBATION`] without a
+//! A location that falls silent stops being a member. One that returns becomes a member again after [`PROBATION`] without a
 //! break, so that a location that comes and goes does not move its sites each time; one that was never seen before is a member at
 //! once. After a start, or when nothing could be heard at all, no location counts as silent before it had time to be
 //! heard again.
@@ -31,7 +31,7 @@ pub struct Membership {
     silent_after: Duration,
     /// Since when locations can be heard.
     heard_from: Timestamp,
-    /// Until then, who is heard is no newcomer.
+    /// Until then, a location that is heard does not count as a newcomer.
     roll_call: Timestamp,
     /// Whether an earlier hub has written down members.
     is_resumed: bool,
@@ -39,7 +39,7 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// Nobody, at `now`. A location is silent that was not heard for `silent_after`.
+    /// No members, at `now`. A location is silent that was not heard for `silent_after`.
     #[must_use]
     pub fn new(silent_after: Duration, now: Timestamp) -> Self {
         let roll_call = now.after(silent_after);

@@ -93,7 +93,7 @@ impl BeatTimes {
         self.cell.is_multiple_of(HOUR)
     }
 
-    /// Adds a time in which it was up or down, or nobody knows, as far as it lies in the cells.
+    /// Adds a time in which it was up, down or unknown, as far as it lies in the cells.
     pub fn take(&mut self, is_up: Option<bool>, span: &Range<Timestamp>) {
         let Some(is_up) = is_up else { return };
         let end = span.end.as_micros();

@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(spans.of(&a), [at(10)..at(30), at(40)..Timestamp::MAX]);
         spans.forget(at(31));
         assert_eq!((spans.of(&a), spans.of(&b).len()), (vec![at(40)..Timestamp::MAX], 1));
-        // After a restart nobody is blind until that is found again.
+        // After a restart no location is blind until that is found again.
         let (restored, news) = BlindSpans::restored(spans.spans, at(50));
         assert_eq!((restored.of(&a), news.len()), (vec![at(40)..at(50)], 2));
     }

@@ -27,7 +27,7 @@ const VERSION: u8 = 1;
 /// An hour, µs.
 const HOUR: u64 = 3_600_000_000;
 
-/// Least number that is no time.
+/// From this number on, a value is not a time.
 const NEVER: u64 = 1 << 52;
 
 /// What the locations of a site saw in an hour.
@@ -187,7 +187,7 @@ pub fn blind(transaction: &ReadTransaction) -> Result<BlindTimes, redb::Error> {
     Ok(found)
 }
 
-/// Removes what ended before `horizon`. A store that is no hub's is left as it is.
+/// Removes what ended before `horizon`. The store of another webmon than a hub is left as it is.
 pub fn trim(transaction: &WriteTransaction, horizon: Timestamp) -> Result<(), redb::Error> {
     let has =
         |name: &str| -> Result<bool, redb::Error> { Ok(transaction.list_tables()?.any(|table| table.name() == name)) };
