@@ -20,7 +20,7 @@ pub(super) fn is_shared(rule: RuleKind) -> bool {
 }
 
 impl Ledger {
-    /// Leaves what all hubs find to another one. Returns the incidents concerned: nothing more is to be told of them.
+    /// Leaves what all hubs find to another one. Returns the incidents concerned, which are reported no more.
     pub fn follow(&mut self, out: &mut Emitted) -> Vec<u64> {
         self.is_following = true;
         let shared = self.shared(|incident| incident.is_announced || incident.is_open());
@@ -32,7 +32,7 @@ impl Ledger {
         shared.iter().filter_map(|key| self.incidents.get(key)).map(|incident| incident.number).collect()
     }
 
-    /// Tells from now on what all hubs find. `is_told` says what people were told of, and not yet that it ended. Returns those that are known here,
+    /// Tells from now on what all hubs find. `is_told` says what another hub has reported, and not its end. Returns those that are known here,
     /// with their openings; their ends are emitted, and with the next step the openings of the others.
     pub fn lead(
         &mut self,

@@ -11,7 +11,7 @@ use super::queue::Delivery;
 use super::{Audience, Outbox};
 
 impl Outbox {
-    /// Forgets what waits of `incidents` and who was told of them.
+    /// Forgets what waits of `incidents`, and which outlets have heard of them.
     pub fn forget(&mut self, incidents: &[u64], changes: &mut Vec<Change>) {
         let rows: Vec<(Arc<str>, u64)> = self
             .queues
@@ -30,7 +30,7 @@ impl Outbox {
         }
     }
 
-    /// Notes that every outlet that hears `news`, the opening of `incident`, was told of it by another hub.
+    /// Notes that another hub has sent `news`, the opening of `incident`, to every outlet that hears it.
     pub fn note_told(
         &mut self,
         incident: u64,

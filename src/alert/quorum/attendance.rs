@@ -1,7 +1,7 @@
 //! The alerts about locations: one is silent or blind, one is back.
 //!
 //! Invariants: of a location openings and closings alternate, except that one in trouble may get into the other kind, which
-//! is told as well; what lasts is told once. Cost: O(log n) a look.
+//! is an alert as well; what lasts is one alert. Cost: O(log n) a look.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::model::{Location, Timestamp};
 pub struct Attendance(BTreeMap<Location, (Reading, Timestamp)>);
 
 impl Attendance {
-    /// Takes over the trouble of a location that an earlier run told of.
+    /// Takes over the trouble of a location that an earlier run reported.
     pub fn reopen(&mut self, location: Location, trouble: Reading, since: Timestamp) {
         self.0.insert(location, (trouble, since));
     }

@@ -1,17 +1,28 @@
-//! Of several hubs, one delivers: how the book of a hub begins to, how it ends, and what the next one has to know.
+//! Who delivers: a location leaves sites to a hub while that is there, and of several hubs one delivers.
 //!
-//! A hub that follows judges and records, and delivers nothing of what all hubs find, neither to people nor to programs. Invariant: what counts as told has arrived
-//! at every outlet; so a hub that dies on the way is one whose message is repeated, not lost.
+//! A hub that follows judges and records, and delivers nothing of what all hubs find, neither to people nor to programs. Invariant:
+//! what counts as told has arrived at every outlet; so a hub that dies on the way is one whose message is repeated, not lost.
 
 use crate::alert::incident::terms::Emitted;
 use crate::alert::kept::incident::Incident;
 use crate::alert::outbox::Audience;
 use crate::alert::{NewsKind, RuleKind};
+use crate::model::{Location, Timestamp};
 
 use super::book::AlertBook;
 use super::context::Part;
 
 impl AlertBook {
+    /// Says with every alert about a site that `location` judged it for itself.
+    pub fn judge_at(&self, location: Location) {
+        self.inner().location = Some(location);
+    }
+
+    /// Leaves the sites to a hub until then, or longer: incidents that open meanwhile are reported only if they outlast it.
+    pub fn leave_until(&self, until: Timestamp) {
+        self.inner().ledger.leave_until(until);
+    }
+
     /// Delivers nothing until it is known who delivers.
     pub fn hold_back(&self) {
         self.inner().part = Part::Waits;
@@ -27,7 +38,7 @@ impl AlertBook {
         self.keep(inner, Vec::new(), out.changes, false);
     }
 
-    /// Delivers from now on. Of these incidents, named by site and rule, people were told by the hub that did before.
+    /// Delivers from now on. The hub that did before has reported these incidents, named by site and rule.
     pub fn lead(&self, told: &[(String, String)]) {
         let inner = &mut *self.inner();
         let now = self.clock.now();
@@ -51,7 +62,7 @@ impl AlertBook {
         self.keep(inner, Vec::new(), changes, true);
     }
 
-    /// What people were told of, and not yet that it ended.
+    /// The incidents whose opening this hub has reported, and whose end it has not.
     #[must_use]
     pub fn told(&self) -> Vec<(String, String)> {
         let inner = self.inner();

@@ -7,8 +7,6 @@ pub(crate) mod delivery;
 pub(crate) mod hand_over;
 pub(crate) mod heartbeat;
 pub(crate) mod history;
-#[cfg(feature = "nats")]
-pub(crate) mod left_to_hub;
 pub(crate) mod orders;
 pub(crate) mod outlets;
 pub(crate) mod program;

@@ -116,7 +116,7 @@ impl Judging {
         }
     }
 
-    /// Takes over what an earlier run told of locations and left open among `incidents`.
+    /// Takes over what an earlier run reported of locations and left open among `incidents`.
     pub fn reopen<'a>(&mut self, incidents: impl IntoIterator<Item = &'a Incident>) {
         for incident in incidents {
             if incident.rule() != RuleKind::Location || incident.phase != Phase::Breached {
