@@ -109,6 +109,8 @@ pub struct Checks {
     pub late: Vec<f64>,
     /// Connect time of successful checks, ms.
     pub connect: Vec<f64>,
+    /// Handshake time of successful checks, ms.
+    pub tls: Vec<f64>,
     /// Due checks that never started.
     pub skipped: u64,
 }
@@ -122,13 +124,16 @@ pub fn checks(folder: &Folder, seconds: u64) -> Checks {
     let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let head = lines.next().unwrap_or_default();
     let column = |name: &str| head.iter().position(|column| *column == name).expect("a column of samples");
-    let (late, connect, skipped, up) = (column("late_us"), column("connect_us"), column("skipped"), column("up"));
+    let (late, connect, tls) = (column("late_us"), column("connect_us"), column("tls_us"));
+    let (skipped, up) = (column("skipped"), column("up"));
     // Skips rows whose detail contains a comma; only failed checks have one.
     let rows: Vec<_> = lines.filter(|row| row.len() == head.len()).collect();
     let millis = |row: &Vec<&str>, column: usize| row[column].parse::<f64>().ok().map(|micros| micros / 1e3);
+    let successful = || rows.iter().filter(|row| row[up] == "true");
     Checks {
         late: rows.iter().filter_map(|row| millis(row, late)).collect(),
-        connect: rows.iter().filter(|row| row[up] == "true").filter_map(|row| millis(row, connect)).collect(),
+        connect: successful().filter_map(|row| millis(row, connect)).collect(),
+        tls: successful().filter_map(|row| millis(row, tls)).collect(),
         skipped: rows.iter().filter_map(|row| row[skipped].parse::<u64>().ok()).sum(),
     }
 }
