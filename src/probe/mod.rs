@@ -31,6 +31,7 @@ mod stopwatch;
 mod tcp;
 mod tls;
 mod transport;
+mod turn;
 pub mod websocket;
 
 use std::sync::Arc;

@@ -152,10 +152,11 @@ impl<'a> ProbeRun<'a> {
 impl ProbeRun<'_> {
     /// Sends the request and follows its redirects until the deadline.
     pub(super) async fn exchange(&mut self, listener: &PulseListener<'_>) -> Outcome {
+        let turns = self.watch.turns();
         let outcome = {
             // Pinned here, because a future that is passed on is stored twice.
             let probe = std::pin::pin!(timeout_at(self.deadline.into(), self.probe()));
-            listener.run_with(probe).await
+            turns.take(std::pin::pin!(listener.run_with(probe))).await
         };
         match outcome {
             _ if !listener.absence().stopped.is_zero() => Err(Failure::new(Cause::Local, "")),

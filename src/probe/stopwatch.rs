@@ -1,11 +1,15 @@
 //! Measures the time spent in each phase of one probe.
 //!
 //! The time between two calls belongs to exactly one phase or to none, so phases neither overlap nor leave a gap, and add up to
-//! the response time. Invariant: a phase that was entered took place, even if it took no time.
+//! the response time. What the probe waited for its turn ([`Turns`]) belongs to none.
+//! Invariant: a phase that was entered took place, even if it took no time.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::model::{Micros, Phase, Phases};
+
+use super::turn::Turns;
 
 /// Measures one probe by its clock.
 #[derive(Debug)]
@@ -13,6 +17,7 @@ pub(super) struct Stopwatch {
     clock: fn() -> Instant,
     activity: Activity,
     phases: Phases,
+    turns: Arc<Turns>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +39,12 @@ pub(crate) enum Waiting {
 impl Stopwatch {
     /// A stopwatch that does not run yet.
     pub(super) fn new(clock: fn() -> Instant) -> Self {
-        Self { clock, activity: Activity::None, phases: Phases::NONE }
+        Self { clock, activity: Activity::None, phases: Phases::NONE, turns: Turns::new(clock) }
+    }
+
+    /// The turns in which the probe must run.
+    pub(super) fn turns(&self) -> Arc<Turns> {
+        Arc::clone(&self.turns)
     }
 
     /// Spends the time in `phase` from now on.
@@ -101,7 +111,8 @@ impl Stopwatch {
 
     fn book(&mut self, now: Instant) {
         if let Activity::Phase(phase, since) = self.activity {
-            self.phases.add(phase, Micros::from_duration(now.saturating_duration_since(since)));
+            let spent = now.saturating_duration_since(since).saturating_sub(self.turns.waited(since, now));
+            self.phases.add(phase, Micros::from_duration(spent));
         }
     }
 }

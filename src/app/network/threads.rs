@@ -19,7 +19,7 @@ use super::Schedulers;
 
 /// The runtime polls for I/O events after so many polls of tasks: a probe whose server floods it is always ready and must
 /// not starve the others. tokio's default of 61 would allow it 50 ms.
-const NEWS_INTERVAL: u32 = 4;
+const NEWS_INTERVAL: u32 = 1;
 
 /// Running schedulers.
 pub struct NetworkThreads {
