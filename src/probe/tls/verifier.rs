@@ -142,22 +142,24 @@ impl ServerCertVerifier for RecordingVerifier {
         };
         let at = Timestamp::from_secs(now.as_secs());
         let chain = Fingerprint::of(leaf, intermediates, name);
-        let known = accepted.get(&chain, at);
-        let mut verdict = if known.is_some() { Ok(ServerCertVerified::assertion()) } else { verify(now) };
-        // A chain that is good but for the host has a path as well.
-        let has_path = verdict.as_ref().err().is_none_or(|error| single_fault(error) == CertificateFault::WrongHost);
-        let path = match known {
-            None if has_path && !pinned.contains(leaf) => roots.best(leaf, intermediates, now, *algorithms),
-            _ => None,
+        let (mut presented, verdict) = if let Some(known) = accepted.get(&chain, at) {
+            (PresentedChain { at, ..PresentedChain::clone(&known) }, Ok(ServerCertVerified::assertion()))
+        } else {
+            let mut verdict = verify(now);
+            // A chain that is good but for the host has a path as well.
+            let has_path = verdict.as_ref().err().is_none_or(|error| single_fault(error) == CertificateFault::WrongHost);
+            let has_path = has_path && !pinned.contains(leaf);
+            let path = if has_path { roots.best(leaf, intermediates, now, *algorithms) } else { None };
+            if let Some(fault) = path.as_ref().and_then(|path| root_fault(path, at)) {
+                verdict = Err(TlsError::InvalidCertificate(fault));
+            }
+            let shown = Presentation { leaf, intermediates, name, at };
+            let (presented, is_whole) = shown.read(verdict.as_ref().err(), path, &verify);
+            if is_whole && verdict.is_ok() {
+                accepted.insert(chain, Arc::new(presented.clone()));
+            }
+            (presented, verdict)
         };
-        if let Some(fault) = path.as_ref().and_then(|path| root_fault(path, at)) {
-            verdict = Err(TlsError::InvalidCertificate(fault));
-        }
-        let shown = Presentation { leaf, intermediates, name, at };
-        let (mut presented, validity) = shown.read(verdict.as_ref().err(), known, path, &verify);
-        if let (None, Ok(_), Some(validity)) = (known, &verdict, validity) {
-            accepted.insert(chain, validity);
-        }
         presented.is_overruled = self.accept_any;
         if self.reads_keys {
             presented.keys = public_keys::pins([leaf].into_iter().chain(intermediates.iter().take(CHAIN_MAX)));
@@ -244,19 +246,18 @@ struct Presentation<'a> {
 }
 
 impl Presentation<'_> {
-    /// Reads the chain, and the period for which the verdict holds, if it can be told. `refusal` is the verdict of now,
-    /// `verify` gives that of other times; the validity is the one `known` before or else that of the `path`.
+    /// Reads the chain, and says whether the verdict holds as long as its validity. `refusal` is the verdict of now, `verify` gives
+    /// that of other times; the validity is that of the `path`, if there is one.
     fn read(
         &self,
         refusal: Option<&TlsError>,
-        known: Option<Validity>,
         path: Option<Path>,
         verify: &dyn Fn(UnixTime) -> Verdict,
-    ) -> (PresentedChain, Option<Validity>) {
+    ) -> (PresentedChain, bool) {
         let &Self { leaf, intermediates, name, at } = self;
         let host = shown(&name.to_str());
         let mut presented = PresentedChain { host, at, refusal: refusal.cloned(), ..PresentedChain::default() };
-        let Some(parsed) = parse(leaf) else { return (presented, None) };
+        let Some(parsed) = parse(leaf) else { return (presented, false) };
         let above: Vec<_> = intermediates.iter().take(CHAIN_MAX).filter_map(|der| parse(der)).collect();
         let faults = refusal.map_or_else(Vec::new, |refusal| {
             let is_wrong_host = ParsedCertificate::try_from(leaf)
@@ -271,7 +272,7 @@ impl Presentation<'_> {
         presented.names = alternative_names(&parsed);
         presented.common_name = own_name(parsed.subject());
         presented.leaf = Validity::of(&parsed);
-        presented.chain = known.or(of_path).unwrap_or_else(|| likely_validity(&parsed, &used));
+        presented.chain = of_path.unwrap_or_else(|| likely_validity(&parsed, &used));
         presented.root = path.map(|path| path.root);
         let subject = presented.common_name.clone().or_else(|| presented.names.first.clone());
         presented.certificate = Some(Arc::new(Certificate {
@@ -281,8 +282,8 @@ impl Presentation<'_> {
             not_after: presented.chain.until,
             faults,
         }));
-        let validity = of_path.or_else(|| (above.len() == intermediates.len()).then_some(presented.chain));
-        (presented, validity)
+        let is_whole = of_path.is_some() || above.len() == intermediates.len();
+        (presented, is_whole)
     }
 }
 

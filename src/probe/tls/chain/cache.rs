@@ -1,15 +1,15 @@
-//! Remembers which chains the verifier accepted, so that their signatures are verified once.
+//! Remembers which chains the verifier accepted, so that they are read and their signatures verified once.
 //!
 //! Whether a chain is good depends on its bytes, the requested name, the roots and the time, and on the time only through the
 //! dates in it. The same bytes for the same name are therefore accepted again while every certificate is within its dates.
-//! Each handshake still reads the certificates, their dates, and the signature that proves possession of the key.
+//! Each handshake still compares the dates, and verifies the signature that proves possession of the key.
 //!
 //! Invariants: refusals and chains with an unreadable certificate are never remembered. The verifiers of macOS, Windows and
 //! Android ask the system, which may know of revocations: nothing is remembered there.
-//! Bounds: 16,384 chains of 48 bytes; one more discards them all.
+//! Bounds: 16,384 chains of half a kilobyte (cleaned names have a bound), which their sites share; one more discards them all.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rustls::SupportedCipherSuite;
 use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
@@ -18,7 +18,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use crate::model::Timestamp;
 use crate::model::lock::lock;
 
-use super::x509::Validity;
+use super::presented::PresentedChain;
 
 const CHAINS_MAX: usize = 16_384;
 /// Whether the verifier of this platform is webpki's.
@@ -46,16 +46,16 @@ impl Fingerprint {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct ChainCache(Mutex<HashMap<Fingerprint, Validity>>);
+pub(crate) struct ChainCache(Mutex<HashMap<Fingerprint, Arc<PresentedChain>>>);
 
 impl ChainCache {
-    /// The validity of `chain`, if it was accepted before and is still valid at `now`.
-    pub(crate) fn get(&self, chain: &Fingerprint, now: Timestamp) -> Option<Validity> {
-        lock(&self.0).get(chain).copied().filter(|validity| validity.contains(now))
+    /// What `chain` is, if it was accepted before and is still valid at `now`.
+    pub(crate) fn get(&self, chain: &Fingerprint, now: Timestamp) -> Option<Arc<PresentedChain>> {
+        lock(&self.0).get(chain).filter(|presented| presented.chain.contains(now)).cloned()
     }
 
-    /// Remembers that `chain` was accepted.
-    pub(crate) fn insert(&self, chain: Fingerprint, validity: Validity) {
+    /// Remembers that `chain` was accepted, which is this.
+    pub(crate) fn insert(&self, chain: Fingerprint, presented: Arc<PresentedChain>) {
         if !IS_PURE {
             return;
         }
@@ -63,13 +63,18 @@ impl ChainCache {
         if chains.len() >= CHAINS_MAX && !chains.contains_key(&chain) {
             chains.clear();
         }
-        chains.insert(chain, validity);
+        chains.insert(chain, presented);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::tls::chain::x509::Validity;
+
+    fn valid(chain: Validity) -> Arc<PresentedChain> {
+        Arc::new(PresentedChain { chain, ..PresentedChain::default() })
+    }
 
     fn fingerprint(name: &str, leaf: &[u8], intermediates: &[&[u8]]) -> Fingerprint {
         let intermediates: Vec<_> = intermediates.iter().map(|&der| CertificateDer::from(der)).collect();
@@ -99,7 +104,7 @@ mod tests {
         let (cache, at) = (ChainCache::default(), Timestamp::from_secs);
         let (chain, other) = (fingerprint("a.test", b"leaf", &[]), fingerprint("a.test", b"other", &[]));
         assert!(cache.get(&chain, at(10)).is_none());
-        cache.insert(chain, Validity { from: at(10), until: at(20) });
+        cache.insert(chain, valid(Validity { from: at(10), until: at(20) }));
         for (now, holds) in [(9, false), (10, IS_PURE), (20, IS_PURE), (21, false)] {
             assert_eq!(cache.get(&chain, at(now)).is_some(), holds, "at {now}");
         }
@@ -115,7 +120,7 @@ mod tests {
             Fingerprint(bytes)
         };
         for number in 0..=CHAINS_MAX {
-            cache.insert(chain(number), Validity::default());
+            cache.insert(chain(number), valid(Validity::default()));
         }
         assert!(lock(&cache.0).len() <= CHAINS_MAX);
         assert_eq!(cache.get(&chain(CHAINS_MAX), Timestamp::ZERO).is_some(), IS_PURE);
