@@ -1,4 +1,4 @@
-//! What a hub hears: the frames of the stream, in order and from where it was, and the questions of the locations.
+//! What a hub or a watcher hears: the frames of the stream, in order and from where it was; and a hub, the questions of the locations.
 //!
 //! An ordered consumer acknowledges nothing: the position is the hub's own, on its disk. The client makes another one whenever the
 //! server lost it, and goes on behind the last message, for ever; so the hub has to ask now and then whether it is still the same
@@ -56,36 +56,64 @@ pub struct Subscription {
     created: Timestamp,
     /// The number of the last message.
     last: u64,
+    waiting: u64,
     messages: pull::Ordered,
-    questions: Subscriber,
+    /// Those of the locations, if this is a hub.
+    questions: Option<Subscriber>,
 }
 
 impl Subscription {
-    /// Reads the stream `name` on from `after`.
+    /// For a hub: reads the stream `name` on from `after`, and hears questions.
     ///
     /// # Errors
     /// Why it cannot be read, as a sentence.
     pub async fn open(link: &Link, name: &str, after: Option<&StreamPosition>) -> Result<Self, String> {
-        let refused = |what: &str, error: &dyn std::fmt::Display| {
-            format!("{what} {name} cannot be read: {}", clean_line(&error.to_string(), REASON_MAX))
+        let opened = Self::follow(link, name, (after, None)).await?;
+        let questions = link.client.subscribe(subjects::all_have()).await;
+        let questions = questions.map_err(|error| {
+            let error = clean_line(&error.to_string(), REASON_MAX);
+            format!("what locations ask of {name} cannot be read: {error}")
+        })?;
+        Ok(Self { questions: Some(questions), ..opened })
+    }
+
+    /// Reads the stream `name` on from `after`; where that does not hold, from the time `else_from` on, or from its beginning.
+    ///
+    /// # Errors
+    /// Why it cannot be read, as a sentence.
+    pub async fn follow(
+        link: &Link,
+        name: &str,
+        (after, else_from): (Option<&StreamPosition>, Option<Timestamp>),
+    ) -> Result<Self, String> {
+        let refused = |error: &dyn std::fmt::Display| {
+            format!("the stream {name} cannot be read: {}", clean_line(&link.reason(error), REASON_MAX))
         };
-        let stream = link.jetstream.get_stream(name).await.map_err(|error| refused("the stream", &error))?;
+        let stream = link.jetstream.get_stream(name).await.map_err(|error| refused(&error))?;
         let info = stream.cached_info();
         let (created, end) = (timestamp(info.created.unix_timestamp_nanos()), info.state.last_sequence);
         let known = after.filter(|position| position.created == created && position.sequence <= end);
         let last = known.map_or(0, |position| position.sequence);
+        let else_from = else_from.filter(|from| created < *from);
         let config = pull::OrderedConfig {
             filter_subject: subjects::all_frames(),
-            deliver_policy: known.map_or(DeliverPolicy::All, |position| DeliverPolicy::ByStartSequence {
-                start_sequence: position.sequence + 1,
-            }),
+            deliver_policy: match (known, else_from) {
+                (Some(position), _) => DeliverPolicy::ByStartSequence { start_sequence: position.sequence + 1 },
+                (None, Some(from)) => DeliverPolicy::ByStartTime { start_time: info.created + from.since(created) },
+                (None, None) => DeliverPolicy::All,
+            },
             ..pull::OrderedConfig::default()
         };
-        let consumer = stream.create_consumer(config).await.map_err(|error| refused("the stream", &error))?;
-        let messages = consumer.messages().await.map_err(|error| refused("the stream", &error))?;
-        let questions = link.client.subscribe(subjects::all_have()).await;
-        let questions = questions.map_err(|error| refused("what locations ask of", &error))?;
-        Ok(Self { stream, name: name.into(), created, last, messages, questions })
+        let consumer = stream.create_consumer(config).await.map_err(|error| refused(&error))?;
+        let waiting = consumer.cached_info().num_pending;
+        let messages = consumer.messages().await.map_err(|error| refused(&error))?;
+        Ok(Self { stream, name: name.into(), created, last, waiting, messages, questions: None })
+    }
+
+    /// Messages that waited when it was opened.
+    #[must_use]
+    pub const fn waiting(&self) -> u64 {
+        self.waiting
     }
 
     /// Waits for the next arrival. Nothing is lost if the wait is given up.
@@ -96,7 +124,7 @@ impl Subscription {
         loop {
             tokio::select! {
                 biased;
-                Some(question) = self.questions.next() => {
+                Some(question) = asked(&mut self.questions) => {
                     // Others may publish here only where a server guards nothing.
                     let (Some(location), Some(reply)) = (subjects::asker(&question.subject), question.reply) else { continue };
                     return Ok(Arrival::Question { location, bytes: question.payload, reply });
@@ -131,6 +159,14 @@ impl Subscription {
     #[must_use]
     pub fn position(&self, sequence: u64) -> StreamPosition {
         StreamPosition { stream: Arc::clone(&self.name), created: self.created, sequence }
+    }
+}
+
+/// The next question; none ever, where they are not heard.
+async fn asked(questions: &mut Option<Subscriber>) -> Option<async_nats::Message> {
+    match questions {
+        Some(questions) => questions.next().await,
+        None => std::future::pending().await,
     }
 }
 

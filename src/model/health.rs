@@ -152,6 +152,14 @@ impl FleetHealth {
         let samples = if waiting == 1 { "sample waits" } else { "samples wait" };
         Some(format!("{what} for {span}, {waiting} {samples}{why}"))
     }
+
+    /// Why a dashboard over the fleet gets nothing new, as of `now`: `no NATS server for 4m00s: connection refused`.
+    #[must_use]
+    pub fn unheard(&self, now: Timestamp) -> Option<String> {
+        let (since, reason) = self.state.fault()?;
+        let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+        Some(format!("no NATS server for {}{why}", format_short(now.since(since))))
+    }
 }
 
 /// An outlet whose last request failed.
@@ -167,7 +175,19 @@ pub struct OutletHealth {
     pub waiting: usize,
 }
 
-/// Another process's monitor, seen through its store.
+/// What a dashboard shows that does not check sites by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watched {
+    /// The store of another process, which takes orders.
+    #[default]
+    Store,
+    /// The store of this process, a hub.
+    Hub,
+    /// A fleet, of which this process only reads what is sent: no orders can be given.
+    Fleet,
+}
+
+/// Another process's monitor, seen through its store, or a fleet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watching {
     /// Its process ID, if known.
@@ -178,8 +198,8 @@ pub struct Watching {
     pub until: Timestamp,
     /// When it last stored anything.
     pub stored: Option<Timestamp>,
-    /// Whether this process is the monitor itself: a hub.
-    pub is_hub: bool,
+    /// What is shown.
+    pub of: Watched,
 }
 
 /// An outage of this machine's network.

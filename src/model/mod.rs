@@ -37,7 +37,7 @@ pub use fleet::{
 };
 pub use health::{
     ClosedProxy, ExportHealth, ExportState, FleetHealth, FleetState, Health, Notice, OutletHealth, OwnOutage,
-    StoreHealth, Watching,
+    StoreHealth, Watched, Watching,
 };
 pub use resolver::{Resolver, is_localhost};
 pub use site::steps::{self, Step, StepBody, Take, TakeFrom, Taken, template::Template};

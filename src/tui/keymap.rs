@@ -91,6 +91,12 @@ impl Action {
     pub const fn is_command(self) -> bool {
         matches!(self, Self::CheckNow | Self::Pause)
     }
+
+    /// Whether this is a command to the monitor, of which a dashboard that only looks at a fleet gives none.
+    #[must_use]
+    pub const fn is_order(self) -> bool {
+        self.is_command() || matches!(self, Self::Acknowledge | Self::Silence)
+    }
 }
 
 /// A key in the footer.

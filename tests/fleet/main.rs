@@ -17,3 +17,4 @@ mod support;
 mod targets;
 mod two_hubs;
 mod verdicts;
+mod watch;

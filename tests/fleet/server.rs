@@ -53,6 +53,11 @@ impl Server {
         Some(server)
     }
 
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        format!("tls://127.0.0.1:{}", self.port)
+    }
+
     /// The section `fleet` of sites.yaml for the webmon `name`, with these further keys.
     pub fn section(&self, name: &str, more: &str) -> String {
         let (port, certs) = (self.port, self.path("fleet"));

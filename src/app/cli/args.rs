@@ -145,7 +145,7 @@ pub fn command_names() -> Vec<String> {
 pub enum Command {
     /// Watch the sites and show the dashboard (the default command)
     Run(RunArgs),
-    /// Show the dashboard, read-only, over the store of another webmon process
+    /// Show the dashboard, read-only, over the store of another webmon process, or over a fleet
     Watch(WatchArgs),
     /// Probe once, show every phase, and exit; does not touch the store
     Check(CheckArgs),

@@ -20,6 +20,8 @@ const OF_COMMANDS: &[(&str, &[Example])] = &[
         &[
             ("webmon watch", "look at the sites that a service watches"),
             ("webmon watch --picture api.svg --site api --size 120x40", "the page of a site for a document"),
+            ("webmon watch tls://nats.example.com:4222 --certs fleet", "all locations of a fleet, from anywhere"),
+            ("webmon watch --fleet --location fra1", "what one of them sees; the server is that of sites.yaml"),
         ],
     ),
     (

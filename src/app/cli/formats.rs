@@ -5,9 +5,10 @@ use clap::ValueEnum;
 use super::terminal::is_dumb;
 
 /// Output formats of lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LineFormat {
     /// Text.
+    #[default]
     Text,
     /// One JSON object per line.
     Json,

@@ -1,4 +1,4 @@
-//! Judges the sites of sites.yaml over all locations, by what each of them would say.
+//! Judges sites over all their locations, by what each of them would say.
 //!
 //! The engine of a hub judges each site of each location by the rule of sites.yaml on that location's own checks; what it finds is
 //! a vote here. Invariants: a location votes by its store that was heard last, and only once it made a check that the engine judged,
@@ -14,7 +14,6 @@ use crate::alert::quorum::{
     Attendance, Found, Heard, LocationSlot, QuorumJudge, Seat, SiteTerms, Vote, Votes, Watch, vote,
 };
 use crate::alert::{Alert, Policies, Reading, RuleKind};
-use crate::config::Config;
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::fleet::gather::Report;
 use crate::model::{
@@ -23,10 +22,12 @@ use crate::model::{
 use crate::stats::{Availability, Cadence};
 use crate::store::Origin;
 
+use super::sites::FleetSite;
+
 /// How far the engine may be behind what was heard: a commit and a look take a second each.
 const BEHIND: Duration = Duration::from_secs(5);
 
-/// A site of sites.yaml.
+/// A site over its locations.
 struct JudgedSite {
     name: Arc<str>,
     policies: Policies,
@@ -52,6 +53,7 @@ pub struct Judging {
     sites: Vec<JudgedSite>,
     by_name: HashMap<Arc<str>, SiteSlot>,
     terms: Vec<SiteTerms>,
+    hosts: HashMap<String, u32>,
     judge: QuorumJudge,
     attendance: Attendance,
     locations: Vec<Location>,
@@ -68,51 +70,52 @@ pub struct Judging {
 }
 
 impl Judging {
-    /// Judges the sites of `config` from `now` on; `open` are the incidents that an earlier run left open.
+    /// Judges `sites` from `now` on, and reports what becomes of locations if it `tells_locations`.
     #[must_use]
-    pub fn new(
-        config: &Config,
-        silent_after: Duration,
-        open: impl IntoIterator<Item = (Arc<str>, RuleKind, Timestamp)>,
-        now: Timestamp,
-    ) -> Self {
-        let (mut sites, mut by_name, mut terms, mut hosts) = (Vec::new(), HashMap::new(), Vec::new(), HashMap::new());
-        for (slot, watched) in (0..).map(SiteSlot).zip(&config.sites) {
-            let next = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
-            let host =
-                *hosts.entry(watched.site.url.expose().host_str().unwrap_or_default().to_owned()).or_insert(next);
-            by_name.insert(Arc::clone(&watched.site.name), slot);
-            terms.push(SiteTerms { rule: watched.locations.quorum, assigned: 0, host });
-            let (name, assignment) = (Arc::clone(&watched.site.name), watched.locations.assignment.clone());
-            sites.push(JudgedSite { name, policies: watched.policies, assignment });
-        }
+    pub fn new(sites: &[FleetSite], (silent_after, tells_locations): (Duration, bool), now: Timestamp) -> Self {
         let mut judge = QuorumJudge::default();
-        for (slot, terms) in (0..).map(SiteSlot).zip(&terms) {
-            judge.watch(slot, *terms);
-        }
-        for (name, rule, since) in open {
-            if let Some(&site) = by_name.get(&name) {
-                judge.reopen(site, rule, since);
-            }
-        }
         // The votes of a start come in one by one.
         judge.settle_until(now.after(silent_after));
-        let (attendance, locations, left) = (Attendance::default(), Vec::new(), BTreeSet::new());
-        let (pairs, blind) = (HashMap::new(), BTreeMap::new());
-        let tells_locations = config.alerting.locations;
-        Self {
-            sites,
-            by_name,
-            terms,
+        let mut judging = Self {
+            sites: Vec::new(),
+            by_name: HashMap::new(),
+            terms: Vec::new(),
+            hosts: HashMap::new(),
             judge,
-            attendance,
-            locations,
-            left,
-            pairs,
-            blind,
+            attendance: Attendance::default(),
+            locations: Vec::new(),
+            left: BTreeSet::new(),
+            pairs: HashMap::new(),
+            blind: BTreeMap::new(),
             silent_after,
             tells_locations,
             heard_from: now,
+        };
+        judging.extend(sites);
+        judging
+    }
+
+    /// Judges these sites, too, once [`Judging::follow`] has said who checks them.
+    pub fn extend(&mut self, sites: &[FleetSite]) {
+        for site in sites {
+            let next = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
+            let host = *self.hosts.entry(site.host.clone()).or_insert(next);
+            let slot = SiteSlot(u32::try_from(self.sites.len()).unwrap_or(u32::MAX));
+            let terms = SiteTerms { rule: site.quorum, assigned: 0, host };
+            let (name, assignment) = (Arc::clone(&site.facts.name), site.assignment.clone());
+            self.judge.watch(slot, terms);
+            self.terms.push(terms);
+            self.by_name.insert(Arc::clone(&name), slot);
+            self.sites.push(JudgedSite { name, policies: site.facts.policies, assignment });
+        }
+    }
+
+    /// Takes over the incidents of sites that an earlier run left open.
+    pub fn resume(&mut self, open: impl IntoIterator<Item = (Arc<str>, RuleKind, Timestamp)>) {
+        for (name, rule, since) in open {
+            if let Some(&site) = self.by_name.get(&name) {
+                self.judge.reopen(site, rule, since);
+            }
         }
     }
 

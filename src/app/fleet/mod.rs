@@ -4,3 +4,5 @@ pub mod hub;
 pub mod judging;
 pub mod location;
 pub mod over;
+pub mod sites;
+pub mod watch;

@@ -6,10 +6,11 @@ use tokio::sync::watch;
 
 use crate::app::status::health_meter::StoreStatus;
 use crate::app::storage::export_handle::ExportHandle;
-use crate::model::{Outcome, SiteSlot};
+use crate::model::SiteSlot;
 use crate::stats::Availability;
 
 use super::ReadOnlyMonitor;
+use super::load::availability;
 
 impl ReadOnlyMonitor {
     /// Accepts notices for the user.
@@ -33,14 +34,6 @@ impl ReadOnlyMonitor {
     pub fn availability(&self, name: &str) -> Option<Availability> {
         let site = self.sites.iter().find(|site| *site.name == *name)?;
         let window = self.subjects.iter().find(|subject| *subject.name == *name)?.policies.availability.window;
-        let mut samples = Vec::new();
-        site.producer.ring().reader_at_oldest().drain(&mut samples);
-        let judged = samples.iter().filter(|sample| site.last_at.before(window) < sample.at);
-        let (mut up, mut checks) = (0, 0);
-        for sample in judged {
-            checks += u64::from(sample.outcome() != Outcome::Unknown);
-            up += u64::from(sample.outcome() == Outcome::Up);
-        }
-        (checks > 0).then_some(Availability { up, checks })
+        availability(site, window)
     }
 }

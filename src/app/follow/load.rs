@@ -10,8 +10,12 @@ use std::time::Duration;
 use crate::alert::{AlertRecord, StandingIncident};
 use crate::app::storage::site_spec::SiteSpec;
 use crate::engine::{Engine, SiteInput};
+#[cfg(feature = "nats")]
+use crate::model::Outcome;
 use crate::model::{Certificate, Observation, SiteId, SiteSlot, Timestamp, View};
 use crate::ring::{Producer, capacity_for};
+#[cfg(feature = "nats")]
+use crate::stats::Availability;
 use crate::store::{Archive, Arrived, Changes, Outages, Signature, StoreError, StoredSite, Why};
 
 /// Tries to open a locked store, and the time between two.
@@ -152,6 +156,21 @@ pub fn tell_why(engine: &mut Engine, site: &FollowedSite, (why, certificate): (O
     let Some(last) = newest.last() else { return };
     let observation = Observation { address, certificate, ..Observation::failed(last.cause, detail) };
     engine.attach(site.slot, seq, Arc::new(observation));
+}
+
+/// The availability of `site` in the `window` before its newest check.
+#[cfg(feature = "nats")]
+#[must_use]
+pub fn availability(site: &FollowedSite, window: Duration) -> Option<Availability> {
+    let mut samples = Vec::new();
+    site.producer.ring().reader_at_oldest().drain(&mut samples);
+    let judged = samples.iter().filter(|sample| site.last_at.before(window) < sample.at);
+    let (mut up, mut checks) = (0, 0);
+    for sample in judged {
+        checks += u64::from(sample.outcome() != Outcome::Unknown);
+        up += u64::from(sample.outcome() == Outcome::Up);
+    }
+    (checks > 0).then_some(Availability { up, checks })
 }
 
 /// The id of each site, and its samples, by name.

@@ -25,7 +25,7 @@ use crate::alert::incident::list::IncidentList;
 use crate::alert::incident::terms::LedgerTerms;
 use crate::engine::{Engine, EngineStep, Leap};
 use crate::model::command::SiteCommand;
-use crate::model::{Health, HubHealth, SiteId, SiteSlot, StoreHealth, Timestamp, View, Watching};
+use crate::model::{Health, HubHealth, SiteId, SiteSlot, StoreHealth, Timestamp, View, Watched, Watching};
 use crate::store::{Archive, Changes, Outages, Signature, StoreError, StoredSite};
 use crate::tui::Arrangement;
 
@@ -364,7 +364,7 @@ impl ReadOnlyMonitor {
                 .unwrap_or_else(|| process.map_or(lately, |process| lately || is_running(process))),
             until: until(self.newest, now, self.flush),
             stored: self.newest,
-            is_hub: self.judges,
+            of: if self.judges { Watched::Hub } else { Watched::Store },
         };
         // Samples arrive in bursts, so a rate is one over the time that they cover.
         self.covered += watching.until.since(self.until);
@@ -377,8 +377,8 @@ impl ReadOnlyMonitor {
     }
 }
 
-/// The time up to which the store is complete.
-fn until(newest: Option<Timestamp>, now: Timestamp, flush: Duration) -> Timestamp {
+/// The time up to which what is written every `flush` is complete, `newest` being the time of its newest sample.
+pub(crate) fn until(newest: Option<Timestamp>, now: Timestamp, flush: Duration) -> Timestamp {
     newest.unwrap_or(Timestamp::ZERO).max(now.before(flush + COMMIT)).min(now)
 }
 

@@ -38,6 +38,9 @@ const OPENING: Duration = Duration::from_secs(5);
 /// A location is heard at least this often.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 
+/// Sites are described again after so long, for readers of the stream that have not heard it all.
+pub const ROSTER_EVERY: Duration = Duration::from_mins(15);
+
 /// Of new samples, while more wait, for each frame of old ones.
 const LIVE_FOR_BACK: usize = 3;
 
@@ -69,8 +72,9 @@ pub struct Agent {
     /// Sites that were watched in this run: their last samples may not be stored yet when they leave.
     left: BTreeSet<SiteId>,
     revision: u64,
-    /// Whether the roster is to be sent.
+    /// Whether the roster is to be sent, and when it is to be sent again.
     owes_roster: bool,
+    roster_due: Timestamp,
     live: Option<Track>,
     live_due: Timestamp,
     /// Frames since the last one of old samples.
@@ -98,6 +102,7 @@ impl Agent {
             left: BTreeSet::new(),
             revision: 0,
             owes_roster: false,
+            roster_due: Timestamp::MAX,
             live: None,
             live_due: Timestamp::ZERO,
             live_made: 0,
@@ -269,7 +274,7 @@ impl Agent {
         if self.hubs.asks(now) {
             return Step::Ask(self.store);
         }
-        if std::mem::take(&mut self.owes_roster) {
+        if std::mem::take(&mut self.owes_roster) || self.roster_due <= now {
             self.make_roster(now);
         }
         if let Some(frame) = self.flight.next(now) {
@@ -286,11 +291,12 @@ impl Agent {
                 return Step::Report;
             }
         }
-        let due = [self.flight.due(), self.hubs.ask_at(now), self.work_due(now)];
+        let due = [self.flight.due(), self.hubs.ask_at(now), self.work_due(now), Some(self.roster_due)];
         Step::Wait(due.into_iter().flatten().min().unwrap_or(self.status_due))
     }
 
     fn make_roster(&mut self, now: Timestamp) {
+        self.roster_due = now.after(ROSTER_EVERY);
         let sites = self.sites.clone();
         let parts = batch::parts(sites.into_iter(), self.bytes_max, RosterSite::size_max);
         let (revision, count) = (self.revision, u32::try_from(parts.len()).unwrap_or(u32::MAX));

@@ -91,6 +91,14 @@ impl Link {
     }
 }
 
+/// Whether `role` can show itself to the servers of `terms`, without a connection.
+///
+/// # Errors
+/// [`ConnectFault::Setup`]: which file is missing or cannot be used.
+pub fn prepared(terms: &FleetTerms, role: &Role) -> Result<(), ConnectFault> {
+    certs::complete(&terms.login, role).map(drop)
+}
+
 /// Connects to one of the servers of `terms` as `role`. `now` dates what happens to the connection.
 ///
 /// # Errors

@@ -26,6 +26,11 @@ pub use source::{Report, Word};
 /// For how long two programs under one name are reported after the stream changed from one to the other and back.
 const SHARED: Duration = Duration::from_mins(1);
 
+/// What sites.yaml allows: a location that says anything else must not make the hub reserve memory for it.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+const INTERVAL_MAX: Duration = Duration::from_hours(7 * 24);
+const TIMEOUT_MAX: Duration = Duration::from_mins(10);
+
 /// Keeps what is taken.
 pub trait Keeper {
     /// Finds or makes a site for each of `origins`.
@@ -80,6 +85,8 @@ pub struct Gathering {
     faults: BTreeMap<Location, FrameFault>,
     places: usize,
     most: usize,
+    /// Whether gaps are passed over, because nothing is sent again for this program.
+    looks_on: bool,
     /// Counts up whenever a site becomes known or is described otherwise.
     revision: u64,
     tally: Tally,
@@ -92,13 +99,20 @@ impl Gathering {
     pub fn new(known: &Origins, next: impl Fn(SiteId) -> u64, most: usize) -> Self {
         let (places, tally) = (known.len(), Tally::default());
         let (sources, last, faults) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut gathering = Self { sources, last, faults, places, most, revision: 0, tally };
+        let mut gathering = Self { sources, last, faults, places, most, looks_on: false, revision: 0, tally };
         for (&id, origin) in known {
             let source = gathering.sources.entry((origin.location.clone(), origin.store)).or_default();
             source.places.put(origin.site, Place::new(id, next(id)));
             source.know(origin.clone());
         }
         gathering
+    }
+
+    /// One that knows nothing and only looks on: it takes the samples of each site from the first one that it sees on, and goes on
+    /// behind a gap, since no location hears of it.
+    #[must_use]
+    pub fn looking_on(most: usize) -> Self {
+        Self { looks_on: true, ..Self::new(&Origins::new(), |_| 0, most) }
     }
 
     /// Takes `frame` of `location`.
@@ -121,7 +135,14 @@ impl Gathering {
         source.hear(&origin, heard);
         match &frame.body {
             Body::Roster(_) => {}
-            Body::Samples(groups) => groups.iter().for_each(|group| source.group(group, heard.at, tally, keeper)),
+            Body::Samples(groups) => {
+                for group in groups {
+                    if self.looks_on {
+                        source.skip_to(group);
+                    }
+                    source.group(group, heard.at, tally, keeper);
+                }
+            }
             Body::Gone(holes) => holes.iter().for_each(|hole| source.hole(hole, heard.at, tally)),
             Body::Certificates(certificates) => {
                 for (site, certificate) in certificates {
@@ -181,6 +202,7 @@ impl Gathering {
             let back = self.last.get(&report.location).and_then(|(_, back)| *back);
             report.is_shared = back.is_some_and(|back| now.since(back) < SHARED);
             report.fault = self.faults.get(&report.location).copied();
+            report.is_filling &= !self.looks_on;
         }
         reports
     }
@@ -238,8 +260,8 @@ impl Gathering {
                 site: site.site,
                 name: site.name.as_str().into(),
                 group: (!site.group.is_empty()).then(|| site.group.as_str().into()),
-                interval: site.interval,
-                timeout: site.timeout,
+                interval: site.interval.clamp(INTERVAL_MIN, INTERVAL_MAX),
+                timeout: site.timeout.min(TIMEOUT_MAX),
                 url: site.url.as_str().into(),
             });
         }

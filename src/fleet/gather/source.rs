@@ -117,6 +117,13 @@ impl Source {
         }
     }
 
+    /// Gives up what is missing before `group`.
+    pub(super) fn skip_to(&mut self, group: &Group) {
+        if let Some(place) = self.places.get_mut(group.site) {
+            place.next = place.next.max(group.first_seq);
+        }
+    }
+
     /// Takes what is new and in order of `group`.
     pub(super) fn group(&mut self, group: &Group, at: Timestamp, tally: &mut Tally, keeper: &mut impl Keeper) {
         let count = group.samples.len() as u64;

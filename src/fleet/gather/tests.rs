@@ -296,3 +296,30 @@ fn what_the_store_knew_goes_on_after_a_restart() {
     assert_eq!(rig.numbers(0), (0..8).collect::<Vec<_>>());
     assert_eq!(rig.gathering.tally(), Tally { taken: 3, doubled: 2, ..Tally::default() });
 }
+
+/// Nothing is sent again for a program that only looks on.
+#[test]
+fn an_onlooker_begins_anywhere_and_goes_on_behind_a_gap() {
+    let mut rig = Rig { gathering: Gathering::looking_on(9), ..Rig::new(9) };
+    rig.samples(0, vec![group(0, 100..103)]);
+    assert!(rig.numbers(0).is_empty(), "the site has no name yet");
+    rig.give(roster(&[(0, "a")]), at(1));
+    rig.samples(2, vec![group(0, 103..105)]);
+    rig.samples(3, vec![group(0, 104..106)]);
+    rig.number += 5;
+    rig.samples(4, vec![group(0, 120..122)]);
+    rig.samples(5, vec![group(0, 0..50)]);
+    assert_eq!(rig.numbers(0), [103, 104, 105, 120, 121]);
+    assert!(!rig.report(6).is_filling);
+}
+
+/// What a location says of its sites costs no more memory than sites.yaml would allow.
+#[test]
+fn an_interval_of_nothing_and_a_timeout_of_ages_are_cut() {
+    let mut rig = Rig::new(9);
+    let Body::Roster(mut odd) = roster(&[(0, "a")]) else { unreachable!() };
+    (odd.sites[0].interval, odd.sites[0].timeout) = (Duration::ZERO, Duration::MAX);
+    rig.give(Body::Roster(odd), at(0));
+    let origin = &rig.kept.origins[0];
+    assert_eq!((origin.interval, origin.timeout), (Duration::from_millis(100), Duration::from_mins(10)));
+}

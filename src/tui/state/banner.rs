@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use crate::model::{ClosedProxy, ExportHealth, ExportState, OutletHealth, StoreHealth, Timestamp, Watching, figures};
+use crate::model::{
+    ClosedProxy, ExportHealth, ExportState, OutletHealth, StoreHealth, Timestamp, Watched, Watching, figures,
+};
 use crate::stats::Answer;
 use crate::tui::inputs::Inputs;
 use crate::tui::past_words;
@@ -141,6 +143,9 @@ fn common(inputs: &Inputs, common: &Correlation) -> String {
 fn unwatchable(inputs: &Inputs, watching: &Watching) -> Option<String> {
     if let StoreHealth::NotSaving { since, reason } = &inputs.health.store {
         return Some(format!("cannot read the store since {}: {reason}", moment(inputs, *since)));
+    }
+    if let (Watched::Fleet, Some(fleet)) = (watching.of, &inputs.health.fleet) {
+        return fleet.unheard(inputs.now);
     }
     if watching.alive {
         return None;

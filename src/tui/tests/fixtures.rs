@@ -18,7 +18,7 @@ use crate::engine::snapshot::{
 use crate::model::text::document::{Document, Row as DocumentRow, Section, Table};
 use crate::model::{
     Cause, Certificate, Flags, Health, Http, Micros, Observation, Phase, Phases, Sample, SiteSlot, Status, StoreHealth,
-    Timeframe, Timestamp, Watching,
+    Timeframe, Timestamp, Watched, Watching,
 };
 use crate::stats::series::site_history::{HistoryBuilder, HistoryRequest, SiteHistory};
 use crate::stats::series::usual::{Usual, UsualRequest, UsualTimes};
@@ -450,7 +450,8 @@ pub fn with_hours(width: u16, week: bool) -> World {
 pub fn watched(alive: bool) -> World {
     let mut world = nine_sites();
     let until = world.now.before(Duration::from_secs(2));
-    world.health.watching = Some(Watching { process: Some(4_711), alive, until, stored: Some(until), is_hub: false });
+    world.health.watching =
+        Some(Watching { process: Some(4_711), alive, until, stored: Some(until), of: Watched::Store });
     world
 }
 

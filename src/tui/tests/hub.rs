@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use crate::alert::quorum::{Tally, Verdict, Votes};
 use crate::engine::snapshot::{OpenIncident, SiteState, ViewSnapshot};
-use crate::model::{Cause, HubHealth, Location, LocationHealth, Place, Presence, SiteSlot, StoreHealth, Watching};
+use crate::model::{
+    Cause, FleetHealth, FleetState, HubHealth, Location, LocationHealth, Place, Presence, SiteSlot, StoreHealth,
+    Watched, Watching,
+};
 
 use super::fixtures::{self, Made, World};
 use super::snapshots::{picture, pictures};
@@ -80,7 +83,7 @@ pub(super) fn hub() -> World {
         site.incident = (site.state == Down).then_some(OpenIncident { since });
     }
     let until = world.now.before(Duration::from_secs(2));
-    world.health.watching = Some(Watching { process: None, alive: true, until, stored: Some(until), is_hub: true });
+    world.health.watching = Some(Watching { process: None, alive: true, until, stored: Some(until), of: Watched::Hub });
     world.health.store = StoreHealth::Ok { bytes: 41_000_000 };
     world.health.hub = Some(Arc::new(heard(&world, Presence::Heard)));
     world
@@ -104,6 +107,19 @@ fn heard(world: &World, last: Presence) -> HubHealth {
 fn without(last: Presence) -> World {
     let mut world = hub();
     world.health.hub = Some(Arc::new(heard(&world, last)));
+    world
+}
+
+/// A dashboard that only looks on, and whose server has been away for four minutes.
+fn from_outside() -> World {
+    let mut world = hub();
+    if let Some(watching) = &mut world.health.watching {
+        watching.of = Watched::Fleet;
+    }
+    let (since, reason) = (world.now.before(Duration::from_secs(240)), Some("connection refused".to_owned()));
+    let state = FleetState::Unconnected { since, reason };
+    world.health.fleet = Some(FleetHealth { state, ..FleetHealth::default() });
+    world.health.store = StoreHealth::Off;
     world
 }
 
@@ -147,6 +163,9 @@ pictures! {
     hub_help_80x24: hub(), "?", 80 x 24;
     hub_help_120x40: hub(), "?", 120 x 40;
     hub_20x5: hub(), "", 20 x 5;
+    hub_from_outside_80x24: from_outside(), "", 80 x 24;
+    hub_from_outside_orders_80x24: from_outside(), "x", 80 x 24;
+    hub_from_outside_help_120x40: from_outside(), "?", 120 x 40;
 }
 
 #[test]

@@ -8,10 +8,10 @@ use ratatui::layout::Size;
 use crate::alert::incident::list::ListedIncident;
 use crate::alert::incident::order::next_silence;
 use crate::engine::snapshot::SiteSnapshot;
-use crate::model::Place;
 use crate::model::command::{SiteCommand, next_pause};
 use crate::model::text::clean_line;
 use crate::model::time::next_clock::next_clock;
+use crate::model::{Place, Watched};
 use crate::tui::arrangement::sort::SortKey;
 use crate::tui::incident_marks::own_silence;
 use crate::tui::input::key::Key;
@@ -115,6 +115,9 @@ impl UiState {
             Action::TuneValue(by) => self.tuning.iter_mut().for_each(|it| it.turn(by)),
             Action::TuneReset => self.tuning.iter_mut().for_each(Tuning::reset),
             Action::CheckNow | Action::Pause => self.command(action, inputs),
+            Action::Acknowledge | Action::Silence if is_of_fleet(inputs) => {
+                self.timers.say("x and z are not available here; give orders at the hub", inputs.now);
+            }
             Action::Acknowledge => self.acknowledge(inputs),
             Action::Silence => self.silence(inputs),
             Action::Alerts if self.nav.page() != Page::Alerts => self.open_alerts(),
@@ -339,4 +342,9 @@ impl UiState {
         self.sites.sort_by(key);
         self.preferences.sort = Some(self.sites.sort());
     }
+}
+
+/// Whether the dashboard only looks at a fleet.
+fn is_of_fleet(inputs: &Inputs) -> bool {
+    inputs.health.watching.is_some_and(|watching| watching.of == Watched::Fleet)
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ratatui::layout::Size;
 
 use crate::engine::snapshot::{SiteState, Snapshot};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, Watched, Watching};
 use crate::tui::inputs::Inputs;
 use crate::tui::keymap::Action;
 use crate::tui::layout::OverviewLayout;
@@ -48,6 +48,15 @@ impl<'a> Frame<'a> {
     /// Whether another process runs the monitor, so that it takes no commands from here.
     pub const fn is_read_only(&self) -> bool {
         self.inputs.health.watching.is_some()
+    }
+
+    /// Whether `action` can be done here.
+    pub const fn takes(&self, action: Action) -> bool {
+        match &self.inputs.health.watching {
+            None => true,
+            Some(Watching { of: Watched::Fleet, .. }) => !action.is_order(),
+            Some(_) => !action.is_command(),
+        }
     }
 
     /// Where Esc leads from `page`, as its first words.

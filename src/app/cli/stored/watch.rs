@@ -1,15 +1,21 @@
-//! Options of `watch` about a picture of the dashboard.
+//! Options of `watch`: about a picture of the dashboard, and about a fleet in place of a store.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+
+use crate::app::cli::formats::LineFormat;
+use crate::config;
+use crate::model::time::duration;
+use crate::model::{FleetServer, Location};
 
 /// Options of `watch`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct WatchArgs {
     /// Show nothing, and write the dashboard to FILE as SVG, in place of an earlier file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "remote")]
     pub picture: Option<PathBuf>,
     /// The picture shows the page of this site
     #[arg(long, value_name = "NAME", requires = "picture", conflicts_with = "page")]
@@ -23,6 +29,43 @@ pub struct WatchArgs {
     /// Columns and rows of the picture [default: 120x30]
     #[arg(long, value_name = "SIZE", requires = "picture", value_parser = size)]
     pub size: Option<(u16, u16)>,
+    /// The fleet to look at.
+    #[command(flatten)]
+    pub fleet: WatchFleetArgs,
+}
+
+/// Options of `watch` about a fleet.
+#[derive(Clone, Debug, Default, Args)]
+pub struct WatchFleetArgs {
+    /// Look at the fleet of this NATS server (`tls://host:4222`) in place of a store: the past hour and what follows, of all locations
+    #[arg(value_name = "URL", group = "remote", value_parser = FleetServer::parse)]
+    pub server: Option<FleetServer>,
+    /// The same with `fleet.server` of the file
+    #[arg(long = "fleet", group = "remote")]
+    pub of_file: bool,
+    /// Show this location, judged by its own checks (repeatable)
+    #[arg(long, value_name = "NAME", requires = "remote", value_parser = config::location_name)]
+    pub location: Vec<Location>,
+    /// The folder with ca.pem, watch.pem and watch.key (default: `fleet.certs` of the file)
+    #[arg(long, value_name = "FOLDER", requires = "remote")]
+    pub certs: Option<PathBuf>,
+    /// Print lines instead of the dashboard (the default with a URL when stdout is not a terminal)
+    #[arg(long, requires = "remote")]
+    pub headless: bool,
+    /// Output format when headless
+    #[arg(long, value_enum, value_name = "FORMAT", requires = "remote", default_value_t = LineFormat::Text)]
+    pub format: LineFormat,
+    /// Stop after DURATION
+    #[arg(long = "for", value_name = "DURATION", requires = "remote", value_parser = duration::parse)]
+    pub duration: Option<Duration>,
+}
+
+impl WatchFleetArgs {
+    /// Whether a fleet is to be shown, and not a store.
+    #[must_use]
+    pub const fn is_wanted(&self) -> bool {
+        self.of_file || self.server.is_some()
+    }
 }
 
 /// A page that needs no name.

@@ -31,8 +31,9 @@ use crate::app::exit::{CommandError, Ending, NO_THREAD};
 use crate::app::fleet::hub::news::LocationNews;
 use crate::app::fleet::hub::{Hub, HubPlan};
 use crate::app::fleet::judging::Judging;
-use crate::app::fleet::over::Over;
 use crate::app::fleet::over::stored::StoredReader;
+use crate::app::fleet::over::{Over, OverStore};
+use crate::app::fleet::sites::FleetSite;
 use crate::app::follow::{FollowOptions, ReadOnlyMonitor};
 use crate::app::log::{self, LogTarget};
 use crate::app::session::runtime::MainRuntime;
@@ -120,7 +121,8 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let (to_store, blind) = (seen_sender.clone(), Archive::open(&path)?.blind_times()?);
     let reader = StoredReader::new(path.clone(), &config, seen_sender);
     let hub = Hub::start(plan).context(NO_THREAD)?;
-    let over = Over::new(&config, (&follower.face().board, &judging), (blind, reader, to_store), clock.now());
+    let kept = OverStore { blind, reader, news: to_store };
+    let over = Over::new(&FleetSite::all(&config), (&follower.face().board, &judging), Some(kept), clock.now());
     let looking = Looking::new((follower, path.clone()), (judging, over), news, &config, clock.clone());
     serving.begin((&config, looking.face()), (&clock, &zone), (&path, &looking.follower().keeping()));
     let shown = Shown { hub, looking, desk, serving, path, config, clock, zone, notices };
@@ -135,7 +137,8 @@ fn judging(config: &Config, terms: &FleetTerms, memory: &Restored, now: Timestam
         let name = &config.sites[index].site.name;
         open.iter().map(move |incident| (Arc::clone(name), incident.rule, incident.since))
     });
-    let mut judging = Judging::new(config, terms.silent_after, open, now);
+    let mut judging = Judging::new(&FleetSite::all(config), (terms.silent_after, config.alerting.locations), now);
+    judging.resume(open);
     judging.reopen(&memory.kept.incidents);
     judging
 }

@@ -1,4 +1,5 @@
-//! The board that a hub shows: made of that of its engine, with a site over all locations for each site of sites.yaml.
+//! The board that a hub or a watcher shows: made of that of its engine, with a site over all locations for each site of sites.yaml, or
+//! for each that locations describe.
 //!
 //! ```text
 //! engine's board:  a/api  a/blog  a/old  b/api  b/blog
@@ -21,23 +22,22 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use crate::alert::quorum::{QuorumRule, Verdict};
-use crate::app::locations::groups::rule_of;
-use crate::config::{Config, ConfiguredSite};
 use crate::engine::{Board, EngineStep, Row, SiteFacts, SiteSnapshot, Snapshot, StateChange, ViewSnapshot};
 use crate::fleet::gather::Report;
-use crate::model::{Location, Place, SiteIndex, SiteSlot, Timeframe, Timestamp, repeat};
+use crate::model::{Location, SiteIndex, SiteSlot, Timeframe, Timestamp};
 use crate::ring::Ring;
 use crate::stats::Cadence;
 use crate::store::{BlindTimes, SeenNews};
 
 use super::judging::Judging;
+use super::sites::FleetSite;
 use blind::BlindSpans;
 use order::{Order, Standing};
 use row::Witness;
 use state::Judged;
 use stored::StoredReader;
 
-/// A site of sites.yaml.
+/// A site over its locations.
 struct OverSite {
     facts: Arc<SiteFacts>,
     rule: QuorumRule,
@@ -70,9 +70,17 @@ pub struct Over {
     skewed: Vec<Location>,
     /// Whether rows were made since the last look.
     is_supplied: bool,
-    reader: StoredReader,
-    /// Into the store.
-    news: mpsc::Sender<SeenNews>,
+    store: Option<OverStore>,
+}
+
+/// What a hub's store is to its board.
+pub struct OverStore {
+    /// When locations were blind.
+    pub blind: BlindTimes,
+    /// Reads rows of long views.
+    pub reader: StoredReader,
+    /// Takes what is to be stored.
+    pub news: mpsc::Sender<SeenNews>,
 }
 
 /// How the locations are, as far as figures depend on it.
@@ -118,44 +126,20 @@ fn slot(number: usize) -> SiteSlot {
     SiteSlot(u32::MAX - u32::try_from(number).unwrap_or(u32::MAX / 2))
 }
 
-fn facts(watched: &ConfiguredSite, number: usize) -> SiteFacts {
-    let site = &watched.site;
-    SiteFacts {
-        slot: slot(number),
-        name: Arc::clone(&site.name),
-        url: Arc::clone(&site.shown),
-        curl: repeat::line(site).into(),
-        group: watched.group.clone(),
-        interval: site.interval,
-        timeout: site.timeout,
-        max_response_time: site.expect.max_response_time,
-        policies: watched.policies,
-        maintenance: Arc::clone(&watched.maintenance),
-        place: Place::Everywhere,
-    }
-}
-
 impl Over {
-    /// The board over the sites of `config` and those of `engine`, as `judging` sees them at `now`; by then locations were blind in the
-    /// times of `blind`. What `reader` finds, and what else is to be stored, goes to `news`.
+    /// The board over `sites` and those of `engine`, as `judging` sees them at `now`. Without a store, rows of long views stay empty.
     #[must_use]
     pub fn new(
-        config: &Config,
+        sites: &[FleetSite],
         (engine, judging): (&Board, &Judging),
-        (blind, reader, news): (BlindTimes, StoredReader, mpsc::Sender<SeenNews>),
+        mut store: Option<OverStore>,
         now: Timestamp,
     ) -> Self {
-        let site = |(number, watched): (usize, &ConfiguredSite)| OverSite {
-            facts: Arc::new(facts(watched, number)),
-            rule: rule_of(watched),
-            shown: None,
-            was_known: false,
-            rows: Vec::new(),
-        };
         let empty = Snapshot { at: now, sites: Vec::new(), views: Vec::new() };
+        let blind = store.as_mut().map(|store| std::mem::take(&mut store.blind)).unwrap_or_default();
         let (blind, ended) = BlindSpans::restored(blind, now);
         let mut over = Self {
-            sites: config.sites.iter().enumerate().map(site).collect(),
+            sites: Vec::new(),
             order: Order::default(),
             blind,
             board: Arc::new(Board::showing(empty, HashMap::new())),
@@ -164,12 +148,23 @@ impl Over {
             wanted: Vec::new(),
             skewed: Vec::new(),
             is_supplied: false,
-            reader,
-            news,
+            store,
         };
+        over.extend(sites);
         over.store(ended);
         over.look(engine, judging, EngineStep::default(), now);
         over
+    }
+
+    /// Shows these sites, too, once `judging` knows them.
+    pub fn extend(&mut self, sites: &[FleetSite]) {
+        for site in sites {
+            let facts = SiteFacts { slot: slot(self.sites.len()), ..site.facts.clone() };
+            let (facts, rule) = (Arc::new(facts), site.past);
+            self.sites.push(OverSite { facts, rule, shown: None, was_known: false, rows: Vec::new() });
+        }
+        // It is made anew by the next look.
+        self.order = Order::default();
     }
 
     /// The board.
@@ -244,7 +239,8 @@ impl Over {
         }
         let wanted = std::mem::take(&mut self.wanted);
         let shown: HashSet<Arc<str>> = snapshot.sites.iter().map(|site| Arc::clone(&site.name)).collect();
-        for (LongRow { site, view, timeframe, .. }, row) in self.reader.look(wanted, (&shape.filling, &shown), now) {
+        let Some(store) = &mut self.store else { return };
+        for (LongRow { site, view, timeframe, .. }, row) in store.reader.look(wanted, (&shape.filling, &shown), now) {
             let known = self.sites[site].rows.get_mut(view);
             if let Some(known) = known.filter(|known| known.row.summary.timeframe == timeframe) {
                 known.row = Arc::new(row);
@@ -265,8 +261,9 @@ impl Over {
 
     /// What does not fit the queue is worked out again, or missing.
     fn store(&self, news: Vec<SeenNews>) {
+        let Some(store) = &self.store else { return };
         for news in news {
-            _ = self.news.try_send(news);
+            _ = store.news.try_send(news);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::alert::quorum::Quorum;
 use crate::app::tests::monitor::parsed;
 use crate::engine::{Engine, SiteInput, SiteState};
 use crate::fleet::gather::Report;
-use crate::model::{Cause, Micros, Observation, Phase, Sample, SiteId, StoreId};
+use crate::model::{Cause, Micros, Observation, Phase, Place, Sample, SiteId, StoreId};
 use crate::ring::Producer;
 use crate::stats::{Availability, Beats, Counts, PeriodFigures, Rollup, Unmade};
 use crate::store::Origin;
@@ -207,7 +207,7 @@ impl Hub {
              sites: [{ name: api, url: 'http://a/' }] }",
         );
         let gathered: Vec<(Arc<str>, Origin)> = NAMES.iter().map(|name| (Arc::from(*name), origin(name))).collect();
-        let mut judging = Judging::new(&config, Duration::from_secs(10), [], at(0));
+        let mut judging = Judging::new(&FleetSite::all(&config), (Duration::from_secs(10), true), at(0));
         let producers: Vec<Producer> = NAMES.iter().map(|_| Producer::new(1_000, 0)).collect();
         let inputs = gathered.iter().zip(&producers).zip(0..).map(|(((name, origin), producer), slot)| SiteInput {
             slot: SiteSlot(slot),
@@ -230,7 +230,8 @@ impl Hub {
         judging.follow(&gathered, None, &engine.board().snapshot());
         let (news, stored) = mpsc::channel(100);
         let reader = StoredReader::new("nothing.redb".into(), &config, news.clone());
-        let over = Over::new(&config, (&engine.board(), &judging), (BlindTimes::new(), reader, news), at(0));
+        let store = OverStore { blind: BlindTimes::new(), reader, news };
+        let over = Over::new(&FleetSite::all(&config), (&engine.board(), &judging), Some(store), at(0));
         Self { engine, producers, judging, over, _stored: stored, now: 0 }
     }
 

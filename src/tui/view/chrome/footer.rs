@@ -68,7 +68,7 @@ fn keys(frame: &Frame, more: bool) -> Line {
         Some(shown(binding, hint))
     });
     let of_page = keymap::at(page)
-        .filter(|binding| page != Page::Help && !(binding.action.is_command() && frame.is_read_only()))
+        .filter(|binding| page != Page::Help && frame.takes(binding.action))
         .filter(|_| !is_past)
         .filter_map(|binding| Some((binding, binding.hint?)))
         .filter(|(binding, _)| binding.action != Action::OtherView(1) || frame.tables.views.len() > 1)

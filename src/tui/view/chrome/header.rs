@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::engine::snapshot::SiteState;
 use crate::model::{
-    ExportHealth, ExportState, FleetHealth, FleetState, Health, HubHealth, StoreHealth, Timestamp, Watching, figures,
+    ExportHealth, ExportState, FleetHealth, FleetState, Health, HubHealth, StoreHealth, Timestamp, Watched, Watching,
+    figures,
 };
 use crate::tui::style::line::Line;
 use crate::tui::style::role::Role;
@@ -81,7 +82,7 @@ pub fn title(frame: &Frame) -> String {
 fn program(frame: &Frame) -> &'static str {
     match frame.inputs.health {
         Health { narration: Some(_), .. } => "webmon DEMO",
-        Health { watching: Some(Watching { is_hub: true, .. }), .. } => "webmon hub",
+        Health { watching: Some(Watching { of: Watched::Hub, .. }), .. } => "webmon hub",
         Health { watching: Some(_), .. } => "webmon watch",
         _ => "webmon",
     }
@@ -94,7 +95,7 @@ fn watching(frame: &Frame) -> [String; 3] {
     // Nothing more comes from a monitor that ended: what is shown is as old as its last check.
     let shown = if watching.alive { watching.until } else { watching.stored.unwrap_or(watching.until) };
     let behind = frame.since(shown);
-    if watching.is_hub {
+    if watching.of != Watched::Store {
         return [format!("{behind} behind"), String::new(), String::new()];
     }
     [format!("watching {monitor}, {behind} behind"), format!("watching {monitor}"), monitor]

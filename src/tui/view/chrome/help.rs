@@ -126,7 +126,7 @@ fn keys(frame: &Frame) -> Vec<Line> {
         .collect();
     let widest = helps.iter().map(|(.., label)| width(label)).max().unwrap_or(0) + 1;
     for (binding, help, label) in helps {
-        let is_off = binding.action.is_command() && frame.is_read_only();
+        let is_off = !frame.takes(binding.action);
         let mut line = Line::of(Role::Plain, " ");
         line.push(Role::Strong, if help.section == section { "" } else { help.section });
         line.pad_to(1 + LABEL);

@@ -1,7 +1,10 @@
-//! `webmon watch`: the read-only dashboard over the store of another webmon process.
+//! `webmon watch`: the read-only dashboard over the store of another webmon process, or over a fleet ([`over_nats`]).
 //!
 //! It neither probes nor judges, and writes nothing but orders to the monitor; see [`crate::app::follow`]. Any number of processes may watch one store. A changed
 //! sites.yaml is reloaded, but of its `dashboard` section only views, keys and columns, and its `storage` section not at all.
+
+#[cfg(feature = "nats")]
+mod over_nats;
 
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
@@ -43,6 +46,12 @@ const LOOK: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`CommandError`]: no terminal, the configuration, the store, or the system.
 pub fn watch(args: &WatchArgs, common: &CommonArgs) -> Result<Ending, CommandError> {
+    if args.fleet.is_wanted() {
+        #[cfg(feature = "nats")]
+        return over_nats::watch(&args.fleet, common);
+        #[cfg(not(feature = "nats"))]
+        return Err(CommandError::Usage(crate::app::cli::fleet::MISSING.to_owned()));
+    }
     if args.picture.is_none() && (!io::stdout().is_terminal() || is_dumb()) {
         let way_on = "for output in a pipe, use `webmon stats`, `webmon samples` or `webmon alerts`";
         return Err(CommandError::Usage(format!(
@@ -137,11 +146,16 @@ fn configuration(common: &CommonArgs) -> Result<Option<Config>, CommandError> {
     if common.store.is_some() && !Path::exists(&common.config) {
         return Ok(None);
     }
+    configuration_of(common).map(Some)
+}
+
+/// The configuration, even without its secrets.
+fn configuration_of(common: &CommonArgs) -> Result<Config, CommandError> {
     match load(&common.config) {
         Err(faults @ ConfigError::Invalid { .. }) => {
-            config::load_without_env(&common.config).map(Some).map_err(|_| faults.into())
+            config::load_without_env(&common.config).map_err(|_| faults.into())
         }
-        loaded => Ok(loaded.map(Some)?),
+        loaded => Ok(loaded?),
     }
 }
 
