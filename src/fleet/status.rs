@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::model::text::clean_line;
-use crate::model::{Location, Timestamp};
+use crate::model::{Location, Presence, Timestamp};
 
 /// How often a hub writes its document.
 pub const STATUS_EVERY: Duration = Duration::from_secs(5);
@@ -70,8 +70,8 @@ pub struct LocationStatus {
     pub heard: Timestamp,
     /// How far its clock is ahead of the hub's, ms.
     pub clock_offset_ms: i64,
-    /// It was not heard for longer than the hub waits.
-    pub silent: bool,
+    /// Whether it is heard. A hub that has just started, or come back to its server, waits before it calls a location silent.
+    pub presence: Presence,
     /// The hub lacks samples that it has asked for again.
     pub gap: bool,
     /// Samples that it has yet to send again.
@@ -159,8 +159,10 @@ impl LocationStatus {
     /// Its state in words.
     #[must_use]
     pub const fn state(&self) -> &'static str {
-        if self.silent {
+        if matches!(self.presence, Presence::Silent) {
             "silent"
+        } else if matches!(self.presence, Presence::Awaited) {
+            "not heard yet"
         } else if self.stores > 1 {
             "two stores"
         } else if self.gap || self.backfill > 0 {
@@ -180,7 +182,8 @@ impl LocationStatus {
             "sites": self.sites,
             "heard": self.heard.as_micros(),
             "clock_offset_ms": self.clock_offset_ms,
-            "silent": self.silent,
+            "silent": self.presence == Presence::Silent,
+            "awaited": self.presence == Presence::Awaited,
             "gap": self.gap,
             "backfill": self.backfill,
             "stores": self.stores,
@@ -198,7 +201,11 @@ impl LocationStatus {
             sites: number(&value["sites"]),
             heard: Timestamp::from_micros(number(&value["heard"])),
             clock_offset_ms: value["clock_offset_ms"].as_i64().unwrap_or(0),
-            silent: flag("silent"),
+            presence: match (flag("silent"), flag("awaited")) {
+                (true, _) => Presence::Silent,
+                (false, true) => Presence::Awaited,
+                (false, false) => Presence::Heard,
+            },
             gap: flag("gap"),
             backfill: number(&value["backfill"]),
             stores: number(&value["stores"]),
@@ -230,7 +237,7 @@ mod tests {
             sites: 10,
             heard: Timestamp::from_secs(99),
             clock_offset_ms: -42,
-            silent: false,
+            presence: Presence::Heard,
             gap: false,
             backfill: 0,
             stores: 1,
@@ -257,6 +264,10 @@ mod tests {
 
     #[test]
     fn a_document_is_read_as_it_was_written() {
+        for presence in [Presence::Heard, Presence::Awaited, Presence::Silent] {
+            let hub = HubStatus { locations: vec![LocationStatus { presence, ..location("fra1") }], ..hub() };
+            assert_eq!(HubStatus::from_json(hub.to_json().as_bytes()), Some(hub));
+        }
         assert_eq!(HubStatus::from_json(hub().to_json().as_bytes()), Some(hub()));
         let later = r#"{"hub":"h","at":1,"new":{"a":1},"locations":[{"location":"a","silent":true},{"location":"A B"},7],
             "notices":["a\u001b[2J"]}"#;
@@ -277,7 +288,8 @@ mod tests {
         let returning = LocationStatus { returning: true, ..location("nyc1") };
         assert_eq!((returning.state(), returning.is_well()), ("returning", true));
         for (state, ill) in [
-            ("silent", LocationStatus { silent: true, gap: true, ..location("nyc1") }),
+            ("silent", LocationStatus { presence: Presence::Silent, gap: true, ..location("nyc1") }),
+            ("not heard yet", LocationStatus { presence: Presence::Awaited, ..location("nyc1") }),
             ("two stores", LocationStatus { stores: 2, ..location("nyc1") }),
             ("back-filling", LocationStatus { gap: true, ..location("nyc1") }),
             ("back-filling", LocationStatus { backfill: 1, ..location("nyc1") }),

@@ -106,7 +106,7 @@ fn ago(span: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Location;
+    use crate::model::{Location, Presence};
 
     fn hub() -> HubStatus {
         let location = |name: &str| LocationStatus {
@@ -116,7 +116,7 @@ mod tests {
             sites: 10,
             heard: Timestamp::from_secs(98),
             clock_offset_ms: 120,
-            silent: false,
+            presence: Presence::Heard,
             gap: false,
             backfill: 0,
             stores: 1,
@@ -135,7 +135,7 @@ mod tests {
             follows: None,
             locations: vec![
                 location("fra1"),
-                LocationStatus { silent: true, heard: Timestamp::from_secs(10), ..location("nyc1") },
+                LocationStatus { presence: Presence::Silent, heard: Timestamp::from_secs(10), ..location("nyc1") },
                 LocationStatus { gap: true, backfill: 3_120, clock_offset_ms: -4_230, ..location("singapore-2") },
             ],
             notices: vec!["clock of singapore-2 is 4.2 s behind".to_owned()],
@@ -153,7 +153,8 @@ mod tests {
     #[test]
     fn a_location_that_was_not_heard_has_no_time() {
         let hub = hub();
-        let never = LocationStatus { heard: Timestamp::ZERO, ..hub.locations[1].clone() };
+        let never = LocationStatus { heard: Timestamp::ZERO, presence: Presence::Awaited, ..hub.locations[1].clone() };
+        assert_eq!(cells(&never, hub.at)[1], "not heard yet");
         assert_eq!(cells(&never, hub.at)[2], "–");
         assert_eq!(cells(&hub.locations[1], hub.at)[2], "1m30s ago");
     }

@@ -21,7 +21,7 @@ use crate::fleet::stream::{StreamLimits, ensure};
 use crate::fleet::subscription::{Arrival, Subscription};
 use crate::fleet::{hub_word, subjects};
 use crate::model::time::backoff::Backoff;
-use crate::model::{FleetTerms, Location};
+use crate::model::{FleetTerms, Location, Timestamp};
 use crate::store::StreamPosition;
 
 use super::planner::Planner;
@@ -42,6 +42,8 @@ pub(super) struct Listener {
     /// Messages of the stream that were not, as of the last look.
     behind: u64,
     said: HashMap<Location, Word>,
+    /// Since when locations can be heard.
+    heard_from: Timestamp,
     planner: Planner,
     speaker: Speaker,
     linked: watch::Sender<bool>,
@@ -63,8 +65,22 @@ impl Listener {
         (planner, speaker, linked): (Planner, Speaker, watch::Sender<bool>),
     ) -> Self {
         let (name, terms, clock) = (plan.name.clone(), plan.terms.clone(), plan.clock.clone());
-        let said = HashMap::new();
-        Self { name, terms, clock, inputs, progress, tell, position, behind: 0, said, planner, speaker, linked }
+        let (said, heard_from) = (HashMap::new(), clock.now());
+        Self {
+            name,
+            terms,
+            clock,
+            inputs,
+            progress,
+            tell,
+            position,
+            behind: 0,
+            said,
+            heard_from,
+            planner,
+            speaker,
+            linked,
+        }
     }
 
     /// Listens until `stop`.
@@ -127,7 +143,8 @@ impl Listener {
             Ok(opened) => {
                 began();
                 self.said.clear();
-                self.planner.connected(self.clock.now());
+                self.heard_from = self.clock.now();
+                self.planner.connected(self.heard_from);
                 self.speaker.connected(&link).await;
                 self.linked.send_replace(true);
                 self.listen(&link, opened).await
@@ -161,7 +178,8 @@ impl Listener {
                     let state = state.borrow_and_update().clone();
                     let is_linked = state.standing == Standing::Connected;
                     if !self.linked.send_replace(is_linked) && is_linked {
-                        self.planner.connected(self.clock.now());
+                        self.heard_from = self.clock.now();
+                        self.planner.connected(self.heard_from);
                         plan.read(link);
                     }
                     if let Some(refusal) = state.refusal {
@@ -227,7 +245,7 @@ impl Listener {
                 &self.name,
                 &self.terms,
                 (&progress, members.as_ref()),
-                (self.behind, at),
+                (self.behind, self.heard_from, at),
                 &self.speaker.leading(),
             );
             self.put(link, subjects::HUB_BUCKET, &subjects::status_key(&self.name), status.to_json().into_bytes())

@@ -3,17 +3,18 @@
 use crate::fleet::gather::Report;
 use crate::fleet::lease::Leading;
 use crate::fleet::status::{HubStatus, LocationStatus};
-use crate::model::{FleetTerms, Location, Members, StoreHealth, Timestamp};
+use crate::model::{FleetTerms, Location, Members, Presence, StoreHealth, Timestamp};
 
 use super::Progress;
 use super::news::{ahead, has_other_clock};
 
-/// The status of the hub `name` at `at`, which has yet to take `behind` messages of the stream.
+/// The status of the hub `name` at `at`, which has yet to take `behind` messages of the stream and could hear locations since
+/// `heard_from`.
 pub(super) fn status(
     name: &Location,
     terms: &FleetTerms,
     (progress, members): (&Progress, Option<&Members>),
-    (behind, at): (u64, Timestamp),
+    (behind, heard_from, at): (u64, Timestamp, Timestamp),
     leading: &Leading,
 ) -> HubStatus {
     let (pairs, max_pairs) = progress.places;
@@ -25,14 +26,25 @@ pub(super) fn status(
         behind,
         pairs: pairs as u64,
         max_pairs: max_pairs as u64,
-        locations: progress.reports.iter().map(|report| location(report, members, terms, at)).collect(),
+        locations: progress.reports.iter().map(|report| location(report, members, terms, (heard_from, at))).collect(),
         delivers: *leading == Leading::Leads,
         follows: if let Leading::Follows(holder) = leading { Some(holder.clone()) } else { None },
         notices: notices(progress),
     }
 }
 
-fn location(report: &Report, members: Option<&Members>, terms: &FleetTerms, at: Timestamp) -> LocationStatus {
+fn location(
+    report: &Report,
+    members: Option<&Members>,
+    terms: &FleetTerms,
+    (heard_from, at): (Timestamp, Timestamp),
+) -> LocationStatus {
+    let is_late = |since: Timestamp| at.since(since) >= terms.silent_after;
+    let presence = match report.heard {
+        heard if is_late(heard.unwrap_or(heard_from).max(heard_from)) => Presence::Silent,
+        Some(heard) if !is_late(heard) => Presence::Heard,
+        _ => Presence::Awaited,
+    };
     LocationStatus {
         location: report.location.clone(),
         store: report.store.to_string(),
@@ -40,7 +52,7 @@ fn location(report: &Report, members: Option<&Members>, terms: &FleetTerms, at: 
         sites: report.sites.0 as u64,
         heard: report.heard.unwrap_or(Timestamp::ZERO),
         clock_offset_ms: report.ahead.unwrap_or_default() / 1_000,
-        silent: report.heard.is_none_or(|heard| at.since(heard) >= terms.silent_after),
+        presence,
         gap: report.is_filling,
         backfill: if report.is_filling { report.lag } else { 0 },
         // One that was replaced is no mistake.
@@ -72,4 +84,52 @@ fn notices(progress: &Progress) -> Vec<String> {
         notices.push(format!("the hub does not save: {reason}"));
     }
     notices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::StoreId;
+
+    /// A location that was heard, or not, `ago` seconds before a look, which the hub could hear since `from` seconds before it.
+    fn presence(heard: Option<u64>, from: u64) -> Presence {
+        let at = |ago: u64| Timestamp::from_secs(1_000 - ago);
+        let report = Report {
+            location: Location::new("fra1").unwrap(),
+            store: StoreId([1; 16]),
+            stores: 1,
+            is_shared: false,
+            heard: heard.map(at),
+            sent: None,
+            paused: Vec::new(),
+            ahead: None,
+            is_filling: false,
+            lag: 0,
+            is_network_down: false,
+            version: String::new(),
+            sites: (1, 0),
+            taken: 0,
+            fault: None,
+        };
+        let terms = FleetTerms::at(Vec::new());
+        location(&report, None, &terms, (at(from), at(0))).presence
+    }
+
+    #[test]
+    fn a_location_is_silent_once_it_had_time_to_be_heard() {
+        let cases = [
+            (None, 1, Presence::Awaited),
+            (None, 29, Presence::Awaited),
+            (None, 30, Presence::Silent),
+            (Some(3), 500, Presence::Heard),
+            (Some(30), 500, Presence::Silent),
+            // The server was away.
+            (Some(60), 5, Presence::Awaited),
+            (Some(60), 30, Presence::Silent),
+            (Some(10), 5, Presence::Heard),
+        ];
+        for (heard, from, expected) in cases {
+            assert_eq!(presence(heard, from), expected, "{heard:?} {from}");
+        }
+    }
 }
