@@ -17,8 +17,8 @@ use crate::probe::Prober;
 
 use super::Schedulers;
 
-/// The runtime polls for I/O events after so many polls of tasks: a probe whose server floods it is always ready and must
-/// not starve the others. tokio's default of 61 would allow it 50 ms.
+/// The runtime looks for events after so many polls of tasks: the wait of a probe for its turn is known from then on, and one whose
+/// server floods it is always ready and must not starve the others. tokio's default of 61 would allow it 50 ms.
 const NEWS_INTERVAL: u32 = 1;
 
 /// Running schedulers.
