@@ -28,13 +28,13 @@ use prometheus_client::encoding::text::encode as encode_registry;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
-use webmon::app::pages::{self, Memory, PageSite, Past, Setting};
+use webmon::app::pages::{self, Memory, PageSite, Past, Rules, Setting};
 use webmon::engine::SiteState;
 use webmon::model::{PageTerms, Timestamp};
 use webmon::serve::metrics::{self, Exposition, ProgramReading, SiteReading, SiteSums};
 use webmon::serve::page::model::{Day, Figures, Frame, Group, SiteLine, StatusPage};
 use webmon::serve::page::{self, Links};
-use webmon::stats::{Availability, Cadence, Latency};
+use webmon::stats::{Availability, Cadence, Counts, Latency};
 use webmon::store::Archive;
 
 const SITES: usize = 1_000;
@@ -65,19 +65,18 @@ fn read(folder: &Path) {
     for (zone, what) in [(TimeZone::UTC, "UTC"), (TimeZone::fixed(jiff::tz::offset(5)), "+05")] {
         let setting = Setting { terms: &terms, zone: &zone, as_of: NOW };
         let archive = Archive::open(&path).expect("it was closed cleanly");
+        let past = || Past::of(&archive, &Rules::default(), NOW).expect("it is sound");
         best::best(&format!("read the status page, {what}, a site"), (3, SITES as u64), || {
-            black_box(pages::status(&Past::of(&archive).expect("it is sound"), &setting, &sites).expect("it is sound"));
+            black_box(pages::status(&past(), &setting, &sites).expect("it is sound"));
         });
         let memory = Memory::default();
         best::best(&format!("read it again, {what}, a site"), (5, SITES as u64), || {
-            let past = Past::of(&archive).expect("it is sound").remembering(&memory);
+            let past = past().remembering(&memory);
             black_box(pages::status(&past, &setting, &sites).expect("it is sound"));
         });
         let day = Duration::from_hours(24);
         best::best(&format!("read the page of a site, {what}"), (10, 1), || {
-            black_box(
-                pages::site(&Past::of(&archive).expect("it is sound"), &setting, &sites[7], day).expect("it is sound"),
-            );
+            black_box(pages::site(&past(), &setting, &sites[7], day).expect("it is sound"));
         });
     }
 }
@@ -108,7 +107,9 @@ fn day(site: u64, back: u64) -> Day {
 fn figures(up: u64, checks: u64) -> Figures {
     let response =
         Latency { count: up, avg: 40_000.0, max: 1_200_000, p50: 40_000, p90: 60_000, p95: 68_000, p99: 104_000 };
-    Figures { availability: Some(Availability { up, checks }), coverage: Some(0.99), response: Some(response) }
+    let counts = Counts { up, down: checks - up, ..Counts::default() };
+    let (availability, response) = (counts.availability(), Some(response));
+    Figures { availability, coverage: Some(0.99), counts, down_for: None, response }
 }
 
 fn drawn() {

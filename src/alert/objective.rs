@@ -39,7 +39,7 @@ pub const BURN_WINDOWS: [Duration; 4] = [
     Duration::from_mins(SLOW[1].long),
 ];
 
-/// Checks of a span.
+/// Checks of a span; of a site over its locations the time that they know, and that in which they saw it down, µs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Those with a known outcome.
@@ -156,6 +156,16 @@ pub struct ObjectiveFigures {
     pub left_out: Duration,
     /// The first data, if the period begins earlier.
     pub begins: Option<Timestamp>,
+    /// Of a site over its locations, whose tallies are times in µs: the checks of all of them.
+    pub in_time: Option<Tally>,
+}
+
+impl ObjectiveFigures {
+    /// The checks of the period.
+    #[must_use]
+    pub fn checks(&self) -> Tally {
+        self.in_time.unwrap_or(self.standing.tally)
+    }
 }
 
 /// The objective of one site.

@@ -133,8 +133,8 @@ fn row(site: &str, of: &ObjectiveFigures) -> [String; 14] {
         duration::format(rule.period),
         or_none(available.map(|share| format!("{mark}{share}"))),
         or_none(of.coverage.map(figures::whole_percent)),
-        wording::grouped(tally.checks),
-        wording::grouped(tally.failed),
+        wording::grouped(of.checks().checks),
+        wording::grouped(of.checks().failed),
         duration::format_seconds(of.standing.budget()),
         or_none(of.standing.spent_ppm().map(|spent| figures::share(i64::try_from(spent).unwrap_or(i64::MAX)))),
         or_none(left),
@@ -200,6 +200,7 @@ impl<'a> SloObject<'a> {
             _ => None,
         };
         let standing = known.map(|known| known.standing);
+        let in_checks = standing.filter(|_| known.is_some_and(|known| known.in_time.is_none()));
         let burn = |place: usize| standing.and_then(|standing| standing.burns[place].rate_milli).map(whole);
         let (rule, tally) = (standing.map(|standing| standing.rule), standing.map(|standing| standing.tally));
         let tally = tally.filter(|tally| tally.checks > 0);
@@ -213,12 +214,12 @@ impl<'a> SloObject<'a> {
             until: known.map(|known| time::utc(known.until)),
             availability: tally.map(|tally| (tally.checks - tally.failed) as f64 / tally.checks as f64),
             coverage: known.and_then(|known| known.coverage).map(figures::four_decimals),
-            checks: standing.map(|standing| standing.tally.checks),
-            down: standing.map(|standing| standing.tally.failed),
-            budget_checks: standing.map(|standing| whole(standing.budget_milli())),
+            checks: known.map(|known| known.checks().checks),
+            down: known.map(|known| known.checks().failed),
+            budget_checks: in_checks.map(|standing| whole(standing.budget_milli())),
             budget_ms: standing.map(|standing| millis(standing.budget())),
             spent: standing.and_then(|standing| standing.spent_ppm()).map(|spent| spent as f64 / 1e6),
-            left_checks: standing.map(|standing| thousandths(standing.left_milli())),
+            left_checks: in_checks.map(|standing| thousandths(standing.left_milli())),
             left_ms: standing.map(|standing| millis(standing.left())),
             burn_1h: burn(0),
             burn_6h: burn(1),
@@ -279,6 +280,7 @@ mod tests {
             is_exact: true,
             left_out: Duration::ZERO,
             begins: None,
+            in_time: None,
         }
     }
 

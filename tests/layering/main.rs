@@ -270,8 +270,9 @@ const LAYERS: [(&str, &[&[&str]]); 15] = [
             &["alerts", "scheduler"],
             &["log", "share"],
             &["cli", "postmortem", "prober", "system"],
-            &["exit", "locations", "pages"],
+            &["exit", "pages"],
             &["clock", "objectives", "status", "stream"],
+            &["locations"],
         ],
     ),
 ];

@@ -9,16 +9,17 @@ use std::ops::Range;
 use std::time::Duration;
 use std::vec::IntoIter;
 
+use crate::alert::maintenance::Span;
 use crate::alert::quorum::{Sight, Track, Verdict, spans};
-use crate::app::objectives::remaining::Remaining;
 #[cfg(feature = "nats")]
 use crate::engine::Row;
 #[cfg(feature = "nats")]
 use crate::model::Timeframe;
+use crate::model::time::duration;
 use crate::model::{Location, Outcome, SiteId, Timestamp};
-use crate::stats::BeatTimes;
+use crate::stats::{Availability, BeatTimes, Summary};
 #[cfg(feature = "nats")]
-use crate::stats::{Availability, PeriodParts, Unmade};
+use crate::stats::{PeriodParts, Unmade};
 #[cfg(feature = "nats")]
 use crate::store::Query;
 use crate::store::{Archive, BlindTimes, Moment, SeenHour, StoreError, StoredChecks};
@@ -36,7 +37,7 @@ const AT_ONCE: u64 = 12;
 /// What a hub's store says about its locations, for a reader with several questions.
 pub(crate) struct Past<'a> {
     archive: &'a Archive,
-    moment: &'a Moment,
+    pub(super) moment: &'a Moment,
     blind: &'a BlindTimes,
     now: Timestamp,
 }
@@ -45,7 +46,24 @@ pub(crate) struct Past<'a> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SeenPeriod {
     pub sight: Sight,
+    /// Whether no location may yet send what changes it, and all that it needs is there.
     pub is_exact: bool,
+    /// Whether all checks that it needs are there.
+    pub is_whole: bool,
+}
+
+impl SeenPeriod {
+    /// Of no time at all.
+    fn exact() -> Self {
+        Self { sight: Sight::default(), is_exact: true, is_whole: true }
+    }
+
+    /// Appends the period that follows.
+    fn append(&mut self, later: &Self) {
+        self.sight.append(&later.sight);
+        self.is_exact &= later.is_exact;
+        self.is_whole &= later.is_whole;
+    }
 }
 
 /// The checks of a location that were read.
@@ -55,6 +73,12 @@ type ReadTrack = Track<IntoIter<(Timestamp, Outcome)>>;
 enum Piece {
     Stored(u64, SeenHour),
     Checks(Range<Timestamp>),
+}
+
+/// Lets `summary`, which is of all checks, have the availability and the coverage that were seen.
+pub(crate) fn show(sight: &Sight, summary: &mut Summary) {
+    summary.availability = sight.seen.availability();
+    summary.coverage = sight.seen.coverage().map(Availability::ratio);
 }
 
 /// The number of the hour that holds `at`.
@@ -87,7 +111,7 @@ impl<'a> Past<'a> {
         period: Range<Timestamp>,
         mut cells: Option<&mut BeatTimes>,
     ) -> Result<SeenPeriod, StoreError> {
-        let mut found = SeenPeriod { sight: Sight::default(), is_exact: true };
+        let mut found = SeenPeriod::exact();
         let start = begins.map_or(period.end, |begins| begins.clamp(period.start, period.end));
         found.sight.take(Verdict::Unknown, period.start..start);
         let period = start..period.end;
@@ -110,6 +134,7 @@ impl<'a> Past<'a> {
                         found.sight.take(verdict, span);
                     };
                     let is_whole = self.walk(group, span.clone(), &mut known, each)?;
+                    found.is_whole &= is_whole;
                     found.is_exact &= is_whole && (!by_hours || self.is_over(group, span.end));
                 }
             }
@@ -120,26 +145,81 @@ impl<'a> Past<'a> {
         Ok(found)
     }
 
-    /// What the locations of `group` saw in the parts of a period of which `figures` are those of all their checks.
+    /// What the locations of `group` saw in these parts of a period, in their order. Before `begins` nothing is known.
     ///
     /// # Errors
     /// Those of the database.
-    pub(crate) fn remaining(&self, group: &Group, figures: &Remaining) -> Result<SeenPeriod, StoreError> {
-        let mut found = SeenPeriod { sight: Sight::default(), is_exact: true };
-        for &(since, until) in &figures.spans {
-            let part = self.seen((group, figures.begins), since..until, None)?;
+    pub(crate) fn parts(
+        &self,
+        (group, begins): (&Group, Option<Timestamp>),
+        parts: &[Span],
+    ) -> Result<SeenPeriod, StoreError> {
+        let mut found = SeenPeriod::exact();
+        for &(since, until) in parts {
             found.sight.outages.interrupt();
-            found.sight.append(&part.sight);
-            found.is_exact &= part.is_exact;
+            found.append(&self.seen((group, begins), since..until, None)?);
         }
         Ok(found)
+    }
+
+    /// What the locations of `group` saw in each of `cells`. Cells that follow each other and are shorter than an hour cost one walk through
+    /// their checks. Before `begins` nothing is known.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(crate) fn cells(
+        &self,
+        (group, begins): (&Group, Option<Timestamp>),
+        cells: &[Span],
+    ) -> Result<Vec<Sight>, StoreError> {
+        let is_short = |&(since, until): &Span| duration::micros(until.since(since)) < HOUR;
+        let (Some(first), Some(last)) = (cells.first(), cells.last()) else { return Ok(Vec::new()) };
+        let is_row = cells.windows(2).all(|pair| pair[0].1 == pair[1].0);
+        if !is_row || !cells.iter().any(is_short) {
+            let one = |&(since, until): &Span| Ok(self.seen((group, begins), since..until, None)?.sight);
+            return cells.iter().map(one).collect();
+        }
+        let mut found = vec![Sight::default(); cells.len()];
+        let mut place = 0;
+        let mut take = |verdict: Verdict, span: Range<Timestamp>| {
+            while let Some(&(since, until)) = cells.get(place).filter(|(since, _)| *since < span.end) {
+                found[place].take(verdict, span.start.max(since)..span.end.min(until));
+                if span.end < until {
+                    return;
+                }
+                place += 1;
+            }
+        };
+        let start = begins.map_or(last.1, |begins| begins.clamp(first.0, last.1));
+        take(Verdict::Unknown, first.0..start);
+        let mut known = BTreeMap::new();
+        for piece in self.pieces(group, &(start..last.1), false)? {
+            if let Piece::Checks(span) = piece {
+                self.walk(group, span, &mut known, &mut take)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether the stored hours of `group` are those of its present locations. After one has joined, the newest hour is the last one to be
+    /// worked out again.
+    pub(super) fn is_worked_out(&self, group: &Group) -> Result<bool, StoreError> {
+        let Some(site) = group.id else { return Ok(true) };
+        let Some(newest) = self.archive.newest_seen(site)? else { return Ok(true) };
+        let hour = self.archive.seen(site, newest..newest + 1)?.remove(&newest);
+        Ok(hour.is_some_and(|hour| usize::try_from(hour.locations) == Ok(group.locations())))
+    }
+
+    /// The blind times of `location`.
+    pub(super) fn blind(&self, location: &Location) -> &[Range<Timestamp>] {
+        self.blind.get(location).map_or(&[], Vec::as_slice)
     }
 
     /// What the locations of `group` saw in hour number `hour`, from its checks; `None` if they are gone.
     ///
     /// # Errors
     /// Those of the database.
-    #[cfg(feature = "nats")]
+    #[cfg(any(feature = "nats", test))]
     pub(crate) fn hour(&self, group: &Group, hour: u64) -> Result<Option<SeenHour>, StoreError> {
         let mut sight = Sight::default();
         let span = hour_start(hour)..hour_start(hour + 1);
@@ -180,8 +260,7 @@ impl<'a> Past<'a> {
         }
         let seen = self.seen((group, begins), since..as_of, Some(&mut cells))?;
         let mut summary = pooled.whole.rollup.summary(as_of, timeframe, unmade);
-        summary.availability = seen.sight.seen.availability();
-        summary.coverage = seen.sight.seen.coverage().map(Availability::ratio);
+        show(&seen.sight, &mut summary);
         let oldest = pooled.whole.oldest.map(|oldest| oldest.due);
         Ok(Row { summary, beats: cells.beats(), oldest, is_exact: is_exact && seen.is_exact })
     }
@@ -234,7 +313,7 @@ impl<'a> Past<'a> {
                 both.sort_by_key(|(at, _)| *at);
                 (track.samples, track.hold) = (both.into_iter(), hold);
             } else {
-                let blind = self.blind.get(&member.location).cloned().unwrap_or_default();
+                let blind = self.blind(&member.location).to_vec();
                 tracks.push((&member.location, Track { samples: outcomes.into_iter(), hold, blind }));
             }
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::alert::quorum::QuorumRule;
-use crate::config::ConfiguredSite;
+use crate::config::{Config, ConfiguredSite};
 use crate::model::{Assignment, Location, SiteId, Timestamp};
 use crate::stats::Cadence;
 use crate::store::{Origins, StoredSite};
@@ -39,8 +39,33 @@ pub(crate) struct Group {
     pub members: Vec<Member>,
 }
 
-/// The sites of a hub's store over their locations, by name; none in another store. `rule` says when the site of a name is down.
-pub(crate) fn groups(sites: &[StoredSite], origins: &Origins, rule: impl Fn(&str) -> QuorumRule) -> Vec<Group> {
+/// When each site of a sites.yaml is down, over its locations; the default of those that it does not have.
+#[derive(Clone, Debug, Default)]
+pub struct Rules(HashMap<Arc<str>, QuorumRule>);
+
+impl Rules {
+    /// Those of the sites of `config`, also of disabled ones.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let sites = config.sites.iter().chain(&config.disabled);
+        Self(sites.map(|watched| (Arc::clone(&watched.site.name), rule_of(watched))).collect())
+    }
+
+    /// Whether they have the site of this name.
+    #[must_use]
+    #[cfg(feature = "nats")]
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// That of the site of this name.
+    fn named(&self, name: &str) -> QuorumRule {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+}
+
+/// The sites of a hub's store over their locations, by name; none in another store. `rules` says when each is down.
+pub(crate) fn groups(sites: &[StoredSite], origins: &Origins, rules: &Rules) -> Vec<Group> {
     let mut members: BTreeMap<&Arc<str>, Vec<Member>> = BTreeMap::new();
     for site in sites {
         let Some(origin) = origins.get(&site.id) else { continue };
@@ -57,12 +82,11 @@ pub(crate) fn groups(sites: &[StoredSite], origins: &Origins, rule: impl Fn(&str
         sites.iter().filter(|site| !origins.contains_key(&site.id)).map(|site| (&*site.name, site.id)).collect();
     let group = |(name, mut members): (&Arc<str>, Vec<Member>)| {
         members.sort_by(|one, other| (&one.location, one.id).cmp(&(&other.location, other.id)));
-        Group { name: Arc::clone(name), id: own.get(&**name).copied(), rule: rule(name), members }
+        Group { name: Arc::clone(name), id: own.get(&**name).copied(), rule: rules.named(name), members }
     };
     members.into_iter().map(group).collect()
 }
 
-#[cfg(feature = "nats")]
 impl Group {
     /// How many locations check it.
     #[must_use]

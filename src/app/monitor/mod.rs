@@ -40,6 +40,7 @@ use super::clock::Clock;
 use super::domains::{DomainTask, watched};
 use super::exit::CommandError;
 use super::headless::{Feed, Headless};
+use super::locations::groups::Rules;
 use super::network::Schedulers;
 use super::orders::folder::OrderFolder;
 use super::orders::inbox::Inbox;
@@ -331,7 +332,8 @@ impl<P: Prober, N> Monitor<P, N> {
         let MonitorHandle { board, alerts, health, .. } = self.handle.clone();
         let events = self.event_texts.take().map(|texts| EventSource { board: Arc::clone(&board), alerts, texts });
         let (counters, status) = (Arc::clone(&self.counters), self.store_status.subscribe());
-        (Running { board, health, counters, status, started: clock.now(), clock, store }, events)
+        let rules = Rules::default();
+        (Running { board, health, counters, status, started: clock.now(), clock, store, rules }, events)
     }
 
     /// Tells the listener of changes of the configuration.
@@ -346,8 +348,8 @@ impl<P: Prober, N> Monitor<P, N> {
     pub fn publishing(mut self, (clock, zone): (Clock, TimeZone), store: PathBuf) -> Self {
         let (plans, plan) = watch::channel(ReportPlan::of(self.reconciler.running()));
         let task = ReportTask { plan, clock: clock.clone(), status: self.store_status.clone() };
-        let publisher =
-            publish::Publisher { board: Arc::clone(&self.handle.board), store, zone, clock, memory: Arc::default() };
+        let (memory, rules) = (Arc::default(), Rules::default());
+        let publisher = publish::Publisher { board: Arc::clone(&self.handle.board), store, zone, clock, memory, rules };
         self.controls.report = Some((task, publisher));
         Self { reconciler: self.reconciler.publishing(plans), ..self }
     }

@@ -2,3 +2,4 @@
 
 pub mod remaining;
 pub mod standing;
+pub(crate) mod together;

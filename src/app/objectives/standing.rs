@@ -87,6 +87,7 @@ pub fn standing(
         is_exact,
         left_out,
         begins: whole.stretch().begins(first, Some(cadence), whole.begins),
+        in_time: None,
     }))
 }
 

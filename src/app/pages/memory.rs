@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::app::locations::memory::SeenMemory;
 use crate::model::lock::lock;
 use crate::model::{SiteId, Timestamp};
 use crate::serve::page::model::Figures;
@@ -45,6 +46,8 @@ impl Daily {
 #[derive(Default)]
 pub struct Memory {
     sites: Mutex<HashMap<SiteId, Arc<Remembered>>>,
+    /// What locations saw together.
+    pub(super) seen: SeenMemory,
 }
 
 /// The settled past of one site.
@@ -155,6 +158,7 @@ impl Memory {
     /// Forgets sites for which `is_shown` is not true.
     pub fn keep(&self, is_shown: impl Fn(SiteId) -> bool) {
         lock(&self.sites).retain(|site, _| is_shown(*site));
+        self.seen.keep(is_shown);
     }
 }
 

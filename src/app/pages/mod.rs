@@ -6,6 +6,7 @@
 mod incidents;
 mod locations;
 mod memory;
+mod over;
 mod periods;
 mod site;
 mod states;
@@ -18,14 +19,18 @@ use jiff::tz::TimeZone;
 use crate::alert::SloRule;
 use crate::alert::maintenance::Maintenance;
 use crate::alert::quorum::Votes;
+use crate::app::locations::Gathered;
+use crate::app::locations::figures;
+use crate::app::locations::groups::Group;
 use crate::engine::{SiteSnapshot, SiteState, Snapshot};
 use crate::model::{Certificate, DomainExpiry, Location, PageTerms, Place, SiteId, Timestamp};
 use crate::serve::page::model::Frame;
 use crate::stats::{Answer, Cadence};
 use crate::store::{Archive, Moment, StoreError};
 
+pub use crate::app::locations::groups::Rules;
 pub use memory::Memory;
-pub use periods::{summed, summed_up};
+pub use periods::summed_up;
 pub use site::site;
 pub use states::judged;
 pub use status::status;
@@ -75,6 +80,8 @@ pub struct Part {
     pub location: Location,
     /// Its name in the store.
     pub name: Arc<str>,
+    /// How often it is checked there.
+    pub cadence: Cadence,
     /// Its state there.
     pub state: SiteState,
     /// When it was last checked there.
@@ -88,6 +95,7 @@ impl Part {
         Some(Self {
             location: site.place.location()?.clone(),
             name: Arc::clone(&site.name),
+            cadence: Cadence { interval: site.interval, timeout: site.timeout },
             state: site.state,
             checked: site.last.as_ref().map(|last| last.sample.at),
             last: answer(site),
@@ -129,7 +137,7 @@ impl From<&SiteSnapshot> for PageSite {
             group: site.group.clone(),
             url: Arc::clone(&site.url),
             cadence: Cadence { interval: site.interval, timeout: site.timeout },
-            slo: site.policies.slo.filter(|_| site.has_objective()),
+            slo: site.policies.slo,
             maintenance: Arc::clone(&site.maintenance),
             state: site.state,
             since: Some(site.since).filter(|_| !site.is_older),
@@ -144,17 +152,21 @@ impl From<&SiteSnapshot> for PageSite {
 /// The store that pages are made from, and the moment of it that their figures are of.
 pub struct Past<'a> {
     archive: &'a Archive,
+    gathered: Gathered,
     moment: Moment,
     memory: Option<&'a Memory>,
+    now: Timestamp,
 }
 
 impl<'a> Past<'a> {
-    /// The present moment of `archive`.
+    /// The present moment of `archive`, `now`. Sites over locations are down as `rules` say.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn of(archive: &'a Archive) -> Result<Self, StoreError> {
-        Ok(Self { archive, moment: archive.moment()?, memory: None })
+    pub fn of(archive: &'a Archive, rules: &Rules, now: Timestamp) -> Result<Self, StoreError> {
+        // The moment is the later one: it has every check that is known of.
+        let gathered = Gathered::of(archive, rules)?;
+        Ok(Self { archive, gathered, moment: archive.moment()?, memory: None, now })
     }
 
     /// With what was read for earlier pages of the same store.
@@ -165,18 +177,23 @@ impl<'a> Past<'a> {
 }
 
 impl Past<'_> {
-    /// The numbers in the store of the sites whose checks are those of `site`: its own, or those of its locations.
-    fn ids(&self, site: &PageSite) -> Result<Vec<SiteId>, StoreError> {
-        let mut ids = Vec::new();
-        match &site.over {
-            Some(over) => {
-                for part in &over.parts {
-                    ids.extend(self.archive.named(&part.name)?);
-                }
-            }
-            None => ids.extend(self.archive.named(&site.name)?),
+    /// The stored sites whose checks are those of `site`, and how often each is checked: itself, or those of its locations.
+    fn sources(&self, site: &PageSite) -> Result<Vec<(SiteId, Cadence)>, StoreError> {
+        if site.over.is_none() {
+            return Ok(self.archive.named(&site.name)?.map(|id| (id, site.cadence)).into_iter().collect());
         }
-        Ok(ids)
+        let members = self.group(site).into_iter().flat_map(|group| &group.members);
+        Ok(members.map(|member| (member.id, member.cadence)).collect())
+    }
+
+    /// The stored sites of a site over its locations; none before one of them has sent a check.
+    fn group(&self, site: &PageSite) -> Option<&Group> {
+        site.over.as_ref().and_then(|_| self.gathered.named(&site.name))
+    }
+
+    /// What the locations saw together.
+    fn together(&self) -> figures::Past<'_> {
+        figures::Past::new(self.archive, &self.moment, &self.gathered.blind, self.now)
     }
 }
 
@@ -201,3 +218,6 @@ impl Setting<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

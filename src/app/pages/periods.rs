@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use crate::app::locations::figures::show;
 use crate::model::{SiteId, Timestamp};
 use crate::serve::page::model::Figures;
-use crate::stats::coverage::coverage;
-use crate::stats::{Cadence, PeriodFigures, Summary, Unmade};
+use crate::stats::{Availability, Cadence, PeriodFigures, Summary, Unmade};
 use crate::store::StoreError;
 
 use super::{PageSite, Past};
@@ -63,7 +63,8 @@ pub fn summed(
     Ok(figures.into_iter().zip(spans).map(one).collect())
 }
 
-/// The same of `site`; of one over several locations those of all their checks. Empty if none of them is known.
+/// The same of `site`. Of one over its locations, checks and response times are those of all of them, and availability and coverage
+/// are those of the time in which they saw it up together. Empty if no check of it is known.
 ///
 /// # Errors
 /// Those of the database.
@@ -72,15 +73,20 @@ pub fn summed_up(
     site: &PageSite,
     spans: &[Span],
 ) -> Result<Vec<(PeriodFigures, Summary)>, StoreError> {
-    let ids = past.ids(site)?;
-    if let [id] = ids[..] {
-        return summed(past, id, site.cadence, spans);
+    let sources = past.sources(site)?;
+    if let ([(id, cadence)], None) = (&sources[..], &site.over) {
+        return summed(past, *id, *cadence, spans);
     }
-    let mut sums: Vec<(PeriodFigures, Summary)> = Vec::new();
-    for id in ids {
-        let found = summed(past, id, site.cadence, spans)?;
+    let (mut sums, mut begins): (Vec<(PeriodFigures, Summary)>, _) = (Vec::new(), None);
+    for (id, cadence) in sources {
+        let parts = past.moment.parts(id, spans)?;
+        begins = [begins, parts.first().and_then(|part| part.begins)].into_iter().flatten().min();
+        let found = parts.into_iter().zip(spans).map(|(figures, span)| {
+            let summary = figures.stretch.summary(*span, Some(cadence), figures.begins);
+            (figures.stretch, summary)
+        });
         if sums.is_empty() {
-            sums = found;
+            sums = found.collect();
             continue;
         }
         for ((sum, summary), (figures, other)) in sums.iter_mut().zip(found) {
@@ -88,7 +94,12 @@ pub fn summed_up(
             // Of each location it is known by itself which of its checks were not made.
             let counts = summary.counts.with(&other.counts);
             *summary = sum.rollup.summary(summary.as_of, summary.timeframe, Unmade::default());
-            (summary.counts, summary.coverage) = (counts, coverage(&counts));
+            summary.counts = counts;
+        }
+    }
+    if let Some(group) = past.group(site) {
+        for ((_, summary), sight) in sums.iter_mut().zip(past.together().cells((group, begins), spans)?) {
+            show(&sight, summary);
         }
     }
     Ok(sums)
@@ -97,12 +108,23 @@ pub fn summed_up(
 /// What a day of a bar shows of `figures`: no response times.
 pub fn outlined(figures: &PeriodFigures, day: Span, cadence: Cadence, begins: Option<Timestamp>) -> Figures {
     let (counts, coverage) = figures.counts(day, Some(cadence), begins);
-    Figures { availability: counts.availability(), coverage, response: None }
+    Figures { availability: counts.availability(), coverage, counts, down_for: None, response: None }
 }
 
-/// What a page shows of a summary.
+/// What a page shows of a summary of checks.
 pub fn shown(summary: &Summary) -> Figures {
-    Figures { availability: summary.availability, coverage: summary.coverage, response: summary.response }
+    let Summary { availability, coverage, counts, response, .. } = *summary;
+    Figures { availability, coverage, counts, down_for: None, response }
+}
+
+impl PageSite {
+    /// What a page shows of a summary of it.
+    pub(super) fn shown(&self, summary: &Summary) -> Figures {
+        // Of a site over its locations, availability is time.
+        let down = summary.availability.filter(|_| self.over.is_some());
+        let down_for = down.map(|Availability { up, checks }| Duration::from_micros(checks - up));
+        Figures { down_for, ..shown(summary) }
+    }
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use crate::alert::objective::ObjectiveFigures;
 use crate::app::objectives::standing::{Maintained, Objective, standing};
+use crate::app::objectives::together::standing_together;
 use crate::model::SiteId;
 use crate::serve::page::model::{BANDS, Column, Figures, SitePage};
 use crate::stats::PeriodFigures;
 use crate::store::StoreError;
 
 use super::incidents::incidents;
-use super::periods::{columns, shown, summed_up};
+use super::periods::{Span, columns, summed_up};
 use super::{PageSite, Past, Setting, locations};
 
 /// The periods of the table.
@@ -55,18 +56,16 @@ pub fn site(past: &Past<'_>, setting: &Setting<'_>, site: &PageSite, span: Durat
         locations: None,
     };
     if let Some(over) = &site.over {
-        page.locations = Some(locations::table(past, site, over, as_of)?);
+        page.locations = Some(locations::table(past, over, as_of)?);
     }
     let Some(id) = past.archive.named(&site.name)? else { return Ok(page) };
     let periods = PERIODS.map(|period| (as_of.before(period), as_of));
     for ((_, figures), (_, summary)) in page.periods.iter_mut().zip(summed_up(past, site, &periods)?) {
-        *figures = shown(&summary);
+        *figures = site.shown(&summary);
     }
-    // The whole after its columns, as of the same instant.
-    let mut charted = spans.clone();
-    charted.extend(spans.first().map(|first| (first.0, as_of)));
-    let mut sums = summed_up(past, site, &charted)?;
-    let whole = sums.pop();
+    let sums = summed_up(past, site, &spans)?;
+    let charted: Vec<Span> = spans.first().map(|first| (first.0, as_of)).into_iter().collect();
+    let whole = summed_up(past, site, &charted)?.pop();
     page.failures = whole.as_ref().map(|(_, summary)| summary.failures()).unwrap_or_default();
     page.bounds = bounds(whole.as_ref().map(|(sums, _)| sums));
     page.columns = spans
@@ -75,7 +74,7 @@ pub fn site(past: &Past<'_>, setting: &Setting<'_>, site: &PageSite, span: Durat
         .map(|(&(from, until), (sums, summary))| Column {
             from,
             until,
-            figures: shown(summary),
+            figures: site.shown(summary),
             bands: bands(sums, &page.bounds),
             phases: summary.phase_means,
         })
@@ -97,6 +96,10 @@ fn objective(
     let objective = Objective { id, site: &site.name, group: site.group.as_deref(), rule, cadence: site.cadence };
     let silences = past.archive.kept()?.silences;
     let maintained = Maintained { windows: &site.maintenance, silences: &silences };
+    if let Some(group) = past.group(site) {
+        let store = (&past.moment, &past.together());
+        return Ok(Some(Ok(standing_together(store, (group, &objective), &maintained, setting.as_of)?)));
+    }
     let figures = standing(&past.moment, &objective, &maintained, setting.as_of)?;
     Ok(Some(figures.map_err(|coarse| coarse.reason(setting.zone).into())))
 }

@@ -11,19 +11,21 @@ use crate::model::{Certificate, Outcome, Sample, SiteId, Timestamp};
 use crate::stats::{Answer, Cadence};
 use crate::store::{Archive, Query, StoreError, StoredSite};
 
-use super::PageSite;
+use super::over::over;
+use super::{PageSite, Past};
 
 /// `sites` as the store knows them at `as_of`: down while an incident of the availability rule is open; else by the last check, if that is
-/// not longer ago than a monitor waits.
+/// not longer ago than a monitor waits. Of a site over its locations those of all of them count.
 ///
 /// # Errors
 /// Those of the database.
 pub fn judged(
-    archive: &Archive,
+    past: &Past<'_>,
     stored: &[StoredSite],
     sites: &[&ConfiguredSite],
     as_of: Timestamp,
 ) -> Result<Vec<PageSite>, StoreError> {
+    let archive = past.archive;
     let ids: HashMap<&str, SiteId> = stored.iter().map(|site| (&*site.name, site.id)).collect();
     let certificates: HashMap<SiteId, Certificate> = archive.certificates()?.into_iter().collect();
     let all = Query { sites: Some(ids.values().copied().collect()), since: Timestamp::ZERO, until: as_of };
@@ -35,15 +37,25 @@ pub fn judged(
             down.remove(&alert.site);
         }
     }
-    let lasts =
-        lasts(archive, sites.iter().filter_map(|site| Some((*ids.get(&*site.site.name)?, cadence(site)))), as_of)?;
+    let groups = sites.iter().filter_map(|site| past.gathered.named(&site.site.name));
+    let members = groups.flat_map(|group| group.members.iter().map(|member| (member.id, member.cadence)));
+    let own = sites.iter().filter_map(|site| Some((*ids.get(&*site.site.name)?, cadence(site))));
+    let lasts = lasts(archive, own.chain(members), as_of)?;
     let one = |configured: &&ConfiguredSite| {
         let site = &configured.site;
         let cadence = cadence(configured);
         let id = ids.get(&*site.name).copied();
-        let last = id.and_then(|id| lasts.get(&id).copied());
         let opened = down.get(&site.name).copied();
-        let state = match (last.map(|sample| sample.outcome()), opened) {
+        let group = past.gathered.named(&site.name);
+        let over = group.map(|group| {
+            let seen = (&past.gathered.blind, opened.is_some());
+            over((group, &configured.locations.assignment), &lasts, seen, as_of)
+        });
+        let mut sources: Vec<SiteId> = group.iter().flat_map(|group| &group.members).map(|member| member.id).collect();
+        sources.extend(id);
+        let checks = sources.iter().filter_map(|id| lasts.get(id).copied());
+        let last = checks.max_by_key(|sample| sample.at);
+        let alone = match (last.map(|sample| sample.outcome()), opened) {
             (None | Some(Outcome::Unknown), _) if id.is_some() => SiteState::Unknown,
             (None | Some(Outcome::Unknown), _) => SiteState::New,
             (Some(Outcome::Down), Some(_)) => SiteState::Down,
@@ -58,12 +70,12 @@ pub fn judged(
             cadence,
             slo: configured.policies.slo,
             maintenance: Arc::clone(&configured.maintenance),
-            state,
+            state: over.as_ref().map_or(alone, |(_, state)| *state),
             since: opened,
             last: last.map(|sample| Answer::of(sample.cause, sample.status)),
-            certificate: id.and_then(|id| certificates.get(&id).cloned()),
+            certificate: sources.iter().find_map(|id| certificates.get(id).cloned()),
             domain: None,
-            over: None,
+            over: over.map(|(over, _)| over),
         }
     };
     Ok(sites.iter().map(one).collect())

@@ -80,17 +80,11 @@ fn line(
         hour: Vec::new(),
         votes: None,
     };
-    if site.over.is_some() {
-        let (days, whole) = locations::days(past, site, span)?;
-        line.figures = whole;
-        line.days.iter_mut().zip(days).for_each(|(day, figures)| day.figures = figures);
-        return Ok(line);
-    }
-    let Some(id) = id else { return Ok(line) };
-    let watched = (id, site.cadence);
-    let (days, whole) = match past.memory {
-        Some(memory) => memory.daily(&past.moment, watched, span)?,
-        None => memory::read(&past.moment, watched, span)?,
+    let (days, whole) = match (past.group(site), id.filter(|_| site.over.is_none()), past.memory) {
+        (Some(group), _, _) => locations::days(past, group, span)?,
+        (None, Some(id), Some(memory)) => memory.daily(&past.moment, (id, site.cadence), span)?,
+        (None, Some(id), None) => memory::read(&past.moment, (id, site.cadence), span)?,
+        (None, None, _) => return Ok(line),
     };
     line.figures = whole;
     for (day, figures) in line.days.iter_mut().zip(days) {

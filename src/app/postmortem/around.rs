@@ -1,6 +1,6 @@
 //! The checks around an incident, picked from those of its site in the order of time.
 //!
-//! Bounds: [`AROUND`] checks on each side are kept.
+//! Bounds: [`AROUND`] checks on each side are kept, of several locations up to [`WIDEST`] times as many.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,6 +12,9 @@ use crate::stats::change::ChangeGather;
 /// Checks that are listed before and after the first failed one, and before and after the end.
 const AROUND: usize = 4;
 
+/// From this number of locations on, no more checks are listed.
+const WIDEST: usize = 4;
+
 /// The longest time before the alert in which the first failed check is looked for.
 const WINDOW_MAX: Duration = Duration::from_hours(24);
 
@@ -20,6 +23,8 @@ pub struct Around {
     from: Timestamp,
     until: Timestamp,
     is_closed: bool,
+    /// Checks on each side.
+    few: usize,
     first: Option<Check>,
     last: Option<Check>,
     before: VecDeque<Check>,
@@ -29,9 +34,10 @@ pub struct Around {
 }
 
 impl Around {
-    /// Of the incident of `report`.
-    pub fn new(report: &Postmortem) -> Self {
+    /// Of the incident of `report`, which so many locations saw.
+    pub fn new(report: &Postmortem, locations: usize) -> Self {
         Self {
+            few: AROUND * locations.clamp(1, WIDEST),
             from: report.opening.at.before(report.opening.window.min(WINDOW_MAX)),
             until: report.until(),
             is_closed: report.closing.is_some(),
@@ -65,14 +71,19 @@ impl Around {
             self.last = Some(check.clone());
         }
         if self.first.is_none() {
-            keep(&mut self.before, check);
-        } else if self.start.len() < 2 * AROUND + 1 {
+            keep(&mut self.before, check, self.few);
+        } else if self.start.len() < 2 * self.few + 1 {
             self.start.push(check);
         } else if self.is_closed && at <= self.until {
-            keep(&mut self.last_few, check);
-        } else if self.is_closed && self.end.len() < AROUND {
+            keep(&mut self.last_few, check, self.few);
+        } else if self.is_closed && self.end.len() < self.few {
             self.end.push(check);
         }
+    }
+
+    /// The first failed one.
+    pub fn first(self) -> Option<Check> {
+        self.first
     }
 
     /// Puts them into `report`.
@@ -83,8 +94,8 @@ impl Around {
     }
 }
 
-fn keep(checks: &mut VecDeque<Check>, check: Check) {
-    if checks.len() == AROUND {
+fn keep(checks: &mut VecDeque<Check>, check: Check, most: usize) {
+    if checks.len() == most {
         checks.pop_front();
     }
     checks.push_back(check);

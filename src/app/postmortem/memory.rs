@@ -22,7 +22,7 @@ pub fn recalled(board: &Board, incident: PastIncident, note: &str, as_of: Timest
     let Some(own) = own else { return report };
     let mut samples = Vec::new();
     kept(board, own, &mut samples);
-    let mut around = Around::new(&report);
+    let mut around = Around::new(&report, 1);
     let mut change = around.change();
     let (since, until) = around.span();
     for sample in samples.iter().filter(|sample| since <= sample.at && sample.at < until) {
@@ -53,6 +53,7 @@ fn kept(board: &Board, site: &SiteSnapshot, samples: &mut Vec<Sample>) {
 fn check(sample: &Sample) -> Check {
     Check {
         at: sample.at,
+        location: None,
         answer: Answer::of(sample.cause, sample.status),
         is_down: sample.outcome() == Outcome::Down,
         took: sample.phases.total(),

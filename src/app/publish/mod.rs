@@ -32,6 +32,7 @@ use crate::store::Archive;
 
 use super::clock::Clock;
 use super::exit::NO_THREAD;
+use super::locations::groups::Rules;
 use super::log::about;
 use super::pages::{Memory, PageSite, Past, Setting};
 use super::status::health_meter::StoreStatus;
@@ -237,19 +238,21 @@ pub struct Publisher {
     pub clock: Clock,
     /// What was read for earlier reports.
     pub memory: Arc<Memory>,
+    /// At a hub, when a site over its locations is down.
+    pub rules: Rules,
 }
 
 impl Publish for Publisher {
     async fn write(&self, terms: &ReportTerms, page: &PageTerms, stop: &CancellationToken) -> Result<(), String> {
         let (done, written) = oneshot::channel();
         let (store, zone, as_of) = (self.store.clone(), self.zone.clone(), self.clock.now());
-        let (snapshot, memory) = (self.board.snapshot(), Arc::clone(&self.memory));
+        let (snapshot, memory, rules) = (self.board.snapshot(), Arc::clone(&self.memory), self.rules.clone());
         let (out, page, ending) = (terms.out.clone(), page.clone(), stop.clone());
         let work = move || {
             let sites = PageSite::listed(&snapshot);
             let setting = Setting { terms: &page, zone: &zone, as_of };
             let written = Archive::open(&store).map_err(content::ReportError::from).and_then(|archive| {
-                let past = Past::of(&archive)?.remembering(&memory);
+                let past = Past::of(&archive, &rules, as_of)?.remembering(&memory);
                 Content { past: &past, setting, sites: &sites }.write(&out, &|| ending.is_cancelled())
             });
             // Who waited for it is gone only at the end.

@@ -3,7 +3,7 @@
 //! Bounds: a list ends at its limit; the rest is the same list from a later time on. What has the same time stays together, so
 //! following the link neither repeats nor misses any.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,14 +11,17 @@ use crate::alert::kept::telling::Telling;
 use crate::alert::network::Mask;
 use crate::app::cli::time_range::instant;
 use crate::app::cli::zone;
+use crate::app::locations::Gathered;
+use crate::app::locations::figures::{Past, show};
+use crate::app::locations::groups::{Group, Rules};
 use crate::app::objectives::remaining::undivided;
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::{SiteId, Timestamp};
 use crate::report::{Period, SampleRecord, StatsRecord, Stored, json};
 use crate::serve::route::{ListQuery, Listing, Selection};
 use crate::serve::source::{List, Missing};
-use crate::stats::Cadence;
-use crate::store::{Archive, Query, StoreError, StoredSite};
+use crate::stats::{Cadence, Summary};
+use crate::store::{Archive, Moment, Query, StoreError, StoredSite};
 
 /// The start of a period without one: back from its end.
 const BACK: [(Listing, std::time::Duration); 2] =
@@ -31,7 +34,12 @@ const AT_ONCE: usize = 64;
 ///
 /// # Errors
 /// [`Missing`].
-pub fn list(snapshot: &Snapshot, store: Option<&Path>, query: &ListQuery, now: Timestamp) -> Result<List, Missing> {
+pub fn list(
+    (snapshot, rules): (&Snapshot, &Rules),
+    store: Option<&Path>,
+    query: &ListQuery,
+    now: Timestamp,
+) -> Result<List, Missing> {
     if query.listing == Listing::Sites {
         return sites(snapshot, query);
     }
@@ -39,9 +47,10 @@ pub fn list(snapshot: &Snapshot, store: Option<&Path>, query: &ListQuery, now: T
     let path = store.ok_or_else(|| Missing::Unavailable("nothing is stored".to_owned()))?;
     let archive = Archive::open(path).map_err(unreadable)?;
     let chosen = chosen(snapshot, archive.sites().map_err(unreadable)?, &query.selection)?;
+    let gathered = Gathered::of(&archive, rules).map_err(unreadable)?;
     match query.listing {
-        Listing::Stats => stats(&archive, snapshot, &chosen, (period, now), query.limit),
-        Listing::Samples => samples(&archive, &chosen, period, query.limit),
+        Listing::Stats => stats((&archive, &gathered), snapshot, &chosen, (period, now), query.limit),
+        Listing::Samples => samples((&archive, &gathered), &chosen, period, query.limit),
         _ => alerts(&archive, &chosen, period, query),
     }
 }
@@ -106,7 +115,7 @@ fn watched(snapshot: &Snapshot) -> HashMap<&str, (usize, &Arc<SiteSnapshot>)> {
 }
 
 fn stats(
-    archive: &Archive,
+    (archive, gathered): (&Archive, &Gathered),
     snapshot: &Snapshot,
     chosen: &[StoredSite],
     (period, now): (Period, Timestamp),
@@ -116,31 +125,56 @@ fn stats(
     let (span, watched) = ((period.since, period.until), watched(snapshot));
     let (mut lines, mut count) = (Vec::new(), 0);
     for sites in chosen.chunks(AT_ONCE) {
-        let ids = sites.iter().map(|site| site.id).collect();
-        let query = Query { sites: Some(ids), since: period.since, until: period.until };
-        for (site, figures) in sites.iter().zip(archive.figures(&query, None).map_err(unreadable)?) {
+        let moment = archive.moment().map_err(unreadable)?;
+        let together = Past::new(archive, &moment, &gathered.blind, now);
+        for site in sites {
             let of = |site: &SiteSnapshot| Cadence { interval: site.interval, timeout: site.timeout };
             let cadence = watched.get(&*site.name).map(|(_, site)| of(site));
-            let figures = undivided(figures, span, cadence);
-            let whole = figures.stretch();
-            if whole.last_at.is_none() || count == limit {
-                continue;
-            }
+            let subject = (site.id, cadence, gathered.named(&site.name));
+            let known = figures((&moment, &together), subject, span).map_err(unreadable)?;
+            let Some((summary, stored)) = known.filter(|_| count < limit) else { continue };
             count += 1;
-            let stored = Stored {
-                period,
-                is_exact: figures.is_exact,
-                longest_outage: whole.outages.longest,
-                begins: whole.begins(period.since, cadence, figures.begins),
-                left_out: None,
-            };
-            let summary = figures.parts.summary(span);
             let record =
                 StatsRecord { site: &site.name, state: None, summary: &summary, stored: Some(stored), votes: None };
             lines.extend(written(|out| json::stats(out, &record)));
         }
     }
     Ok(List { lines, next_since: None })
+}
+
+/// The figures of a site in `span`, or of one over its locations what these saw together; `None` without a check.
+fn figures(
+    (moment, together): (&Moment, &Past<'_>),
+    (id, cadence, group): (SiteId, Option<Cadence>, Option<&Group>),
+    span: (Timestamp, Timestamp),
+) -> Result<Option<(Summary, Stored)>, StoreError> {
+    let sources: Vec<(SiteId, Option<Cadence>)> = match group {
+        Some(group) => group.members.iter().map(|member| (member.id, Some(member.cadence))).collect(),
+        None => vec![(id, cadence)],
+    };
+    let ids = sources.iter().map(|(id, _)| *id).collect();
+    let found = moment.figures(&Query { sites: Some(ids), since: span.0, until: span.1 }, None)?;
+    let parts = found.into_iter().zip(sources).map(|(figures, (_, cadence))| undivided(figures, span, cadence));
+    let figures = parts.reduce(|sum, part| sum.pooled(&part)).unwrap_or_default();
+    let whole = figures.stretch();
+    if whole.last_at.is_none() {
+        return Ok(None);
+    }
+    let mut summary = figures.parts.summary(span);
+    let mut stored = Stored {
+        period: Period { since: span.0, until: span.1 },
+        is_exact: figures.is_exact,
+        longest_outage: whole.outages.longest,
+        begins: whole.begins(span.0, cadence, figures.begins),
+        left_out: None,
+    };
+    if let Some(group) = group {
+        let seen = together.parts((group, figures.begins), &figures.spans)?;
+        show(&seen.sight, &mut summary);
+        stored.is_exact &= seen.is_exact;
+        stored.longest_outage = seen.sight.outages.longest;
+    }
+    Ok(Some((summary, stored)))
 }
 
 /// The first objects up to a limit, and the time of the first one that is left out.
@@ -178,12 +212,20 @@ impl Cut {
     }
 }
 
-fn samples(archive: &Archive, chosen: &[StoredSite], period: Period, limit: usize) -> Result<List, Missing> {
-    let ids: Vec<SiteId> = chosen.iter().map(|site| site.id).collect();
-    let query = Query { sites: Some(ids), since: period.since, until: period.until };
+fn samples(
+    (archive, gathered): (&Archive, &Gathered),
+    chosen: &[StoredSite],
+    period: Period,
+    limit: usize,
+) -> Result<List, Missing> {
+    // A site over its locations has the checks of all of them.
+    let members = chosen.iter().filter_map(|site| gathered.named(&site.name)).flat_map(|group| &group.members);
+    let ids: BTreeSet<SiteId> = chosen.iter().map(|site| site.id).chain(members.map(|member| member.id)).collect();
+    let ids: Vec<SiteId> = ids.into_iter().collect();
+    let query = Query { sites: Some(ids.clone()), since: period.since, until: period.until };
     let mut cut = Cut::new(limit);
     let outages = archive.outages().map_err(unreadable)?;
-    let masks: HashMap<SiteId, Mask> = chosen.iter().map(|site| (site.id, outages.of(site.id))).collect();
+    let masks: HashMap<SiteId, Mask> = ids.into_iter().map(|id| (id, outages.of(id))).collect();
     let visited = archive.samples(&query, |stored| {
         let record = SampleRecord {
             site: stored.name,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::app::cli::time_range::instant;
+use crate::app::locations::groups::Rules;
 use crate::app::pages::{Memory, PageSite, Past, Setting, site, status, summed_up};
 use crate::engine::Snapshot;
 use crate::model::time::duration;
@@ -31,6 +32,8 @@ pub struct Pages<'a> {
     pub store: Option<&'a Path>,
     /// What was read for earlier pages.
     pub memory: &'a Memory,
+    /// When a site over its locations is down.
+    pub rules: &'a Rules,
     /// How the pages look.
     pub terms: &'a PageTerms,
     /// The zone of their times.
@@ -47,7 +50,7 @@ impl Pages<'_> {
     pub fn status(&self, as_of: Option<&str>) -> Result<Html, Missing> {
         let (archive, as_of) = (self.archive()?, self.as_of(as_of)?);
         let sites = PageSite::listed(self.snapshot);
-        let past = Past::of(&archive).map_err(unreadable)?;
+        let past = self.past(&archive)?;
         let past = past.remembering(self.memory);
         let page = status(&past, &self.setting(as_of), &sites).map_err(unreadable)?;
         Ok(html(page::status(&page, Links::Served)))
@@ -61,7 +64,7 @@ impl Pages<'_> {
         let (found, as_of) = (self.found(name)?, self.as_of(as_of)?);
         let span = since.map_or(Ok(DAY), |text| period("since", text))?;
         let archive = self.archive()?;
-        let past = Past::of(&archive).map_err(unreadable)?;
+        let past = self.past(&archive)?;
         let page = site(&past, &self.setting(as_of), &found, span).map_err(unreadable)?;
         Ok(html(page::site(&page, Links::Served)))
     }
@@ -74,7 +77,7 @@ impl Pages<'_> {
         let found = self.found(name)?;
         let span = span.map_or(Ok(MONTH), |text| period("period", text))?;
         let archive = self.archive()?;
-        let past = Past::of(&archive).map_err(unreadable)?;
+        let past = self.past(&archive)?;
         let sums = summed_up(&past, &found, &[(self.now.before(span), self.now)]).map_err(unreadable)?;
         let availability = sums.first().and_then(|(_, summary)| summary.availability);
         let terms = BadgeTerms { site: name, state: found.state, availability };
@@ -86,6 +89,10 @@ impl Pages<'_> {
 
     const fn setting(&self, as_of: Timestamp) -> Setting<'_> {
         Setting { terms: self.terms, zone: self.zone, as_of }
+    }
+
+    fn past<'p>(&self, archive: &'p Archive) -> Result<Past<'p>, Missing> {
+        Past::of(archive, self.rules, self.now).map_err(unreadable)
     }
 
     fn archive(&self) -> Result<Archive, Missing> {
@@ -119,4 +126,60 @@ fn period(name: &'static str, text: &str) -> Result<Duration, Missing> {
 /// The error may hold a path, which is nobody's business there.
 fn unreadable(_: StoreError) -> Missing {
     Missing::Unavailable("the store cannot be read now".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::alert::Policies;
+    use crate::alert::network::Mask;
+    use crate::app::tests::hub_store::{HubStore, at, config};
+    use crate::engine::{Engine, SiteInput};
+    use crate::model::{Place, SiteSlot};
+    use crate::ring::Producer;
+
+    /// The board of a hub with a site over its locations.
+    fn board(now: Timestamp) -> Snapshot {
+        let input = SiteInput {
+            slot: SiteSlot(0),
+            name: "api".into(),
+            url: "http://a/".into(),
+            curl: Arc::default(),
+            group: None,
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(1),
+            max_response_time: None,
+            policies: Policies::default(),
+            maintenance: Arc::default(),
+            place: Place::Everywhere,
+            ring: Arc::clone(Producer::new(1_000, 0).ring()),
+            open: Vec::new(),
+            minutes: None,
+            mask: Mask::default(),
+        };
+        Engine::new(Vec::new(), vec![input], now).board().snapshot()
+    }
+
+    #[test]
+    fn a_hub_shows_for_how_long_its_locations_saw_a_site_up() {
+        let (hub, config) = (HubStore::worked_example(), config());
+        let (snapshot, memory, rules) = (board(at(600)), Memory::default(), Rules::of(&config));
+        let pages = Pages {
+            snapshot: &snapshot,
+            store: Some(&hub.path),
+            memory: &memory,
+            rules: &rules,
+            terms: &config.page,
+            zone: &TimeZone::UTC,
+            now: at(600),
+        };
+        for span in [None, Some("1h")] {
+            let badge = pages.badge("api", BadgeForm::Json, span).unwrap();
+            assert!(badge.contains("92.17%"), "{badge}");
+        }
+        assert!(pages.status(None).unwrap().text.contains("92.17%"));
+        assert!(pages.site("api", None, None).unwrap().text.contains("92.17%"));
+    }
 }

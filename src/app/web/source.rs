@@ -10,6 +10,7 @@ use tracing::debug;
 
 use crate::app::cli::zone;
 use crate::app::clock::Clock;
+use crate::app::locations::groups::Rules;
 use crate::app::log::about;
 use crate::app::pages::Memory;
 use crate::app::status::counters::SchedulerCounters;
@@ -45,6 +46,8 @@ pub struct Running {
     pub store: Option<PathBuf>,
     /// When the monitor started.
     pub started: Timestamp,
+    /// At a hub, when a site over its locations is down.
+    pub rules: Rules,
 }
 
 /// See the module.
@@ -99,6 +102,7 @@ impl MonitorSource {
             snapshot: &running.board.snapshot(),
             store: running.store.as_deref(),
             memory: &self.memory,
+            rules: &running.rules,
             terms: &terms,
             zone: &zone::local(),
             now: running.clock.now(),
@@ -255,7 +259,8 @@ impl Source for MonitorSource {
 
     fn list(&self, query: &ListQuery) -> Result<List, Missing> {
         let running = self.running()?;
-        lists::list(&running.board.snapshot(), running.store.as_deref(), query, running.clock.now())
+        let snapshot = running.board.snapshot();
+        lists::list((&snapshot, &running.rules), running.store.as_deref(), query, running.clock.now())
     }
 
     fn status_page(&self, as_of: Option<&str>) -> Result<Html, Missing> {

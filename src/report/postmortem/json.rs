@@ -11,7 +11,7 @@ use crate::model::{FailedAnswer, Status};
 use crate::report::objects::alert::LocationsObject;
 use crate::report::{utc, wording};
 
-use super::{Check, Companion, Postmortem, Stretch};
+use super::{Check, Companion, Postmortem, Stretch, Witness};
 
 /// Longest text of others, bytes.
 const TEXT_MAX: usize = 300;
@@ -44,6 +44,17 @@ struct PostmortemObject<'a> {
     answered: Option<AnsweredObject>,
     #[serde(skip_serializing_if = "Option::is_none")]
     locations: Option<LocationsObject<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    seen: Vec<WitnessObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct WitnessObject<'a> {
+    location: &'a str,
+    first_failed: Option<CheckObject>,
+    before: Option<StretchObject>,
+    during: Option<StretchObject>,
+    after: Option<StretchObject>,
 }
 
 #[derive(Serialize)]
@@ -61,6 +72,8 @@ struct AnsweredObject {
 #[derive(Serialize)]
 struct CheckObject {
     time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
     up: bool,
     answer: String,
     total_us: u32,
@@ -130,6 +143,7 @@ pub fn json(out: &mut impl io::Write, report: &Postmortem) -> io::Result<()> {
         changed: report.change(&TimeZone::UTC),
         answered: report.answered.as_ref().map(answered),
         locations: report.opening.locations.as_ref().map(LocationsObject::of),
+        seen: report.witnesses.iter().map(witness).collect(),
     };
     serde_json::to_writer(&mut *out, &object)?;
     out.write_all(b"\n")
@@ -152,6 +166,7 @@ fn answered(answer: &FailedAnswer) -> AnsweredObject {
 fn check(check: &Check) -> CheckObject {
     CheckObject {
         time: utc(check.at),
+        location: check.location.as_ref().map(ToString::to_string),
         up: !check.is_down,
         answer: wording::answer(check.answer),
         total_us: check.took.get(),
@@ -168,6 +183,17 @@ fn stretch(stretch: &Stretch) -> StretchObject {
         until: utc(stretch.until),
         p50_us: stretch.p50,
         answers: stretch.answers.iter().map(answer).collect(),
+    }
+}
+
+fn witness(witness: &Witness) -> WitnessObject<'_> {
+    let [before, during, after] = &witness.stretches;
+    WitnessObject {
+        location: witness.location.name(),
+        first_failed: witness.first.as_ref().map(check),
+        before: before.as_ref().map(stretch),
+        during: during.as_ref().map(stretch),
+        after: after.as_ref().map(stretch),
     }
 }
 

@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 
 use crate::alert::kept::telling::Heard;
 use crate::alert::{AlertRecord, RuleKind};
-use crate::model::{FailedAnswer, Micros, Timestamp};
+use crate::model::{FailedAnswer, Location, Micros, Timestamp};
 use crate::stats::Answer;
 use crate::stats::change::ChangeGather;
 
@@ -31,6 +31,8 @@ pub use text::text;
 pub struct Check {
     /// When it was over.
     pub at: Timestamp,
+    /// From where, of a site over its locations.
+    pub location: Option<Location>,
     /// What it answered.
     pub answer: Answer,
     /// Whether it failed.
@@ -54,6 +56,17 @@ pub struct Stretch {
     pub answers: Vec<(Answer, u64)>,
     /// The median of response times of successful and slow checks, µs.
     pub p50: Option<u32>,
+}
+
+/// What one location saw of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// The location.
+    pub location: Location,
+    /// Its first failed check of those that led to it.
+    pub first: Option<Check>,
+    /// Before, in, and after it.
+    pub stretches: [Option<Stretch>; 3],
 }
 
 /// Another site that failed around the first failed check.
@@ -92,6 +105,8 @@ pub struct Postmortem {
     pub answered: Option<FailedAnswer>,
     /// The checks around the first failed one, and those around the end.
     pub around: [Vec<Check>; 2],
+    /// What each location saw, of a site over its locations.
+    pub witnesses: Vec<Witness>,
     /// Others that failed around the first failed check; how many were checked then.
     pub company: (Vec<Companion>, usize),
     /// Which outlets heard of its start and of its end, or will.

@@ -9,7 +9,7 @@ use crate::model::time::duration;
 use crate::model::{FailedAnswer, Timestamp, figures};
 use crate::report::{time, wording};
 
-use super::{Check, Companion, Postmortem, Stretch, rule};
+use super::{Check, Companion, Postmortem, Stretch, Witness, rule};
 
 /// Longest text of a server or a file, bytes.
 const TEXT_MAX: usize = 300;
@@ -29,6 +29,7 @@ pub fn document(report: &Postmortem, zone: &TimeZone) -> Document {
     let all = [
         summary(report, zone),
         answers(report, zone),
+        witnesses(report, zone),
         company(report),
         around(report, zone),
         told(report, zone),
@@ -86,6 +87,9 @@ fn summary(report: &Postmortem, zone: &TimeZone) -> Section {
 /// `2026-11-28T03:15:10+00:00, 503: …`.
 fn told_check(check: &Check, zone: &TimeZone) -> String {
     let mut text = format!("{}, {}", time::with_offset(check.at, zone), word(check));
+    if let Some(location) = &check.location {
+        text = format!("{text} at {location}");
+    }
     if let Some(address) = check.address {
         text = format!("{text} from {address}");
     }
@@ -119,6 +123,26 @@ fn answers(report: &Postmortem, zone: &TimeZone) -> Section {
     Section { heading: "Answers", facts: Vec::new(), table: Some(table), quoted: Vec::new() }
 }
 
+/// What each location saw.
+fn witnesses(report: &Postmortem, zone: &TimeZone) -> Section {
+    let row = |witness: &Witness| {
+        let first = witness.first.as_ref();
+        let mut cells = vec![
+            witness.location.to_string(),
+            first.map_or_else(|| wording::NONE.to_owned(), |first| time::clock(first.at, zone)),
+        ];
+        let answers = |stretch: &Option<Stretch>| match stretch {
+            Some(stretch) if !stretch.answers.is_empty() => wording::answers_worst_first(&stretch.answers),
+            _ => wording::NONE.to_owned(),
+        };
+        cells.extend(witness.stretches.iter().map(answers));
+        Row { cells, is_failure: first.is_some() }
+    };
+    let rows = report.witnesses.iter().map(row).collect();
+    let table = Table { heads: vec!["Location", "Failed from", "Before", "During", "After"], rows };
+    Section { heading: "What its locations saw", facts: Vec::new(), table: Some(table), quoted: Vec::new() }
+}
+
 fn company(report: &Postmortem) -> Section {
     let (company, watched) = &report.company;
     let mut facts = Vec::new();
@@ -144,26 +168,34 @@ fn company(report: &Postmortem) -> Section {
 }
 
 fn around(report: &Postmortem, zone: &TimeZone) -> Section {
+    let has_locations = !report.witnesses.is_empty();
     let row = |check: &Check| {
         let detail = check.detail.as_ref().map_or_else(String::new, |detail| clean_line(detail, TEXT_MAX));
-        let cells = vec![
-            time::second(check.at, zone),
+        let mut cells = vec![time::second(check.at, zone)];
+        if has_locations {
+            cells.push(check.location.as_ref().map_or_else(String::new, ToString::to_string));
+        }
+        cells.extend([
             if check.is_down { "failed" } else { "ok" }.to_owned(),
             word(check),
             figures::time(f64::from(check.took.get())),
             detail,
-        ];
+        ]);
         Row { cells, is_failure: check.is_down }
     };
     let [start, end] = &report.around;
     let mut rows: Vec<Row> = start.iter().map(row).collect();
+    let mut heads = vec!["Time", "Result", "Answer", "Took", "Detail"];
+    if has_locations {
+        heads.insert(1, "Location");
+    }
     if !end.is_empty() {
-        let mut cells = vec![String::new(); 5];
+        let mut cells = vec![String::new(); heads.len()];
         cells[0].push('…');
         rows.push(Row { cells, is_failure: false });
         rows.extend(end.iter().map(row));
     }
-    let table = Table { heads: vec!["Time", "Result", "Answer", "Took", "Detail"], rows };
+    let table = Table { heads, rows };
     Section {
         heading: "Checks around its start and its end",
         facts: Vec::new(),

@@ -19,6 +19,7 @@ fn at(secs: u64) -> Timestamp {
 fn check(secs: u64, status: u16, detail: Option<&str>) -> Check {
     Check {
         at: at(secs),
+        location: None,
         answer: Answer::Code(Status::new(status).unwrap()),
         is_down: status >= 500,
         took: Micros::new(41_000),
@@ -81,6 +82,7 @@ pub fn report(site: &str, detail: &str) -> Postmortem {
             ],
             9,
         ),
+        witnesses: Vec::new(),
         told: [vec![("ops".into(), Some(OPENED)), ("mail".into(), None)], Vec::new()],
         changed: None,
         note: None,

@@ -55,6 +55,7 @@ pub fn down(report: &Postmortem, zone: &TimeZone) -> Vec<String> {
     let detail = report.last.as_ref().and_then(|last| last.detail.as_ref());
     sentences.extend(detail.map(|detail| format!("The last failure was: {}.", clean_line(detail, NAME_MAX))));
     sentences.extend(report.change(zone).map(|change| format!("What changed: {change}.")));
+    sentences.extend(witnesses(report));
     sentences.extend(company(report));
     let before = report.around[0].iter().rev().find(|check| !check.is_down && check.at <= since);
     sentences.push(match before {
@@ -68,6 +69,18 @@ pub fn down(report: &Postmortem, zone: &TimeZone) -> Vec<String> {
 fn success(check: &Check, zone: &TimeZone) -> String {
     let took = figures::time(f64::from(check.took.get()));
     format!("{}, with {} in {took}", time::second(check.at, zone), wording::answer(check.answer))
+}
+
+/// `2 of 3 locations saw it fail: fra1 and nyc1.`
+fn witnesses(report: &Postmortem) -> Option<String> {
+    let failed: Vec<&str> = report
+        .witnesses
+        .iter()
+        .filter(|witness| witness.first.is_some())
+        .map(|witness| witness.location.name())
+        .collect();
+    let all = wording::plural(report.witnesses.len() as u64, "location");
+    (!failed.is_empty()).then(|| format!("{} of {all} saw it fail: {}.", failed.len(), failed.join(", ")))
 }
 
 fn company(report: &Postmortem) -> Option<String> {

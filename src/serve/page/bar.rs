@@ -1,8 +1,8 @@
 //! The bar of a site's days, and the line of its past hour.
 //!
 //! One dashed stroke draws all green columns, and the rest is painted over it, so that a quiet site costs little. Red rises from below
-//! with the cube root of the share of failed checks, at least 4 px: ten seconds show, and do not paint the day. Time that nobody watched
-//! is grey, neither green nor red.
+//! with the cube root of the share of failed checks, or of the time down, at least 4 px: ten seconds show, and do not paint the day.
+//! Time that nobody watched is grey, neither green nor red.
 
 use std::fmt::Write as _;
 
@@ -45,7 +45,9 @@ pub(super) fn days(frame: &Frame, days: &[Day]) -> Markup {
         }
     }
     let calm = days.len() - bad - unseen;
-    let mut label = format!("{} days: {calm} without a failed check, {bad} with failed checks", days.len());
+    let is_over = days.iter().any(|day| day.figures.down_for.is_some());
+    let (one, several) = if is_over { ("an outage", "outages") } else { ("a failed check", "failed checks") };
+    let mut label = format!("{} days: {calm} without {one}, {bad} with {several}", days.len());
     if unseen > 0 {
         write!(label, ", {unseen} not watched").expect("a string takes any text");
     }
@@ -92,9 +94,13 @@ pub(super) fn missing_height(day: &Day) -> u32 {
 
 fn told(frame: &Frame, day: &Day) -> String {
     let mut text = format!("{}: {}", day.from.format(&frame.zone, "%Y-%m-%d"), words::availability(&day.figures));
-    let failed = day.figures.availability.map_or(0, |availability| availability.checks - availability.up);
-    write!(text, ", {} {} failed", figures::count(failed), figures::plural(failed, "check"))
-        .expect("a string takes any text");
+    let down = if let Some(time) = day.figures.down_for {
+        write!(text, ", down for {}", words::lasted(time))
+    } else {
+        let failed = day.figures.counts.down;
+        write!(text, ", {} {} failed", figures::count(failed), figures::plural(failed, "check"))
+    };
+    down.expect("a string takes any text");
     if let Some(coverage) = day.figures.coverage.filter(|coverage| *coverage < WATCHED) {
         write!(text, ", {} watched", figures::whole_percent(coverage)).expect("a string takes any text");
     }

@@ -12,7 +12,7 @@ use crate::alert::objective::ObjectiveFigures;
 use crate::alert::quorum::Votes;
 use crate::engine::SiteState;
 use crate::model::{Certificate, DomainExpiry, Location, Phase, Timestamp};
-use crate::stats::{Answer, Availability, Latency};
+use crate::stats::{Answer, Availability, Counts, Latency};
 
 /// Bands of the heat map.
 pub const BANDS: usize = 16;
@@ -107,10 +107,15 @@ pub struct LocationLine {
 /// The figures of one period.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
-    /// Successful checks of those with a known outcome; `None` without any.
+    /// Successful checks of those with a known outcome; of a site over its locations the time in which they saw it up, of the time that
+    /// they know, µs. `None` if nothing is known.
     pub availability: Option<Availability>,
-    /// The share of due checks that were made, in `0.0..=1.0`; `None` before anything was due.
+    /// The share of due checks that were made, or of the time that its locations know, in `0.0..=1.0`; `None` before anything was due.
     pub coverage: Option<f64>,
+    /// Its checks, of all its locations.
+    pub counts: Counts,
+    /// Of a site over its locations, for how long they saw it down together.
+    pub down_for: Option<Duration>,
     /// Response times of successful and slow checks.
     pub response: Option<Latency>,
 }
@@ -139,6 +144,8 @@ pub struct Incident {
     pub until: Option<Timestamp>,
     /// What the checks of that time answered, failures only, the most frequent first. Of latency and other rules: empty.
     pub answers: Vec<(Answer, u64)>,
+    /// How many failed checks each location had then, of a site over its locations; those without one are left out.
+    pub failed_at: Vec<(Location, u64)>,
     /// The message of the alert without the site's name, if errors are to be shown.
     pub text: Option<Arc<str>>,
     /// How many locations saw it down, of how many.

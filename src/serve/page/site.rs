@@ -145,7 +145,7 @@ fn periods(page: &SitePage) -> Markup {
                         th scope="row" { (words::period(*period)) }
                         td class="n" { (words::availability(figures)) }
                         td class="n" { (figures.coverage.map_or_else(|| "–".to_owned(), figures::whole_percent)) }
-                        td class="n hide" { (figures.availability.map_or(0, |availability| availability.checks)) }
+                        td class="n hide" { (figures.counts.checks()) }
                         td class="n" { (words::time(times.map(|times| times.p50))) }
                         td class="n" { (words::time(times.map(|times| times.p95))) }
                         td class="n hide" { (words::time(times.map(|times| times.p99))) }
@@ -160,7 +160,10 @@ fn periods(page: &SitePage) -> Markup {
 /// How each location sees the site, and what the figures above are of.
 fn locations(page: &SitePage, locations: &Locations) -> Markup {
     html! {
-        p class="m" { "Available is the share of successful checks, of all locations." }
+        p class="m" {
+            "Available is the share of the known time in which the locations saw it up together, and watched that of the time that they \
+             know. Checks and response times are those of all locations."
+        }
         h2 {
             "Locations, 24 hours"
             @if let Some(votes) = &locations.votes { " " span class="m" { (words::votes(votes)) } }

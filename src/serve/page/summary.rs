@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::model::figures;
 use crate::report::utc;
 
 use super::model::{SiteLine, StatusPage};
@@ -24,8 +25,9 @@ fn of(site: &SiteLine, group: Option<&str>) -> Value {
         "note": site.note.as_deref(),
         "state": site.state.name(),
         "days": site.days.len(),
-        "up": figures.availability.map_or(0, |availability| availability.up),
-        "checks": figures.availability.map_or(0, |availability| availability.checks),
+        "availability": figures.availability.map(|availability| figures::four_decimals(availability.ratio())),
+        "up": figures.counts.up,
+        "checks": figures.counts.checks(),
         "coverage": figures.coverage,
         "p50_us": response.map(|times| times.p50),
         "p95_us": response.map(|times| times.p95),

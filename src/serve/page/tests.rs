@@ -14,7 +14,7 @@ use crate::alert::RuleKind;
 use crate::alert::quorum::{Tally, Verdict, Votes};
 use crate::engine::SiteState;
 use crate::model::{DomainExpiry, Location, Phase, Status, Timestamp};
-use crate::stats::{Answer, Availability, Latency};
+use crate::stats::{Answer, Availability, Counts, Latency};
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_255_200);
 const HOSTILE: &str = "<b>docs</b> & \"co\" '\u{202e}\u{1b}[31m";
@@ -27,7 +27,9 @@ fn figures(up: u64, checks: u64, coverage: f64) -> Figures {
     let times =
         Latency { count: up, avg: 40_000.0, max: 1_200_000, p50: 40_000, p90: 60_000, p95: 68_000, p99: 104_000 };
     let availability = (checks > 0).then_some(Availability { up, checks });
-    Figures { availability, coverage: Some(coverage), response: (up > 0).then_some(times) }
+    let counts = Counts { up, down: checks - up, ..Counts::default() };
+    let response = (up > 0).then_some(times);
+    Figures { availability, coverage: Some(coverage), counts, down_for: None, response }
 }
 
 fn day(back: u64, figures: Figures) -> Day {
@@ -64,6 +66,7 @@ fn incident(site: &str) -> Incident {
         since: NOW.before(Duration::from_mins(21)),
         until: None,
         answers: vec![(Answer::Code(Status::new(503).unwrap()), 118)],
+        failed_at: Vec::new(),
         text: None,
         locations: None,
     }
@@ -146,8 +149,13 @@ fn a_site_over_its_locations_says_how_they_see_it() {
     let lines = vec![seen("fra1", SiteState::Down, 503), seen("nyc1", SiteState::Up, 200)];
     let page = SitePage { locations: Some(Locations { votes: Some(down), lines }), ..site_page("api") };
     let page = site(&page, Links::Served);
-    for part in ["down at 2 of 3 locations", ">fra1<", ">nyc1<", "503", "share of successful checks, of all locations"]
-    {
+    for part in [
+        "down at 2 of 3 locations",
+        ">fra1<",
+        ">nyc1<",
+        "503",
+        "share of the known time in which the locations saw it up together",
+    ] {
         assert!(page.contains(part), "{part}");
     }
     assert!(!site(&site_page("api"), Links::Served).contains("ocations"), "one location: all as before");
@@ -157,7 +165,10 @@ fn a_site_over_its_locations_says_how_they_see_it() {
 fn an_incident_says_from_how_many_locations_it_was_seen() {
     let mut seen = Incident { locations: Some((2, 3)), ..incident("api") };
     assert_eq!(words::why(&seen), "503 Service Unavailable ×118, seen from 2 of 3 locations");
-    (seen.rule, seen.locations) = (RuleKind::Partial, Some((1, 3)));
+    seen.failed_at = vec![(Location::new("fra1").unwrap(), 61), (Location::new("nyc1").unwrap(), 57)];
+    let told = "503 Service Unavailable ×118, seen from 2 of 3 locations: fra1 ×61, nyc1 ×57";
+    assert_eq!(words::why(&seen), told);
+    (seen.rule, seen.locations, seen.failed_at) = (RuleKind::Partial, Some((1, 3)), Vec::new());
     assert_eq!(words::why(&seen), "down for some, seen from 1 of 3 locations");
     seen.text = Some("Website api is partly down.".into());
     assert_eq!(words::why(&seen), "Website api is partly down.");

@@ -125,7 +125,13 @@ pub(super) fn why(incident: &Incident) -> String {
         (None, _) => "reported by webmon".to_owned(),
     };
     match incident.locations {
-        Some((down, votes)) => format!("{why}, seen from {down} of {votes} locations"),
+        Some((down, votes)) if incident.failed_at.is_empty() => format!("{why}, seen from {down} of {votes} locations"),
+        Some((down, votes)) => {
+            let failed =
+                incident.failed_at.iter().map(|(location, count)| format!("{location} ×{}", figures::count(*count)));
+            let failed: Vec<String> = failed.collect();
+            format!("{why}, seen from {down} of {votes} locations: {}", failed.join(", "))
+        }
         None => why,
     }
 }

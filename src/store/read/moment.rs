@@ -131,6 +131,14 @@ impl Moment {
         })
     }
 
+    /// The number of the last sealed sample of `site` whose time is below one before it; 0 if no clock was set back.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn setback(&self, site: SiteId) -> Result<u64, StoreError> {
+        self.answer(|| Ok(self.view.sealed(site)?.setback))
+    }
+
     fn answer<T>(&self, read: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, StoreError> {
         guard(read).map_err(|error| StoreError::of(&self.path, error))
     }

@@ -11,6 +11,7 @@ use crate::app::cli::args::{CommonArgs, PeriodArgs};
 use crate::app::cli::stdout::print_text;
 use crate::app::cli::stored::report::ReportArgs;
 use crate::app::exit::{CommandError, Ending};
+use crate::app::locations::groups::Rules;
 use crate::app::pages::{Past, Setting, judged};
 use crate::app::publish::content::{Content, ReportError};
 use crate::config::ConfiguredSite;
@@ -40,9 +41,9 @@ pub fn report(args: &ReportArgs, common: &CommonArgs) -> Result<Ending, CommandE
     if chosen.is_empty() {
         return Err(CommandError::Usage("no site of this name and group is watched".to_owned()));
     }
-    let sites = judged(&past.archive, &past.sites, &chosen, as_of)?;
+    let moment = Past::of(&past.archive, &Rules::of(config), past.now)?;
+    let sites = judged(&moment, &past.sites, &chosen, as_of)?;
     let setting = Setting { terms: &terms, zone: &past.zone, as_of };
-    let moment = Past::of(&past.archive)?;
     match (Content { past: &moment, setting, sites: &sites }).write(&out, &|| false) {
         Ok(()) => {}
         Err(ReportError::Store(error)) => return Err(error.into()),

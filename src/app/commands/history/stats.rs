@@ -14,14 +14,14 @@ use crate::app::cli::progress::ProgressLine;
 use crate::app::cli::stdout::print;
 use crate::app::cli::terminal;
 use crate::app::exit::{CommandError, Ending, complain};
-use crate::app::locations::figures::{Past, SeenPeriod};
+use crate::app::locations::figures::{Past, SeenPeriod, show};
 use crate::app::objectives::remaining::{Coarse, Remaining, remaining, undivided};
 use crate::app::objectives::standing::Maintained;
 use crate::model::text::shown_path;
 use crate::model::{SiteId, Timestamp, figures};
 use crate::report::comparison::{self, ComparedSite};
 use crate::report::{Period, StatsRecord, Stored, csv, hlog, json, notes, table};
-use crate::stats::{Availability, Cadence, Gap, Summary};
+use crate::stats::{Cadence, Gap, Summary};
 use crate::store::{Moment, Query, StoreError};
 
 use super::slo::slo;
@@ -53,9 +53,8 @@ struct SiteStats<'a> {
 impl SiteStats<'_> {
     /// Takes over what its locations saw together.
     fn see(&mut self, seen: &SeenPeriod) {
-        let SeenPeriod { sight, is_exact } = seen;
-        self.summary.availability = sight.seen.availability();
-        self.summary.coverage = sight.seen.coverage().map(Availability::ratio);
+        let SeenPeriod { sight, is_exact, .. } = seen;
+        show(sight, &mut self.summary);
         self.stored.is_exact &= is_exact;
         self.stored.longest_outage = sight.outages.longest;
     }
@@ -278,7 +277,7 @@ fn read<'a>(
             rounded += u64::from(figures.stretch().last_at.is_none() && !figures.is_exact);
             let Some(mut stats) = site_stats(period, subject, &figures, left_out) else { continue };
             if let Some(group) = subject.group {
-                stats.see(&together.remaining(group, &figures)?);
+                stats.see(&together.parts((group, figures.begins), &figures.spans)?);
             }
             found.push(stats);
         }

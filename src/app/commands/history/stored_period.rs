@@ -10,7 +10,6 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::alert::network::Mask;
-use crate::alert::quorum::QuorumRule;
 use crate::alert::{AlertRecord, RuleKind};
 use crate::app::cli::args::{CommonArgs, PeriodArgs};
 use crate::app::cli::selection::{load, unknown_site};
@@ -18,7 +17,7 @@ use crate::app::cli::time_range::{back, instant};
 use crate::app::cli::zone;
 use crate::app::clock;
 use crate::app::exit::{CommandError, complain};
-use crate::app::locations::groups::{Group, groups, rule_of};
+use crate::app::locations::groups::{Group, Rules, groups};
 use crate::config::{self, Config};
 use crate::model::{SiteId, Timestamp, figures};
 use crate::report::{Period, SampleRecord};
@@ -74,7 +73,7 @@ impl StoredPeriod {
         let origins = archive.origins()?;
         let stored = at_locations(&archive, &origins, &args.locations, &path)?;
         let all = if args.locations.is_empty() {
-            groups(&stored, &origins, |name| quorum_of(config.as_ref(), name))
+            groups(&stored, &origins, &config.as_ref().map(Rules::of).unwrap_or_default())
         } else {
             Vec::new()
         };
@@ -281,13 +280,6 @@ fn at_locations(
         }
     }
     Ok(stored)
-}
-
-/// When the site `name` over its locations is down.
-fn quorum_of(config: Option<&Config>, name: &str) -> QuorumRule {
-    let watched = config.into_iter().flat_map(|config| config.sites.iter().chain(&config.disabled));
-    let known = watched.into_iter().find(|watched| *watched.site.name == *name);
-    known.map(rule_of).unwrap_or_default()
 }
 
 /// What to say about a store without locations.

@@ -10,7 +10,8 @@ use crate::app::cli::args::{CommonArgs, PeriodArgs};
 use crate::app::cli::stdout::print_text;
 use crate::app::cli::stored::incident::WhyArgs;
 use crate::app::exit::{CommandError, Ending};
-use crate::app::pages::{PageSite, Past, judged, summed};
+use crate::app::locations::groups::Rules;
+use crate::app::pages::{PageSite, Past, judged, summed_up};
 use crate::app::postmortem::{known, postmortem};
 use crate::config::ConfiguredSite;
 use crate::engine::SiteState;
@@ -44,7 +45,8 @@ pub fn why(args: &WhyArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
             "webmon does not watch {stranger:?} (it is not in {file}, or disabled there); `webmon stats {stranger}` shows its past"
         )));
     }
-    let sites = judged(&past.archive, &past.sites, &chosen, past.now)?;
+    let moment = Past::of(&past.archive, &Rules::of(config), past.now)?;
+    let sites = judged(&moment, &past.sites, &chosen, past.now)?;
     let stored = past.archive.sites()?;
     let (mut open, mut newest) = (HashMap::new(), HashMap::new());
     for incident in past_incidents(past.archive.alerts(&Query::ALL)?) {
@@ -62,7 +64,7 @@ pub fn why(args: &WhyArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     }
     let told: Vec<&PageSite> = if args.sites.is_empty() { not_up } else { sites.iter().collect() };
     let known = known(config);
-    let (moment, described) = (Past::of(&past.archive)?, if args.sites.is_empty() { TOLD_MAX } else { usize::MAX });
+    let described = if args.sites.is_empty() { TOLD_MAX } else { usize::MAX };
     let more = told.len().saturating_sub(described);
     for site in told.into_iter().take(described) {
         let sentences = if let Some(incident) = open.remove(&site.name) {
@@ -86,8 +88,6 @@ pub fn why(args: &WhyArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
 /// The figures of `site` in the past [`LATELY`].
 fn lately(past: &StoredPeriod, moment: &Past<'_>, site: &PageSite) -> Result<Summary, CommandError> {
     let span = (past.now.before(LATELY), past.now);
-    let nothing = || PeriodFigures::default().summary(span, None, None);
-    let Some(id) = past.archive.named(&site.name)? else { return Ok(nothing()) };
-    let summary = summed(moment, id, site.cadence, &[span])?.pop().map(|(_, summary)| summary);
-    Ok(summary.unwrap_or_else(nothing))
+    let summary = summed_up(moment, site, &[span])?.pop().map(|(_, summary)| summary);
+    Ok(summary.unwrap_or_else(|| PeriodFigures::default().summary(span, None, None)))
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::cli::fleet::hub::HubArgs;
 use crate::app::clock::Clock;
 use crate::app::exit::CommandError;
+use crate::app::locations::groups::Rules;
 use crate::app::monitor::MonitorHandle;
 use crate::app::publish::{Publisher, ReportPlan, ReportTask};
 use crate::app::status::counters::SchedulerCounters;
@@ -55,6 +56,7 @@ impl Serving {
                 zone: zone.clone(),
                 clock: clock.clone(),
                 memory: Arc::default(),
+                rules: Rules::of(config),
             };
             self.reports = Some((task, publisher));
         }
@@ -70,6 +72,7 @@ impl Serving {
             started: clock.now(),
             clock: clock.clone(),
             store: Some(path.to_owned()),
+            rules: Rules::of(config),
         };
         web.attach((running, Some(events)));
     }

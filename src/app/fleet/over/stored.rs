@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::alert::quorum::QuorumRule;
 use crate::app::locations::figures::{PATIENCE, Past, hour_of, hour_start};
-use crate::app::locations::groups::{Group, groups, rule_of};
+use crate::app::locations::groups::{Group, Rules, groups};
 use crate::config::Config;
 use crate::engine::Row;
 use crate::model::{Location, Timestamp};
@@ -44,7 +43,7 @@ struct Cursor {
 /// See the module.
 pub struct StoredReader {
     path: PathBuf,
-    rules: HashMap<Arc<str>, QuorumRule>,
+    rules: Rules,
     news: mpsc::Sender<SeenNews>,
     wanted: VecDeque<LongRow>,
     groups: Vec<Group>,
@@ -60,10 +59,9 @@ impl StoredReader {
     /// A reader of the store at `path` about the sites of `config`; hours go to `news`.
     #[must_use]
     pub fn new(path: PathBuf, config: &Config, news: mpsc::Sender<SeenNews>) -> Self {
-        let rule = |watched: &crate::config::ConfiguredSite| (Arc::clone(&watched.site.name), rule_of(watched));
         Self {
             path,
-            rules: config.sites.iter().map(rule).collect(),
+            rules: Rules::of(config),
             news,
             wanted: VecDeque::new(),
             groups: Vec::new(),
@@ -101,8 +99,7 @@ impl StoredReader {
     ) -> Result<Vec<(LongRow, Row)>, StoreError> {
         let archive = Archive::open(&self.path)?;
         if is_due {
-            let rule = |name: &str| self.rules.get(name).copied().unwrap_or_default();
-            self.groups = groups(&archive.sites()?, &archive.origins()?, rule);
+            self.groups = groups(&archive.sites()?, &archive.origins()?, &self.rules);
             for member in self.groups.iter_mut().flat_map(|group| &mut group.members) {
                 member.is_awaited = shown.contains(&member.name);
             }
@@ -141,7 +138,7 @@ impl StoredReader {
         let past = Past::new(archive, moment, blind, now);
         let mut left = HOURS;
         while let Some(group) = self.groups.get(self.turn) {
-            let Some(site) = group.id.filter(|_| self.rules.contains_key(&group.name)) else {
+            let Some(site) = group.id.filter(|_| self.rules.has(&group.name)) else {
                 self.turn += 1;
                 continue;
             };

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::row::{self, Witness};
 use super::*;
-use crate::alert::quorum::{Seen, Sight, Track, spans};
+use crate::alert::quorum::{QuorumRule, Seen, Sight, Track, spans};
 use crate::app::tests::monitor::parsed;
 use crate::model::lock::lock;
 use crate::model::{Cause, Micros, Observation, Phase, Sample, SiteId, StoreId, Timeframe};
@@ -87,8 +87,8 @@ impl Rig {
     fn seen(&self, period: Range<Timestamp>, now: u64) -> (Sight, bool, Row) {
         let archive = Archive::open(&self.path).unwrap();
         let (moment, blind) = (archive.moment().unwrap(), archive.blind_times().unwrap());
-        let rule = |_: &str| QuorumRule::default();
-        let group = groups(&archive.sites().unwrap(), &archive.origins().unwrap(), rule).pop().unwrap();
+        let found = groups(&archive.sites().unwrap(), &archive.origins().unwrap(), &Rules::default());
+        let group = found.into_iter().next().unwrap();
         let past = Past::new(&archive, &moment, &blind, at(now));
         let found = past.seen((&group, Some(Timestamp::ZERO)), period.clone(), None).unwrap();
         let row = past.row(&group, (Timeframe::new(Duration::from_hours(2)), period.end)).unwrap();
