@@ -39,6 +39,8 @@ mod log;
 mod monitor;
 mod network;
 mod objectives;
+#[cfg(feature = "nats")]
+mod onlooker;
 mod orders;
 pub mod pages;
 mod postmortem;

@@ -82,7 +82,7 @@ fn a_watcher_without_a_store_and_a_file_sees_all_locations() {
     let mut watcher = places.watch(&places.stranger());
     for name in ["a/one", "b/one", "a/two", "b/two"] {
         let own = figures(&mut watcher, |event| event["site"] == name && event["checks"].as_u64() > Some(0));
-        assert_eq!((&own["state"], &own["locations"]), (&json(r#""up""#), &Value::Null), "{own}");
+        assert!(own["state"] == "up" && own["locations"].is_null(), "{own}");
     }
     let over = figures(&mut watcher, |event| event["site"] == "one" && event["checks"].as_u64() > Some(1));
     assert_eq!(over["locations"]["assigned"], 2, "{over}");
@@ -90,8 +90,9 @@ fn a_watcher_without_a_store_and_a_file_sees_all_locations() {
     let mut of_one = places.watch(&format!("{} --location b", places.stranger()));
     let own = figures(&mut of_one, |event| event["site"] == "b/two" && event["checks"].as_u64() > Some(0));
     assert!(own["state"] == "up", "{own}");
-    let others_of_it = of_one.lines().iter().map(|line| json(line)).filter(|event| event["event"] == "stats");
-    assert!(others_of_it.clone().all(|event| ["b/one", "b/two"].contains(&event["site"].as_str().unwrap())));
+    let shown: Vec<Value> =
+        of_one.lines().iter().map(|line| json(line)).filter(|event| event["event"] == "stats").collect();
+    assert!(shown.iter().all(|event| event["site"] == "b/one" || event["site"] == "b/two"), "{shown:?}");
     watcher.end_by(Signal::TERM).with(128 + 15);
     of_one.end_by(Signal::INT).with(128 + 2);
     assert_eq!(others(&places.folder), files, "a watcher leaves nothing behind");

@@ -262,7 +262,7 @@ const LAYERS: [(&str, &[&[&str]]); 15] = [
         "app",
         &[
             &["commands"],
-            &["session"],
+            &["onlooker", "session"],
             &["dashboard", "follow"],
             &["monitor"],
             &["export", "fleet", "orders", "reload"],

@@ -163,7 +163,7 @@ impl Hub {
 }
 
 /// Starts a thread with a runtime of its own.
-pub(in crate::app::fleet) fn thread<T: Send + 'static>(
+pub fn thread<T: Send + 'static>(
     name: &str,
     work: impl FnOnce(&tokio::runtime::Runtime) -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {

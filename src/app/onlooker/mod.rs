@@ -8,7 +8,7 @@
 //! [`QUEUE`] frames wait; `fleet.max_pairs` sites of all locations, each with the samples of an hour.
 
 mod listener;
-mod onlooker;
+mod looking;
 mod rings;
 
 use std::io;
@@ -19,12 +19,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::clock::Clock;
+use crate::app::fleet::hub::thread;
 use crate::fleet::gather::Heard;
 use crate::model::{FleetState, FleetTerms, Location};
 
-use super::hub::thread;
 use listener::Listener;
-pub use onlooker::{Onlooker, OnlookerPlan};
+pub use looking::{Onlooker, OnlookerPlan};
 
 /// Frames that wait for the onlooker: at most 32 MiB.
 const QUEUE: usize = 64;
@@ -33,7 +33,7 @@ const QUEUE: usize = 64;
 const NOTICES: usize = 64;
 
 /// What the listener hears.
-pub(super) enum Arrived {
+enum Arrived {
     /// A frame.
     Frame {
         /// Whose.
@@ -49,11 +49,11 @@ pub(super) enum Arrived {
 
 /// A running listener.
 pub struct Watcher {
-    pub(super) arrivals: mpsc::Receiver<Arrived>,
+    arrivals: mpsc::Receiver<Arrived>,
     /// Whether there is a server, and why not.
-    pub(super) link: watch::Receiver<FleetState>,
+    link: watch::Receiver<FleetState>,
     /// Sentences for the user.
-    pub(super) notices: mpsc::Receiver<String>,
+    notices: mpsc::Receiver<String>,
     stop: CancellationToken,
     listener: JoinHandle<()>,
 }
@@ -75,7 +75,7 @@ impl Watcher {
     }
 
     /// Ends the listener.
-    pub(super) fn end(self) {
+    fn end(self) {
         self.stop.cancel();
         // It may wait for room.
         drop(self.arrivals);

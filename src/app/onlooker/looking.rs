@@ -33,6 +33,7 @@ use crate::app::status::warnings::Warning;
 use crate::app::storage::site_spec::SiteSpec;
 use crate::app::storage::task::blocking;
 use crate::engine::{Engine, EngineStep};
+use crate::fleet::agent::ROSTER_EVERY;
 use crate::fleet::frame::{self, Body};
 use crate::fleet::gather::{Gathering, Heard, Report};
 use crate::model::{FleetHealth, FleetState, Health, Location, Timestamp, View, Watched, Watching};
@@ -97,6 +98,8 @@ pub struct Onlooker {
     publisher: Publisher,
     arrangement: watch::Sender<Arc<Arrangement>>,
     has_caught_up: bool,
+    /// Whether it was said what the past hour lacks.
+    has_judged_past: bool,
     /// Whether the user knows that the server does not answer.
     is_lost: bool,
     /// Up to when everything is shown, and the time that was watched until then.
@@ -141,6 +144,7 @@ impl Onlooker {
             publisher,
             arrangement,
             has_caught_up: false,
+            has_judged_past: false,
             is_lost: false,
             until: until(None, now, LINGER),
             covered: Duration::ZERO,
@@ -219,7 +223,9 @@ impl Onlooker {
         if let Body::Roster(roster) = &frame.body {
             shown.rings.describe(location, (frame.origin.store, frame.origin.session), roster);
         }
-        for _ in before..shown.rings.taken() {
+        // Those of the past count for no rate.
+        let fresh = if self.has_caught_up { shown.rings.taken() - before } else { 0 };
+        for _ in 0..fresh {
             self.gauges.started(Duration::ZERO);
             self.gauges.finished();
         }
@@ -248,6 +254,9 @@ impl Onlooker {
             }
             None if std::mem::take(&mut self.is_lost) => news.push("the NATS server answers again".to_owned()),
             _ => {}
+        }
+        if self.has_caught_up && !std::mem::replace(&mut self.has_judged_past, true) {
+            news.extend(missing(&self.plan.locations, reports));
         }
         news.extend(self.news.of(reports));
         let said: Vec<Warning> = news.into_iter().map(|message| Warning { about: "fleet", message }).collect();
@@ -331,6 +340,22 @@ impl Onlooker {
             *health = Arc::new(Health { watching: Some(watching), fleet, hub: Some(hub), ..next });
         });
     }
+}
+
+/// What the past hour lacks of `wanted` locations, or of all, as far as `reports` tell.
+fn missing(wanted: &[Location], reports: &[Report]) -> Vec<String> {
+    let has_sent = |location: &&Location| reports.iter().any(|report| report.location == **location);
+    let silent = wanted.iter().filter(|location| !has_sent(location));
+    let mut missing: Vec<String> =
+        silent.map(|location| format!("{location} has sent nothing in the past hour")).collect();
+    if wanted.is_empty() && reports.is_empty() {
+        missing.push("no location has sent anything in the past hour".to_owned());
+    }
+    for report in reports.iter().filter(|report| report.sites == (0, 0)) {
+        let (location, minutes) = (&report.location, ROSTER_EVERY.as_secs() / 60);
+        missing.push(format!("{location} has not said yet which sites it checks; it does within {minutes} minutes"));
+    }
+    missing
 }
 
 /// The state of a server that does not answer.
