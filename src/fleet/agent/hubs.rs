@@ -5,11 +5,12 @@
 //! Invariants: a hub that says nothing new is not asked, for it does not run; what is sent again is not asked about before the hub
 //! can have read it. Bounds: one question in [`ASK_EVERY`]; the patience with a number doubles to [`PATIENCE_MAX`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fleet::gather::Word;
-use crate::model::{Location, StoreId, Timestamp};
+use crate::model::{Location, SiteId, StoreId, Timestamp};
 
 /// Time between two questions at least.
 const ASK_EVERY: Duration = Duration::from_secs(5);
@@ -31,6 +32,8 @@ struct Hub {
     heard: Timestamp,
     patience: Duration,
     is_due: bool,
+    /// Sites for which it has no room.
+    refused: Arc<BTreeSet<SiteId>>,
 }
 
 /// See the module.
@@ -47,7 +50,29 @@ pub struct Hubs {
     settled: u64,
 }
 
+impl Hub {
+    fn new(number: u64, now: Timestamp) -> Self {
+        Self { number, moved: now, heard: now, patience: PATIENCE, is_due: true, refused: Arc::default() }
+    }
+
+    fn runs(&self, now: Timestamp) -> bool {
+        now.since(self.heard) < SILENCE
+    }
+}
+
 impl Hubs {
+    /// Whether `hub` has no room for `site`.
+    pub fn refuses(&self, hub: &Location, site: SiteId) -> bool {
+        self.known.get(hub).is_some_and(|hub| hub.refused.contains(&site))
+    }
+
+    /// The sites for which no hub that runs has room; none if none runs.
+    pub fn refused(&self, now: Timestamp) -> BTreeSet<SiteId> {
+        let mut running = self.known.values().filter(|hub| hub.runs(now));
+        let Some(first) = running.next() else { return BTreeSet::new() };
+        running.fold((*first.refused).clone(), |refused, hub| &refused & &hub.refused)
+    }
+
     /// All are to be asked, known or not.
     pub fn ask_all(&mut self) {
         self.asks_all = true;
@@ -65,15 +90,13 @@ impl Hubs {
 
     /// When to ask next.
     pub fn ask_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let runs = |hub: &Hub| now.since(hub.heard) < SILENCE;
-        let wanted = self.asks_all || self.known.values().any(|hub| hub.is_due && runs(hub));
+        let wanted = self.asks_all || self.known.values().any(|hub| hub.is_due && hub.runs(now));
         wanted.then(|| self.asked.map_or(now, |asked| asked.after(ASK_EVERY)))
     }
 
     /// `hub` has answered. Returns whether it was asked, rather than another one.
     pub fn answered(&mut self, hub: &Location, now: Timestamp) -> bool {
-        let new = Hub { number: 0, moved: now, heard: now, patience: PATIENCE, is_due: true };
-        let hub = self.known.entry(hub.clone()).or_insert(new);
+        let hub = self.known.entry(hub.clone()).or_insert_with(|| Hub::new(0, now));
         (hub.moved, hub.heard) = (now, now);
         std::mem::take(&mut hub.is_due)
     }
@@ -82,9 +105,12 @@ impl Hubs {
     pub fn heard(&mut self, hub: &Location, word: &Word, (store, session): (StoreId, u64), now: Timestamp) {
         self.settle(now);
         let number = if (word.store, word.session) == (store, session) { word.number } else { 0 };
-        let new = Hub { number, moved: now, heard: now, patience: PATIENCE, is_due: true };
-        let hub = self.known.entry(hub.clone()).or_insert(new);
+        let hub = self.known.entry(hub.clone()).or_insert_with(|| Hub::new(number, now));
         hub.heard = now;
+        let refused = if word.store == store { Arc::clone(&word.refused) } else { Arc::default() };
+        let before = std::mem::replace(&mut hub.refused, refused);
+        // It has room for more sites, of which it lacks everything.
+        hub.is_due |= before.difference(&hub.refused).next().is_some();
         if hub.number != number {
             (hub.number, hub.moved, hub.patience) = (number, now, PATIENCE);
         }

@@ -5,8 +5,9 @@
 //! samples go first; while more of them wait, at most every fourth frame is of old ones.
 //!
 //! Invariants: whatever the server or a hub loses, a hub that runs and frames that get through at last make that hub have every
-//! sample of the store, each once; what the store itself no longer has is declared gone. No position is kept on the disk: the
-//! hubs know it. Bounds: eight frames, those of one reading of [`BATCH_MAX`] samples in memory, and a number for each site and reader.
+//! sample of the store, each once, but those of sites for which it has no room; what the store itself no longer has is declared gone.
+//! No position is kept on the disk: the hubs know it. Bounds: eight frames, those of one reading of [`BATCH_MAX`] samples in memory,
+//! and a number for each site and reader.
 
 mod batch;
 mod flight;
@@ -168,7 +169,8 @@ impl Agent {
         // What is on its way is sent again anyway, if need be.
         let sent = |site: SiteId| live.at(site).min(floors.get(&site).copied().unwrap_or(u64::MAX));
         let lacks = |site: &SiteId| (*site, next.get(site).copied().unwrap_or(0));
-        let lacked: Positions = self.watched.iter().map(lacks).filter(|(site, next)| *next < sent(*site)).collect();
+        let asked_for = self.watched.iter().filter(|site| !self.hubs.refuses(&have.hub, **site));
+        let lacked: Positions = asked_for.map(lacks).filter(|(site, next)| *next < sent(*site)).collect();
         if lacked.is_empty() {
             return;
         }
@@ -202,8 +204,9 @@ impl Agent {
     /// What a reader has found.
     pub fn take(&mut self, lane: Lane, found: Batch, now: Timestamp) {
         let Some(live) = self.live.as_mut() else { return };
-        let (watched, left, more) = (&self.watched, &self.left, found.more);
-        let is_sent = |site: SiteId| watched.contains(&site) || (lane == Lane::Live && left.contains(&site));
+        let (watched, left, more, refused) = (&self.watched, &self.left, found.more, self.hubs.refused(now));
+        let is_known = |site: SiteId| watched.contains(&site) || (lane == Lane::Live && left.contains(&site));
+        let is_sent = |site: SiteId| is_known(site) && !refused.contains(&site);
         let bodies = match lane {
             Lane::Live => {
                 (live.more, self.live_due) = (more, now.after(LINGER));

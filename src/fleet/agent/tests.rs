@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -300,7 +301,8 @@ impl World {
         if self.hubs_speak() && self.is_connected && self.loss == Loss::None {
             for (index, hub) in self.hubs.iter().enumerate().filter(|(_, hub)| hub.runs) {
                 let Committed { session, number, .. } = hub.committed;
-                let word = Word { store: StoreId([7; 16]), session, number, gap: hub.gap };
+                let refused = Arc::default();
+                let word = Word { store: StoreId([7; 16]), session, number, gap: hub.gap, refused };
                 self.agent.heard(&name(index), &word, self.now);
             }
         }
@@ -547,4 +549,71 @@ fn a_refusal_is_kept_with_its_reason() {
     let number = world.agent.number;
     world.agent.refused(number, Some("permissions violation".to_owned()), world.now);
     assert_eq!(world.agent.trouble().unwrap().1.as_deref(), Some("permissions violation"));
+}
+
+/// An agent with one connection, whose hub has answered that it has nothing, and the stored ends.
+fn asked(now: Timestamp, hub: &Location) -> (Agent, Positions) {
+    let mut agent = Agent::new(StoreId([7; 16]), 1);
+    agent.watch(vec![site(0), site(1)]);
+    agent.connected(PAYLOAD_MAX, now);
+    let ends = Positions::from([(SiteId(0), 10), (SiteId(1), 10)]);
+    answer(&mut agent, hub, &ends, now);
+    (agent, ends)
+}
+
+fn answer(agent: &mut Agent, hub: &Location, ends: &Positions, now: Timestamp) {
+    assert!(matches!(agent.step(now), Step::Ask(_)), "a hub is asked before it answers");
+    let last_store = Some(StoreId([7; 16]));
+    agent.answered(&Have { hub: hub.clone(), last_store, next: Vec::new() }, ends, now);
+}
+
+fn refusing(sites: &[u32]) -> Word {
+    let refused = Arc::new(sites.iter().copied().map(SiteId).collect());
+    Word { store: StoreId([7; 16]), session: 1, number: 0, gap: false, refused }
+}
+
+/// The sites whose samples `agent` makes frames of, if three more checks of each are stored.
+fn sent(agent: &mut Agent, from: u64, now: Timestamp) -> Vec<u32> {
+    let mut sites = Vec::new();
+    let samples = (from..from + 3).flat_map(|seq| (0..2).map(move |site| (SiteId(site), seq, sample(site, seq))));
+    agent.take(Lane::Live, Batch { samples: samples.collect(), ..Batch::default() }, now);
+    loop {
+        let outgoing = match agent.step(now) {
+            Step::Send(outgoing) => outgoing,
+            Step::Ask(_) => continue,
+            _ => return sites,
+        };
+        if let Body::Samples(groups) = frame::decode(&outgoing.bytes).unwrap().body {
+            sites.extend(groups.iter().map(|group| group.site.0));
+        }
+        agent.acknowledged(outgoing.number, now);
+    }
+}
+
+#[test]
+fn what_every_hub_refuses_is_not_sent_and_what_one_takes_again_is_asked_for() {
+    let hub = |name: &str| Location::new(name).unwrap();
+    let (one, other) = (hub("one"), hub("other"));
+    let at = |second: u64| Timestamp::from_secs(1_795_255_200 + second);
+    let (mut agent, ends) = asked(at(0), &one);
+    assert_eq!(agent.lacked(), 20);
+    agent.heard(&one, &refusing(&[1]), at(1));
+    assert_eq!(sent(&mut agent, 10, at(2)), [0]);
+    // Another hub has room for it.
+    agent.heard(&other, &refusing(&[]), at(3));
+    assert_eq!(sent(&mut agent, 13, at(4)), [0, 1]);
+    answer(&mut agent, &other, &ends, at(5));
+    // That one is gone.
+    agent.heard(&one, &refusing(&[1]), at(40));
+    assert_eq!(sent(&mut agent, 16, at(41)), [0]);
+    // At the next connection the hub is known to refuse it.
+    agent.disconnected();
+    agent.connected(PAYLOAD_MAX, at(50));
+    agent.back = None;
+    answer(&mut agent, &one, &ends, at(50));
+    assert_eq!(agent.back.as_ref().map(|back| back.at(SiteId(1))), Some(agent.live.as_ref().unwrap().at(SiteId(1))));
+    // It has room now: it is asked, and lacks everything of the site.
+    agent.heard(&one, &refusing(&[]), at(60));
+    answer(&mut agent, &one, &ends, at(61));
+    assert_eq!(agent.back.as_ref().map(|back| back.at(SiteId(1))), Some(0));
 }

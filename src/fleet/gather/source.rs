@@ -4,6 +4,7 @@
 //! most of the last [`OFFSETS`] live frames is shown, and corrects nothing.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Location, SiteId, StoreId, Timestamp};
@@ -39,12 +40,12 @@ pub(super) struct Source {
     /// The sites that it described, as of the last time.
     origins: BTreeMap<SiteId, Origin>,
     /// Sites beyond the bound.
-    refused: BTreeSet<SiteId>,
+    refused: Arc<BTreeSet<SiteId>>,
     taken: u64,
 }
 
 /// What the hub has committed of a store of a location.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
     /// The store.
     pub store: StoreId,
@@ -54,6 +55,8 @@ pub struct Word {
     pub number: u64,
     /// Whether samples were not taken: the location has to ask what the hub has, and send again from there.
     pub gap: bool,
+    /// The sites of that store for which the hub has no room.
+    pub refused: Arc<BTreeSet<SiteId>>,
 }
 
 /// How a location is.
@@ -186,12 +189,14 @@ impl Source {
     /// Remembers a roster, or a part of one.
     pub(super) fn roster(&mut self, roster: &Roster, origins: Vec<Origin>, refused: Vec<SiteId>) {
         if roster.part == 0 {
-            self.refused.clear();
+            self.refused = Arc::default();
         }
         for origin in origins {
             self.know(origin);
         }
-        self.refused.extend(refused);
+        if !refused.is_empty() {
+            Arc::make_mut(&mut self.refused).extend(refused);
+        }
     }
 
     /// Remembers what a site of it is.
@@ -216,7 +221,7 @@ impl Source {
 
     pub(super) fn word(&self, store: StoreId) -> Option<Word> {
         let (session, _, number) = self.session?;
-        Some(Word { store, session, number, gap: self.gap })
+        Some(Word { store, session, number, gap: self.gap, refused: Arc::clone(&self.refused) })
     }
 
     pub(super) fn report(&self, location: &Location, store: StoreId, now: Timestamp) -> Report {

@@ -1,5 +1,7 @@
 //! The gatherer against a plain model: whatever is lost, repeated, late or out of order, it takes each sample once and in order.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -215,7 +217,7 @@ fn a_word_says_only_what_is_on_the_disk() {
     assert_eq!(rig.word().number, 0);
     assert_eq!(rig.gathering.have(&location("fra1"), STORE, at(1).at).1, [(SiteId(0), 0)]);
     rig.gathering.committed();
-    assert_eq!(rig.word(), Word { store: STORE, session: 1, number: 2, gap: false });
+    assert_eq!(rig.word(), Word { store: STORE, session: 1, number: 2, gap: false, refused: Arc::default() });
     rig.samples(2, vec![group(0, 3..4)]);
     assert_eq!(rig.word().number, 2);
     assert_eq!(rig.gathering.have(&location("fra1"), STORE, at(2).at).1, [(SiteId(0), 3)]);
@@ -251,6 +253,7 @@ fn sites_beyond_the_bound_are_counted_and_nothing_else_suffers() {
     rig.samples(1, vec![group(0, 0..1), group(2, 0..4)]);
     assert_eq!((rig.report(1).sites, rig.gathering.places()), ((2, 1), (2, 2)));
     assert_eq!((rig.numbers(0), rig.kept.samples.len(), rig.word().gap), (vec![0], 1, false));
+    assert!(rig.word().refused.iter().eq(&[SiteId(2)]));
     // A site that is known stays.
     rig.give(roster(&[(1, "b"), (2, "c")]), at(2));
     assert_eq!(rig.report(2).sites, (2, 1));

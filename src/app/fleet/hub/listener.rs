@@ -234,7 +234,7 @@ impl Listener {
             let before = self.said.get(location);
             let is_urgent = word.gap && before.is_none_or(|said| !said.gap || said.store != word.store);
             if due || is_urgent {
-                self.said.insert(location.clone(), *word);
+                self.said.insert(location.clone(), word.clone());
                 let key = subjects::word_key(&self.name, location);
                 self.put(link, subjects::HUB_BUCKET, &key, hub_word::encode(word, at)).await;
             }
