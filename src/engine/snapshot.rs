@@ -125,7 +125,7 @@ impl SiteFacts {
         matches!(&self.place, Place::At { site, .. } if **site == *whole)
     }
 
-    /// Whether it has an error budget. Over several locations there is none: their checks are judged each for itself.
+    /// Whether its checks spend an error budget. That of a site over several locations is spent by time, which only the store knows.
     #[must_use]
     pub fn has_objective(&self) -> bool {
         self.policies.slo.is_some() && self.place != Place::Everywhere

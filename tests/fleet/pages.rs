@@ -114,7 +114,23 @@ fn a_hub_serves_what_its_locations_see() {
         std::thread::sleep(POLL);
     }
     until(&url, "/", &["200 OK", "down at 1 of 2 locations", "up at 2 of 2 locations"]);
-    until(&url, "/site/one", &["200 OK", "<h2>Locations", ">a<", ">b<"]);
+    until(&url, "/site/one", &["200 OK", "<h2>Locations", ">a<", ">b<", "share of the known time"]);
+    // One that sees it up is proof, so a site that fails at a alone was never down, though every other check of it failed.
+    let status = until(&url, "/", &["100%"]);
+    assert!(!status.contains("down for"), "{status}");
+    until(&url, "/badge/one.json", &["100%"]);
+    let bearer = "Authorization: Bearer open-sesame\r\n";
+    let listed = get(&url, "/api/v1/stats?site=one", bearer);
+    let availability = |text: &str| text.contains("\"site\":\"one\"") && text.contains("\"availability\":1.0");
+    assert!(availability(&listed), "{listed}");
+    let samples = get(&url, "/api/v1/samples?site=one", bearer);
+    assert!(samples.contains("\"site\":\"a/one\"") && samples.contains("\"site\":\"b/one\""), "{samples}");
+    let stored = "--config hub1.yaml --store hub.redb";
+    folder.run(&format!("report {stored} --out later")).with(0);
+    let summary = std::fs::read_to_string(folder.path("later/summary.json")).unwrap();
+    assert!(summary.contains("\"availability\": 1.0"), "{summary}");
+    let why = folder.run(&format!("why one {stored}")).with(0).stdout;
+    assert!(why.contains("one fails now and then"), "{why}");
     until(&url, "/site/a%2Fone", &["200 OK", "500"]);
     let series = ["webmon_check,agent=hub1,location=a,site=one ", "webmon_check,agent=hub1,location=b,site=two "];
     while cfg!(feature = "influx") && !series.iter().all(|series| exported(&influx).contains(series)) {

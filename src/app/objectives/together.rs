@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(standing.tally, Tally { checks: 600 * second, failed: 47 * second });
         assert_eq!(figures.in_time, Some(Tally { checks: 1_210, failed: 110 }));
         // A tenth of ten minutes, of which 47 s are gone.
-        assert_eq!((standing.budget(), standing.left().as_millis()), (Duration::from_mins(1), 12_999));
+        assert_eq!((standing.budget(), standing.left().as_millis()), (Duration::from_mins(1), 13_000));
         assert_eq!(standing.burns.map(|burn| burn.tally), [standing.tally; 4]);
     }
 }
