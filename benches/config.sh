@@ -10,13 +10,18 @@ cd "$folder"
 # Writes its standard input to the file $1, preceded by `sites:`.
 sites() { { echo 'sites:'; cat; } > "$1"; }
 
+seq 100000 | awk '{ printf "  - { name: s%d, url: \047https://s%d.example/health\047, interval: 60s, group: g%d }\n", $1, $1, $1 % 7 }' |
+  sites hundred-thousand.yaml
+seq 100000 | awk '{ printf "  - name: s%d\n    url: https://s%d.example/health\n    group: g%d\n", $1, $1, $1 % 7 }' |
+  sites hundred-thousand-lines.yaml
 for i in $(seq 10000); do
   echo "  - { name: s$i, url: 'https://s$i.example/health', interval: 30s, group: g$((i % 7)), headers: { X-Number: '$i' } }"
 done | sites ten-thousand.yaml
 echo 'x-all: &all { interval: 30s, timeout: 5s, headers: { X-Shared: one } }' > one-anchor.yaml
 { echo 'sites:'; for i in $(seq 10000); do echo "  - { <<: *all, url: 'https://s$i.example/' }"; done; } >> one-anchor.yaml
 for i in $(seq 90000); do echo "  - { nam: $i, urll: x }"; done | sites faults.yaml
-seq -f "  - https://s%.0f.example/$(printf 'x%.0s' {1..60})" 90000 | sites eight-mebibytes.yaml
+seq -f "  - https://s%.0f.example/$(printf 'x%.0s' {1..610})" 99000 | sites sixty-mebibytes.yaml
+seq -f "  - %.0f" 4000001 | sites four-million-values.yaml
 {
   echo 'a0: &a0 [x, x, x, x, x, x, x, x, x]'
   for i in $(seq 9); do below="*a$((i - 1))"; echo "a$i: &a$i [$(yes -- "$below," | head -n 8 | xargs) $below]"; done

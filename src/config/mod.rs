@@ -4,7 +4,7 @@
 //! `${…}`; `sections` take the declared keys, the rest is unknown; `excerpt` shows all faults at once, each at its position.
 //!
 //! Invariants: a [`Config`] keeps the invariants of [`crate::model::Site`]; no error and no warning shows the content of a
-//! variable or a secret. Bounds: one UTF-8 document of at most 8 MiB. Relative paths start at the folder of the file.
+//! variable or a secret. Bounds: one UTF-8 document of at most 64 MiB. Relative paths start at the folder of the file.
 
 mod diagnostics;
 mod error;
@@ -66,7 +66,7 @@ use syntax::variables::Substitutions;
 use typed::TypedSettings;
 
 /// Longest file that is read, bytes.
-pub const FILE_MAX: usize = 8 << 20;
+const FILE_MAX: usize = 64 << 20;
 
 /// Most sites in a file.
 const SITES_MAX: usize = 100_000;
@@ -238,7 +238,8 @@ fn is_exposed(_: &Path) -> bool {
 fn validate(text: &str, name: &str, scope: Substitutions<'_>, exposed: bool) -> Result<Config, ConfigError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > FILE_MAX {
-        let fault = Fault::new(0..0, "this file is longer than 8 MiB");
+        let fault =
+            Fault::new(0..0, "this file is longer than 64 MiB").hint("watch some of its sites by another webmon");
         return Err(SourceText::new(name, "").report(vec![fault], &Redactor::default()));
     }
     let source = SourceText::new(name, text);
@@ -636,7 +637,7 @@ mod tests {
         assert!(report.contains("sites.yaml:2:14\n"), "{report}");
 
         std::fs::write(&path, vec![b' '; FILE_MAX + 1]).unwrap();
-        assert!(load(&path, &env).unwrap_err().to_string().contains("longer than 8 MiB"));
+        assert!(load(&path, &env).unwrap_err().to_string().contains("longer than 64 MiB"));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::config::typed::{self, TypedSettings};
 use crate::model::text::shown_path;
 use crate::model::{Family, HttpOffer, Secret};
 
-/// Largest body, as in sites.yaml.
-const BODY_MAX: u64 = crate::config::FILE_MAX as u64;
+/// Largest body, bytes.
+const BODY_MAX: u64 = 8 << 20;
 
 /// The heading of these options in the help.
 const HEADING: &str = "Options for URLs (sites have them in the file)";

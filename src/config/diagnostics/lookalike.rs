@@ -17,7 +17,7 @@ use super::warning::Warnings;
 const PLACES_MAX: usize = 100;
 
 /// `warnings`, and those about the values of `tree`, which was parsed from `text`.
-pub(crate) fn with_lookalikes(mut warnings: Warnings, tree: &Tree, text: &str) -> Warnings {
+pub(crate) fn with_lookalikes(mut warnings: Warnings, tree: &Tree<'_>, text: &str) -> Warnings {
     let scalars = tree.scalars().filter_map(|(_, span)| Some((span.start, text.get(span)?)));
     // As written: an escape is deliberate.
     let odd = scalars.filter(|(_, written)| !written.is_ascii());
@@ -72,7 +72,16 @@ pub(crate) struct SeenNames(HashMap<String, String>);
 impl SeenNames {
     /// A warning about `name` after the earlier ones, as the end of a sentence, if there is one.
     pub(crate) fn oddity(&mut self, name: &str) -> Option<String> {
-        let before = self.0.entry(appearance(name)).or_insert_with(|| name.to_owned());
+        // Such a name appears as it is written, and has nothing odd.
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_plain && self.0.get(name).is_some_and(|before| before == name) {
+            return None;
+        }
+        let shown = if is_plain { name.to_owned() } else { appearance(name) };
+        let before = self.0.entry(shown).or_insert_with(|| name.to_owned());
+        if is_plain && before == name {
+            return None;
+        }
         if before != name {
             let (place, one, other) = difference(before, name);
             return Some(format!("looks like {before:?}: character {place} is {one} there and {other} here"));

@@ -73,11 +73,12 @@ impl Warnings {
             add("availability never exceeds an alert threshold of 100%: it is always down".to_owned());
         }
         let samples = rule.window.as_nanos().div_ceil(site.interval.as_nanos());
-        let of = format!("interval {}, window {}", duration::format(site.interval), duration::format(rule.window));
+        let of = || format!("interval {}, window {}", duration::format(site.interval), duration::format(rule.window));
         if u128::from(rule.min_samples) > samples {
             add(format!(
-                "never evaluated: its alert rule needs {} samples, its window holds {samples} ({of})",
-                rule.min_samples
+                "never evaluated: its alert rule needs {} samples, its window holds {samples} ({})",
+                rule.min_samples,
+                of()
             ));
         } else if samples < SAMPLES_FEW {
             let plural = if samples == 1 { "" } else { "s" };
@@ -89,7 +90,7 @@ impl Warnings {
             } else {
                 "use a shorter interval".to_owned()
             };
-            add(format!("{samples} check{plural} in its alert window ({of}){alerts}; {advice}"));
+            add(format!("{samples} check{plural} in its alert window ({}){alerts}; {advice}", of()));
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct Redactor(Vec<Range<usize>>);
 
 impl Redactor {
     /// The secrets of a document; `hidden` are the values of secret and of unknown keys.
-    pub(crate) fn of_tree(tree: &Tree, text: &str, hidden: &[NodeId]) -> Self {
+    pub(crate) fn of_tree(tree: &Tree<'_>, text: &str, hidden: &[NodeId]) -> Self {
         let (mut secrets, mut seen) = (Self::default(), HashSet::new());
         for (key, value) in tree.pairs() {
             let key = tree.text(key).unwrap_or_default().to_ascii_lowercase();
@@ -92,7 +92,14 @@ impl Redactor {
 
     /// Adds every value at `id` and below, but no key. `seen` are the finished positions with their depths, so that nested
     /// aliases cost nothing.
-    fn add_values(&mut self, tree: &Tree, id: NodeId, text: &str, depth: usize, seen: &mut HashSet<(usize, usize)>) {
+    fn add_values(
+        &mut self,
+        tree: &Tree<'_>,
+        id: NodeId,
+        text: &str,
+        depth: usize,
+        seen: &mut HashSet<(usize, usize)>,
+    ) {
         let below: Vec<NodeId> = match tree.kind(id) {
             Kind::Scalar { .. } => return self.add_literal(text, tree.span(id)),
             Kind::List(items) => items.clone(),

@@ -36,14 +36,21 @@ impl<'r, 'a> Keys<'r, 'a> {
 
     /// The value of the key `name`, which is read by this.
     pub(crate) fn take(&mut self, name: &'static str) -> Option<NodeId> {
-        let declared = self.declared(name);
         self.read += 1;
-        let at = self.entries.iter().position(|entry| entry.name == name)?;
+        let Some(at) = self.entries.iter().position(|entry| entry.name == name) else {
+            debug_assert!(self.declared.iter().any(|key| key.name == name), "what is read is declared: {name}");
+            return None;
+        };
         self.taken[at] = true;
-        if declared.is_secret {
+        if self.declared(name).is_secret {
             self.reader.hide(self.entries[at].value);
         }
         Some(self.entries[at].value)
+    }
+
+    /// Whether the key `name`, which is read by this, is not there: most keys are not, in each of many sites.
+    fn is_absent(&mut self, name: &'static str) -> bool {
+        self.place(name).is_none() && self.take(name).is_none()
     }
 
     /// The value of the key `name`, which remains to be read.
@@ -99,6 +106,9 @@ impl<'r, 'a> Keys<'r, 'a> {
 
     /// The words under `name`, one or a list.
     pub(crate) fn names(&mut self, name: &'static str) -> Option<Vec<Scalar>> {
+        if self.is_absent(name) {
+            return None;
+        }
         let (ValueForm::Names(most) | ValueForm::Pins(most) | ValueForm::Servers(most)) = *self.form(name) else {
             unreachable!("{name} is declared as names")
         };
@@ -113,18 +123,27 @@ impl<'r, 'a> Keys<'r, 'a> {
 
     /// The duration `name`, within its limits.
     pub(crate) fn duration(&mut self, name: &'static str) -> Option<Duration> {
+        if self.is_absent(name) {
+            return None;
+        }
         let ValueForm::Duration(range) = self.form(name) else { unreachable!("{name} is declared as a duration") };
         self.value(name, |text| value::duration_in(text, range))
     }
 
     /// The number of bytes `name`, within its limits.
     pub(crate) fn size(&mut self, name: &'static str) -> Option<u64> {
+        if self.is_absent(name) {
+            return None;
+        }
         let ValueForm::Size(range) = self.form(name) else { unreachable!("{name} is declared as a size") };
         self.value(name, |text| value::size_in(text, range))
     }
 
     /// The whole number `name`, within its limits.
     pub(crate) fn whole(&mut self, name: &'static str) -> Option<u32> {
+        if self.is_absent(name) {
+            return None;
+        }
         let ValueForm::Whole(range) = self.form(name) else { unreachable!("{name} is declared as a whole number") };
         self.value(name, |text| value::number_in(text, range))
     }
@@ -136,6 +155,9 @@ impl<'r, 'a> Keys<'r, 'a> {
 
     /// The meaning of the word under `name`; `meanings` are in the order of the declared words.
     pub(crate) fn choice<T: Copy, const N: usize>(&mut self, name: &'static str, meanings: [T; N]) -> Option<T> {
+        if self.is_absent(name) {
+            return None;
+        }
         let ValueForm::Choice(words) = self.form(name) else { unreachable!("{name} is declared as a choice") };
         assert_eq!(words.len(), N, "each word of {name} has its meaning");
         self.value(name, |text| value::choice(text, words)).map(|at| meanings[at])

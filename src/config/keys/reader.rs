@@ -3,7 +3,7 @@
 //! Faults are noted and reading continues; a fault that many sites merge is noted once. Own keys win over merged ones, earlier
 //! merges over later ones.
 //!
-//! Bounds: merges 16 deep, and a million merged keys in all.
+//! Bounds: merges 16 deep, and four million merged keys in all.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -20,13 +20,13 @@ use crate::model::text::{clean_line, is_harmful};
 use super::cache::Cache;
 
 const MERGE_DEPTH_MAX: usize = 16;
-const MERGED_KEYS_MAX: usize = 1_000_000;
+const MERGED_KEYS_MAX: usize = 4_000_000;
 /// Longest part of a key that is quoted, bytes.
 pub(crate) const QUOTED_MAX: usize = 60;
 
 /// A document while it is read.
 pub(crate) struct ConfigReader<'a> {
-    tree: &'a Tree,
+    tree: &'a Tree<'a>,
     text: &'a str,
     scope: Substitutions<'a>,
     faults: RefCell<Vec<Fault>>,
@@ -54,7 +54,7 @@ pub(crate) struct Scalar {
 }
 
 impl<'a> ConfigReader<'a> {
-    pub(crate) fn new(tree: &'a Tree, text: &'a str, scope: Substitutions<'a>) -> Self {
+    pub(crate) fn new(tree: &'a Tree<'a>, text: &'a str, scope: Substitutions<'a>) -> Self {
         let (faults, noted, hidden) = (RefCell::default(), RefCell::default(), RefCell::default());
         let secrets = RefCell::default();
         Self { tree, text, scope, faults, noted, hidden, secrets, merged_keys: Cell::new(0), cache: Cache::default() }
@@ -109,7 +109,7 @@ impl<'a> ConfigReader<'a> {
         self.tree.is_null(id)
     }
 
-    pub(crate) fn kind(&self, id: NodeId) -> &'a Kind {
+    pub(crate) fn kind(&self, id: NodeId) -> &'a Kind<'a> {
         self.tree.kind(id)
     }
 
@@ -126,7 +126,7 @@ impl<'a> ConfigReader<'a> {
         let span = self.span(id);
         let spans: Vec<Range<usize>> = variables::expressions(text).collect();
         if spans.is_empty() {
-            let value = self.scope.expand(text).map_or_else(|_| text.clone(), |expanded| expanded.text);
+            let value = self.scope.expand(text).map_or_else(|_| text.clone().into_owned(), |expanded| expanded.text);
             return Some(Scalar { value, span, masked: None, secrets: Vec::new(), places: Vec::new() });
         }
         match self.scope.expand(text) {
@@ -201,9 +201,9 @@ impl<'a> ConfigReader<'a> {
         for &(key, value) in pairs {
             match self.kind(key) {
                 Kind::Scalar { text, plain: true } if text == "<<" => merges.push(value),
-                Kind::Scalar { text, .. } => match seen.get(text.as_str()) {
+                Kind::Scalar { text, .. } => match seen.get(&**text) {
                     None => {
-                        seen.insert(text.as_str(), key);
+                        seen.insert(&**text, key);
                         entries.push(KeyEntry { name: text, key, value });
                     }
                     Some(&first) => {
@@ -291,7 +291,7 @@ fn oddity(value: &str) -> Option<&'static str> {
     }
 }
 
-fn describe(kind: &Kind) -> &'static str {
+fn describe(kind: &Kind<'_>) -> &'static str {
     match kind {
         Kind::Scalar { text, plain: true } if text.is_empty() => "nothing",
         Kind::Scalar { .. } => "a single value",

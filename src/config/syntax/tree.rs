@@ -4,9 +4,10 @@
 //! An alias is a reference into the arena of nodes, so ten thousand sites through one anchor cost nothing, and so does an alias
 //! bomb. Scalars keep their text: `007` stays `007`.
 //!
-//! Invariant: spans are byte ranges of the text, on character boundaries. Bounds: one document, 250 levels of nesting, a million
-//! nodes; tags are refused.
+//! Invariant: spans are byte ranges of the text, on character boundaries. Bounds: one document, 250 levels of nesting, four million
+//! nodes of 40 bytes, since a scalar without escapes is a part of the file's text; tags are refused.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -15,41 +16,65 @@ use granit_parser::{Event, Parser, ScalarStyle};
 use super::fault::Fault;
 
 const NESTING_MAX: usize = 250;
-const NODES_MAX: usize = 1_000_000;
+const NODES_MAX: usize = 4_000_000;
 
 /// The index of a node in its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct NodeId(usize);
+pub(crate) struct NodeId(u32);
+
+impl NodeId {
+    const fn place(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// The content of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Kind<'t> {
     /// A text; `plain` if written without quotes and not as a block.
-    Scalar { text: String, plain: bool },
+    Scalar { text: Cow<'t, str>, plain: bool },
     /// A list.
     List(Vec<NodeId>),
     /// A mapping as written, with merge keys and duplicates.
     Map(Vec<(NodeId, NodeId)>),
 }
 
+/// A range of bytes of a file, which is shorter than 4 GiB.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    fn of(range: &Range<usize>) -> Self {
+        let short = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { start: short(range.start), end: short(range.end) }
+    }
+
+    const fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
 #[derive(Clone, Debug)]
-enum TreeNode {
-    Node { kind: Kind, span: Range<usize> },
+enum TreeNode<'t> {
+    Node { kind: Kind<'t>, span: Span },
     Alias(NodeId),
 }
 
 /// One document.
 #[derive(Debug, Default)]
-pub(crate) struct Tree {
-    slots: Vec<TreeNode>,
+pub(crate) struct Tree<'t> {
+    slots: Vec<TreeNode<'t>>,
 }
 
-impl Tree {
+impl<'t> Tree<'t> {
     /// The document in `text` and its root, which is absent if the text is empty or only comments.
     ///
     /// # Errors
     /// The first position at which `text` is not one YAML document.
-    pub(crate) fn parse(text: &str) -> Result<(Self, Option<NodeId>), Fault> {
+    pub(crate) fn parse(text: &'t str) -> Result<(Self, Option<NodeId>), Fault> {
         let options = granit_parser::options! {
             emit_comments: false,
             flow_nesting_limit: NESTING_MAX,
@@ -67,13 +92,13 @@ impl Tree {
     }
 
     /// The content of `id`, through aliases.
-    pub(crate) fn kind(&self, id: NodeId) -> &Kind {
+    pub(crate) fn kind(&self, id: NodeId) -> &Kind<'t> {
         self.resolve(id).0
     }
 
     /// The position of `id`; of an alias, the position of its anchor.
     pub(crate) fn span(&self, id: NodeId) -> Range<usize> {
-        self.resolve(id).1.clone()
+        self.resolve(id).1.range()
     }
 
     /// The text of `id`, if it is a scalar.
@@ -87,7 +112,7 @@ impl Tree {
     /// Whether `id` is empty or `null`.
     pub(crate) fn is_null(&self, id: NodeId) -> bool {
         matches!(self.kind(id), Kind::Scalar { text, plain: true }
-            if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+            if matches!(&**text, "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// The pairs of all mappings.
@@ -104,18 +129,18 @@ impl Tree {
     /// The texts and positions of all scalars.
     pub(crate) fn scalars(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
         self.slots.iter().filter_map(|slot| match slot {
-            TreeNode::Node { kind: Kind::Scalar { text, .. }, span } => Some((text.as_str(), span.clone())),
+            TreeNode::Node { kind: Kind::Scalar { text, .. }, span } => Some((&**text, span.range())),
             _ => None,
         })
     }
 
-    fn resolve(&self, id: NodeId) -> (&Kind, &Range<usize>) {
-        let target = match &self.slots[id.0] {
-            TreeNode::Node { kind, span } => return (kind, span),
+    fn resolve(&self, id: NodeId) -> (&Kind<'t>, Span) {
+        let target = match &self.slots[id.place()] {
+            TreeNode::Node { kind, span } => return (kind, *span),
             TreeNode::Alias(target) => target,
         };
-        match &self.slots[target.0] {
-            TreeNode::Node { kind, span } => (kind, span),
+        match &self.slots[target.place()] {
+            TreeNode::Node { kind, span } => (kind, *span),
             TreeNode::Alias(_) => unreachable!("an anchor is on a node, never on an alias"),
         }
     }
@@ -128,21 +153,21 @@ struct OpenCollection {
 }
 
 #[derive(Default)]
-struct Builder {
-    tree: Tree,
+struct Builder<'t> {
+    tree: Tree<'t>,
     root: Option<NodeId>,
     open: Vec<OpenCollection>,
     anchors: HashMap<usize, NodeId>,
     documents: usize,
 }
 
-impl Builder {
-    fn take(&mut self, event: Event<'_>, span: Range<usize>, tagged: bool) -> Result<(), Fault> {
+impl<'t> Builder<'t> {
+    fn take(&mut self, event: Event<'t>, span: Range<usize>, tagged: bool) -> Result<(), Fault> {
         if tagged {
             return Err(Fault::new(span, "tags (`!…`) are not supported"));
         }
         if self.tree.slots.len() >= NODES_MAX {
-            return Err(Fault::new(span, "there are more than 1,000,000 keys and values"));
+            return Err(Fault::new(span, "there are more than 4,000,000 keys and values"));
         }
         let anchor = event.anchor_id();
         match event {
@@ -158,24 +183,24 @@ impl Builder {
                 self.add(TreeNode::Alias(target), None);
             }
             Event::Scalar(text, style, ..) => {
-                let kind = Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
-                self.add(TreeNode::Node { kind, span }, anchor);
+                let kind = Kind::Scalar { text, plain: style == ScalarStyle::Plain };
+                self.add(TreeNode::Node { kind, span: Span::of(&span) }, anchor);
             }
-            Event::SequenceStart(..) => self.open(Kind::List(Vec::new()), span, anchor),
-            Event::MappingStart(..) => self.open(Kind::Map(Vec::new()), span, anchor),
+            Event::SequenceStart(..) => self.open(Kind::List(Vec::new()), &span, anchor),
+            Event::MappingStart(..) => self.open(Kind::Map(Vec::new()), &span, anchor),
             Event::SequenceEnd | Event::MappingEnd => drop(self.open.pop()),
             _ => {}
         }
         Ok(())
     }
 
-    fn open(&mut self, kind: Kind, span: Range<usize>, anchor: Option<usize>) {
-        let id = self.add(TreeNode::Node { kind, span }, anchor);
+    fn open(&mut self, kind: Kind<'t>, span: &Range<usize>, anchor: Option<usize>) {
+        let id = self.add(TreeNode::Node { kind, span: Span::of(span) }, anchor);
         self.open.push(OpenCollection { id, key: None });
     }
 
-    fn add(&mut self, slot: TreeNode, anchor: Option<usize>) -> NodeId {
-        let id = NodeId(self.tree.slots.len());
+    fn add(&mut self, slot: TreeNode<'t>, anchor: Option<usize>) -> NodeId {
+        let id = NodeId(u32::try_from(self.tree.slots.len()).expect("there are at most NODES_MAX of them"));
         self.tree.slots.push(slot);
         if let Some(anchor) = anchor {
             self.anchors.insert(anchor, id);
@@ -184,7 +209,7 @@ impl Builder {
             self.root = Some(id);
             return id;
         };
-        let TreeNode::Node { kind, .. } = &mut self.tree.slots[parent.id.0] else {
+        let TreeNode::Node { kind, .. } = &mut self.tree.slots[parent.id.place()] else {
             unreachable!("only nodes are opened")
         };
         match kind {
@@ -205,7 +230,7 @@ mod tests {
     use proptest::prelude::*;
     use std::fmt::Write as _;
 
-    fn root(text: &str) -> (Tree, NodeId) {
+    fn root(text: &str) -> (Tree<'_>, NodeId) {
         let (tree, root) = Tree::parse(text).unwrap();
         (tree, root.unwrap())
     }
@@ -250,7 +275,7 @@ mod tests {
         let open = "[".repeat(100_000);
         assert!(refusal(&open).contains("recursion limit"), "{}", refusal(&open));
         assert!(refusal("a: b: c\n").contains("not YAML"));
-        assert!(refusal(&"- a\n".repeat(NODES_MAX)).contains("more than 1,000,000"));
+        assert!(refusal(&"- a\n".repeat(NODES_MAX)).contains("more than 4,000,000"));
         assert!(refusal("a: 1\n--- \nb: 2\n").contains("second document"));
         assert!(refusal("a: !!int 1\n").contains("tags"));
         // Nine to the ninth nodes if aliases were copied.

@@ -74,6 +74,9 @@ fn starred(text: &str, secrets: &[Range<usize>]) -> String {
 /// `@` before the next slash, or at a later `@` if the port is no number: `user:pass/word@h`. Cost: a bounded number of
 /// looks per byte, because a server chooses the URL of a redirect.
 fn inner_userinfo(url: &str, from: usize) -> Vec<Range<usize>> {
+    if !url.contains('@') && !url.contains("%40") {
+        return Vec::new();
+    }
     // Each replacement is as long as the original, so that offsets are valid in both.
     let plain = url.to_ascii_lowercase().replace('\\', "/").replace("%2f%2f", "//////");
     let plain = plain.replace("%2f", "/--").replace("%3a", ":::").replace("%40", "@@@");

@@ -115,7 +115,7 @@ fn members(reader: &ConfigReader<'_>, id: Option<NodeId>) -> impl Iterator<Item 
         _ => &[],
     };
     pairs.iter().filter_map(|&(key, _)| match reader.kind(key) {
-        Kind::Scalar { text, .. } => Some((text.clone(), key)),
+        Kind::Scalar { text, .. } => Some((text.clone().into_owned(), key)),
         _ => None,
     })
 }
