@@ -127,7 +127,7 @@ fn frames(c: &mut Criterion) {
     let theme = Theme { scheme: Scheme::Dark, color: true, symbols: Symbols::Unicode };
     let settings = Settings::of(theme);
     let shared = (Health::default(), IncidentList::default(), TimeZone::UTC, About::default());
-    for sites in [10, 1_000, 10_000] {
+    for sites in [10, 1_000, 10_000, 100_000] {
         let mut world = snapshot(sites);
         let mut state = UiState::new(&settings);
         let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.width, SIZE.height));

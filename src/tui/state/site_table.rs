@@ -13,6 +13,7 @@ use super::groups::GroupedList;
 use super::listed::{ListedRow, RowKind, UnfoldedSites};
 use super::overview_facts::OverviewFacts;
 use super::site_list::{SiteFilter, arrange};
+use super::state_counts::{FollowedCounts, StateCounts};
 
 #[derive(Clone, Debug, Default)]
 pub struct SiteTable {
@@ -24,6 +25,7 @@ pub struct SiteTable {
     is_alone: bool,
     pub(crate) groups: GroupedList,
     pub(crate) facts: OverviewFacts,
+    counts: FollowedCounts,
     frozen: Option<Arc<Snapshot>>,
     locations: UnfoldedSites,
     /// The listed rows.
@@ -42,6 +44,11 @@ impl SiteTable {
         Self { sort, ..Self::default() }
     }
 
+    /// How many sites of `snapshot` are in each state.
+    pub fn counts(&self, snapshot: &Snapshot) -> StateCounts {
+        self.counts.of(snapshot)
+    }
+
     /// What the tables show: the snapshot, or the one at which the user froze them.
     pub fn tables<'a>(&'a self, snapshot: &'a Snapshot) -> &'a Snapshot {
         self.frozen.as_deref().unwrap_or(snapshot)
@@ -51,13 +58,16 @@ impl SiteTable {
     pub fn update(&mut self, snapshot: &Snapshot, is_past: bool) {
         let frozen = self.frozen.clone();
         let tables = frozen.as_deref().unwrap_or(snapshot);
-        self.facts.update(tables);
+        let is_changed = self.counts.follow(snapshot);
+        self.facts.update(tables, self.counts.of(tables).down);
         let arranged = Some((tables.views.first().map(|view| view.as_of), tables.sites.len(), is_past));
         if self.arranged != arranged {
             self.arranged = arranged;
             self.arrange(tables);
+            self.groups.update(snapshot);
+        } else if is_changed {
+            self.groups.update(snapshot);
         }
-        self.groups.update(snapshot);
     }
 
     fn arrange(&mut self, tables: &Snapshot) {

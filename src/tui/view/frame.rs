@@ -29,7 +29,7 @@ pub struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     pub fn of(inputs: &'a Inputs<'a>, state: &'a UiState, size: Size, plan: &'a OverviewLayout) -> Self {
-        Self { inputs, state, tables: state.tables(inputs), size, plan, counts: StateCounts::of(inputs.snapshot) }
+        Self { inputs, state, tables: state.tables(inputs), size, plan, counts: state.sites.counts(inputs.snapshot) }
     }
 
     pub fn width(&self) -> usize {

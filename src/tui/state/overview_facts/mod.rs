@@ -10,7 +10,6 @@ use crate::stats::Summary;
 use crate::tui::style::line::{short_name, width};
 
 use super::site_list::warned_days;
-use super::state_counts::StateCounts;
 use correlation::Correlation;
 
 /// Coverage below this gets a mark.
@@ -52,10 +51,10 @@ pub struct OverviewFacts {
 }
 
 impl OverviewFacts {
-    pub fn update(&mut self, snapshot: &Snapshot) {
+    /// Takes `snapshot` in, of whose sites so many are down.
+    pub fn update(&mut self, snapshot: &Snapshot, down: usize) {
         let about = Some((snapshot.sites.len(), snapshot.views.iter().map(|view| view.as_of).collect()));
         // A site that goes down or recovers between two refreshes changes at once what those that are down have in common.
-        let down = StateCounts::of(snapshot).down;
         if std::mem::replace(&mut self.down, down) != down {
             self.correlation = Correlation::of(snapshot);
         }
@@ -121,31 +120,36 @@ fn filled(snapshot: &Snapshot, view: &ViewSnapshot) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::state::state_counts::StateCounts;
     use crate::tui::tests::fixtures;
+
+    fn down(snapshot: &Snapshot) -> usize {
+        StateCounts::of(snapshot).down
+    }
 
     #[test]
     fn what_is_common_goes_with_the_sites_that_share_it() {
         let mut facts = OverviewFacts::default();
         let mut snapshot = fixtures::many_sites(1000).snapshot;
-        facts.update(&snapshot);
+        facts.update(&snapshot, down(&snapshot));
         assert!(facts.correlation.is_some());
         for site in &mut snapshot.sites {
             std::sync::Arc::make_mut(site).state = crate::engine::snapshot::SiteState::Up;
         }
         // No view was refreshed meanwhile.
-        facts.update(&snapshot);
+        facts.update(&snapshot, 0);
         assert_eq!(facts.correlation, None);
     }
 
     #[test]
     fn a_view_fills_until_the_first_site_has_seen_all_of_it() {
         let mut facts = OverviewFacts::default();
-        facts.update(&fixtures::first_seconds().snapshot);
+        facts.update(&fixtures::first_seconds().snapshot, 0);
         assert_eq!(facts.filled, [Some(Duration::from_secs(72)); 2]);
-        facts.update(&fixtures::five_sites().snapshot);
+        facts.update(&fixtures::five_sites().snapshot, 0);
         assert_eq!((facts.filled.as_slice(), facts.incomplete), (&[None, None][..], false));
-        facts.update(&fixtures::nine_sites().snapshot);
-        facts.update(&fixtures::five_sites().snapshot);
+        facts.update(&fixtures::nine_sites().snapshot, 0);
+        facts.update(&fixtures::five_sites().snapshot, 0);
         assert!(facts.incomplete, "the column of coverage stays once it is shown");
     }
 }
