@@ -3,6 +3,7 @@
 //! Invariants: no answer sets a cookie or allows another origin to read it; a browser runs nothing of it, and no page can embed it.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -14,14 +15,27 @@ use hyper::header::{
 };
 
 use super::gate::Refusal;
+use super::metrics::{Chunks, Scrape};
 use super::source::{Html, Missing};
 
 /// Shorter bodies are not worth compressing, bytes.
 const GZIP_MIN: usize = 1_024;
 
+/// It costs a third of the default, and what it makes is a tenth longer.
+pub const GZIP_LEVEL: Compression = Compression::fast();
+
 const TEXT: &str = "text/plain; charset=utf-8";
 /// JSON.
 pub const JSON: &str = "application/json";
+
+/// What is sent after the headers.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// All of it.
+    Whole(Bytes),
+    /// Metrics too long to be kept as a text: each client has its own, written and compressed as it takes them.
+    Scrape(Arc<Scrape>),
+}
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -31,14 +45,15 @@ pub struct Answer {
     /// The headers, all but those of its length.
     pub headers: HeaderMap,
     /// The body.
-    pub body: Bytes,
+    pub content: Content,
 }
 
 impl Answer {
     /// A good answer with this body.
     #[must_use]
     pub fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        let mut answer = Self { status: StatusCode::OK, headers: HeaderMap::new(), body: body.into() };
+        let content = Content::Whole(body.into());
+        let mut answer = Self { status: StatusCode::OK, headers: HeaderMap::new(), content };
         answer.set(CONTENT_TYPE, content_type);
         answer.set(X_CONTENT_TYPE_OPTIONS, "nosniff");
         answer.set(REFERRER_POLICY, "no-referrer");
@@ -52,6 +67,18 @@ impl Answer {
     #[must_use]
     pub fn said(status: StatusCode, sentence: &str) -> Self {
         Self { status, ..Self::new(TEXT, format!("{sentence}\n")) }
+    }
+
+    /// Metrics: one text if that is short.
+    #[must_use]
+    pub fn metrics(scrape: Scrape) -> Self {
+        let (content_type, scrape) = (scrape.exposition.content_type(), Arc::new(scrape));
+        let mut chunks = Chunks::new(Arc::clone(&scrape));
+        let first = chunks.next().unwrap_or_default();
+        if chunks.is_over() {
+            return Self::new(content_type, first);
+        }
+        Self { content: Content::Scrape(scrape), ..Self::new(content_type, "") }
     }
 
     /// A page.
@@ -94,18 +121,21 @@ impl Answer {
         self
     }
 
-    /// Whether a compressed form is worth making.
+    /// The body that is worth compressing and can be kept so.
     #[must_use]
-    pub fn is_long(&self) -> bool {
-        self.body.len() >= GZIP_MIN
+    pub fn long(&self) -> Option<&Bytes> {
+        match &self.content {
+            Content::Whole(body) => Some(body).filter(|body| body.len() >= GZIP_MIN),
+            Content::Scrape(_) => None,
+        }
     }
 
-    /// The body, compressed.
+    /// That body, compressed.
     #[must_use]
     pub fn compressed(&self) -> Option<Bytes> {
-        // Level 1 costs a third of the default and is a tenth longer.
-        let mut encoder = GzEncoder::new(Vec::with_capacity(self.body.len() / 8), Compression::fast());
-        encoder.write_all(&self.body).ok()?;
+        let body = self.long()?;
+        let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), GZIP_LEVEL);
+        encoder.write_all(body).ok()?;
         encoder.finish().ok().map(Bytes::from)
     }
 }
@@ -199,7 +229,7 @@ mod tests {
         let compressed = answer.compressed().unwrap();
         let mut read = String::new();
         flate2::read::GzDecoder::new(&compressed[..]).read_to_string(&mut read).unwrap();
-        assert!(answer.is_long() && compressed.len() < text.len() / 10);
+        assert!(compressed.len() < text.len() / 10);
         assert_eq!(read, text);
     }
 }

@@ -87,6 +87,7 @@ pub fn probe(exposition: Exposition, site: &SiteSnapshot, last: &LastCheck) -> S
         out.family("probe_failure_info", Kind::Info, "Why the last check was not good.");
         out.whole("probe_failure_info", &[&label("reason", sample.cause.name())], 1);
     }
+    out.end();
     out.finish()
 }
 

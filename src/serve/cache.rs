@@ -68,7 +68,7 @@ impl Cache {
         let mut kept = self.slot(route)?.lock_owned().await;
         let is_good = |ready: &Ready| ready.good_until > self.source.elapsed();
         if let Some(ready) = kept.as_ref().filter(|ready| is_good(ready))
-            && (!compress || ready.compressed.is_some() || !ready.answer.is_long())
+            && (!compress || ready.compressed.is_some() || ready.answer.long().is_none())
         {
             return Some(ready.clone());
         }
@@ -123,6 +123,6 @@ fn make(
 ) -> (Answer, Option<Bytes>, Option<Duration>) {
     let until = before.as_ref().map(|ready| ready.good_until);
     let answer = before.map_or_else(|| render(source, route), |ready| ready.answer);
-    let compressed = if compress && answer.is_long() { answer.compressed() } else { None };
+    let compressed = if compress { answer.compressed() } else { None };
     (answer, compressed, until)
 }

@@ -3,9 +3,10 @@
 use hyper::StatusCode;
 
 use super::answer::{Answer, JSON};
+use super::blackbox;
+use super::metrics::Scrape;
 use super::route::{BadgeForm, ListQuery, Listing, Route};
 use super::source::{List, Missing, Source};
-use super::{blackbox, metrics};
 
 /// The answer to `route`.
 #[must_use]
@@ -17,8 +18,7 @@ fn made(source: &dyn Source, route: &Route) -> Result<Answer, Missing> {
     Ok(match route {
         Route::Metrics { exposition, selection, histogram } => {
             let (sites, program) = source.readings(selection)?;
-            let text = metrics::encode(*exposition, &sites, &program, *histogram);
-            Answer::new(exposition.content_type(), text)
+            Answer::metrics(Scrape { exposition: *exposition, sites, program, histogram: *histogram })
         }
         Route::Probe { target, exposition } => {
             let board = source.board();

@@ -36,7 +36,8 @@ pub struct StoredSums {
     /// None until everything rolled up was read.
     reader: Option<ExportReader>,
     begun: BTreeMap<SiteId, u64>,
-    sums: HashMap<SiteId, SiteSums>,
+    /// Shared with the answers that are being sent; what changes while they are is copied.
+    sums: HashMap<SiteId, Arc<SiteSums>>,
     names: HashMap<Arc<str>, SiteId>,
     waiting: Vec<(SiteId, Sample)>,
     late: LateSums,
@@ -81,7 +82,7 @@ impl StoredSums {
             let from = self.begun.last_key_value().map_or(SiteId(0), |(site, _)| SiteId(site.0 + 1));
             let found = archive.rolled(from, SITES_AT_ONCE)?;
             for base in &found {
-                self.sums.insert(base.site, SiteSums::of(&base.rollup));
+                self.sums.insert(base.site, Arc::new(SiteSums::of(&base.rollup)));
                 self.begun.insert(base.site, base.next_seq);
             }
             if found.len() < SITES_AT_ONCE {
@@ -124,7 +125,7 @@ impl StoredSums {
 
     /// The sums of the site `name`; none without a committed check.
     #[must_use]
-    pub fn of(&self, name: &str) -> Option<&SiteSums> {
+    pub fn of(&self, name: &str) -> Option<&Arc<SiteSums>> {
         self.sums.get(self.names.get(name)?)
     }
 
@@ -144,7 +145,7 @@ impl StoredSums {
 /// Counts those of `waiting` that are settled, as they count.
 fn settle(
     waiting: &mut Vec<(SiteId, Sample)>,
-    (sums, late): (&mut HashMap<SiteId, SiteSums>, &mut LateSums),
+    (sums, late): (&mut HashMap<SiteId, Arc<SiteSums>>, &mut LateSums),
     outages: &Outages,
     until: ReadUntil,
 ) {
@@ -153,7 +154,7 @@ fn settle(
         let is_settled = !is_silence(sample.cause) || sample.started() < until.decided;
         if is_settled {
             let mask = masks.entry(*site).or_insert_with(|| outages.of(*site));
-            sums.entry(*site).or_default().add(&mask.seen(sample));
+            Arc::make_mut(sums.entry(*site).or_default()).add(&mask.seen(sample));
             if sample.at >= until.started {
                 late.add(sample.late.get());
             }
@@ -166,7 +167,7 @@ fn settle(
 #[derive(Default)]
 pub struct LiveSums {
     next: HashMap<SiteSlot, u64>,
-    sums: HashMap<Arc<str>, SiteSums>,
+    sums: HashMap<Arc<str>, Arc<SiteSums>>,
     late: LateSums,
 }
 
@@ -186,7 +187,7 @@ impl LiveSums {
                 continue;
             }
             self.next.insert(site.slot, drained.first_seq + samples.len() as u64);
-            let sums = self.sums.entry(Arc::clone(&site.name)).or_default();
+            let sums = Arc::make_mut(self.sums.entry(Arc::clone(&site.name)).or_default());
             for sample in &samples {
                 sums.add(sample);
                 self.late.add(sample.late.get());
@@ -196,7 +197,7 @@ impl LiveSums {
 
     /// The sums of the site `name`.
     #[must_use]
-    pub fn of(&self, name: &str) -> Option<&SiteSums> {
+    pub fn of(&self, name: &str) -> Option<&Arc<SiteSums>> {
         self.sums.get(name)
     }
 

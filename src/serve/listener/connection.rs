@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use crate::model::lock::lock;
-use crate::serve::answer::Answer;
+use crate::serve::answer::{Answer, Content};
 use crate::serve::cache::Cache;
 use crate::serve::events::Feed;
 use crate::serve::gate::{Attempts, Ends, Refusal, admit};
@@ -21,7 +21,7 @@ use crate::serve::render::render;
 use crate::serve::route::{Asked, Route, Selection, weighed};
 use crate::serve::source::{Missing, Source};
 
-use super::body::AnswerBody;
+use super::body::{AnswerBody, Pieces};
 use super::patience::Patient;
 use super::terms::ServeTerms;
 use super::{HEAD, HEAD_MAX};
@@ -84,7 +84,7 @@ impl Server {
                     // The body is not read.
                     answer.set(CONNECTION, "close");
                 }
-                return respond(answer, None);
+                return respond(answer, None, false);
             }
         };
         if let Route::Events(selection) = route {
@@ -99,31 +99,36 @@ impl Server {
         if let Some(refresh) = refresh {
             answer.set(HeaderName::from_static("refresh"), refresh.to_string());
         }
-        respond(answer, compressed)
+        respond(answer, compressed, compress)
     }
 
     /// An answer without an end: the events of `selection`, if they are to be sent.
     fn listen(&self, selection: Selection, sends: bool, has_events: &AtomicBool) -> Response<AnswerBody> {
         let answer = Answer::new("text/event-stream", "");
         if !sends {
-            return respond(answer, None);
+            return respond(answer, None, false);
         }
         let Some(events) = self.feed.join(selection) else {
-            return respond(Missing::Unavailable("too many listen already".to_owned()).into(), None);
+            return respond(Missing::Unavailable("too many listen already".to_owned()).into(), None, false);
         };
         has_events.store(true, Ordering::Relaxed);
-        respond(answer, None).map(|_| AnswerBody::Events(events))
+        respond(answer, None, false).map(|_| AnswerBody::Events(events))
     }
 }
 
-/// `answer` with its body, or with that body compressed.
-fn respond(answer: Answer, compressed: Option<bytes::Bytes>) -> Response<AnswerBody> {
+/// `answer` with its body, or with that body `compressed`; what is written as it is taken is compressed then if `compress`.
+fn respond(answer: Answer, compressed: Option<bytes::Bytes>, compress: bool) -> Response<AnswerBody> {
     let mut headers = answer.headers;
     headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
-    if compressed.is_some() {
+    let (body, is_compressed) = match (answer.content, compressed) {
+        (Content::Scrape(scrape), _) => (AnswerBody::Pieces(Box::new(Pieces::new(scrape, compress))), compress),
+        (Content::Whole(_), Some(compressed)) => (AnswerBody::Whole(Some(compressed)), true),
+        (Content::Whole(body), None) => (AnswerBody::Whole(Some(body)), false),
+    };
+    if is_compressed {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    let mut response = Response::new(AnswerBody::Whole(Some(compressed.unwrap_or(answer.body))));
+    let mut response = Response::new(body);
     *response.status_mut() = answer.status;
     *response.headers_mut() = headers;
     response

@@ -131,12 +131,28 @@ impl Encoder {
         self.whole(count, &[labels], so_far);
     }
 
-    /// The whole text.
-    #[must_use]
-    pub fn finish(mut self) -> String {
+    /// Says that nothing follows, where the format has a word for that.
+    pub fn end(&mut self) {
         if self.exposition == Exposition::OpenMetrics {
             self.out.push_str("# EOF\n");
         }
+    }
+
+    /// Bytes so far.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Whether it is empty.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    /// The text so far.
+    #[must_use]
+    pub fn finish(self) -> String {
         self.out
     }
 }
@@ -167,20 +183,30 @@ pub fn bounds(micros: &[u32]) -> Vec<String> {
 #[must_use]
 pub fn label(name: &str, value: &str) -> String {
     let mut out = String::with_capacity(name.len() + value.len() + 3);
+    put_label(&mut out, name, value);
+    out
+}
+
+/// Appends `name="value"`, escaped, to the labels in `out`.
+pub(super) fn put_label(out: &mut String, name: &str, value: &str) {
+    if !out.is_empty() {
+        out.push(',');
+    }
     out.push_str(name);
     out.push_str("=\"");
-    for c in value.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
+    for piece in value.split_inclusive(['\\', '"', '\n', '\r']) {
+        let (plain, escaped) = match piece.as_bytes().last() {
+            Some(b'\\') => (&piece[..piece.len() - 1], "\\\\"),
+            Some(b'"') => (&piece[..piece.len() - 1], "\\\""),
+            Some(b'\n') => (&piece[..piece.len() - 1], "\\n"),
             // Some parsers take it for the end of a line.
-            '\r' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
+            Some(b'\r') => (&piece[..piece.len() - 1], "\u{fffd}"),
+            _ => (piece, ""),
+        };
+        out.push_str(plain);
+        out.push_str(escaped);
     }
     out.push('"');
-    out
 }
 
 fn put_whole(out: &mut String, mut value: u64) {

@@ -11,7 +11,8 @@ use crate::model::time::duration;
 use crate::model::{LocationHealth, Presence};
 use crate::stats::Availability;
 
-use super::encoder::{Encoder, Kind, label};
+use super::chunks::{Family, Labelled};
+use super::encoder::{Encoder, Kind, label, put_label};
 
 /// The verdicts, each a series of a site.
 const VERDICTS: [Verdict; 4] = [Verdict::Up, Verdict::Down, Verdict::Partial, Verdict::Unknown];
@@ -40,76 +41,95 @@ pub struct HubReading {
     pub locations: Vec<LocationHealth>,
 }
 
-/// Adds all of it.
-pub fn about_hub(out: &mut Encoder, hub: &HubReading) {
-    let labels = |site: &WholeReading| {
-        let name = label("site", &site.name);
-        site.group.as_ref().map_or_else(|| name.clone(), |group| format!("{name},{}", label("group", group)))
-    };
-    let sites: Vec<(&WholeReading, String)> = hub.sites.iter().map(|site| (site, labels(site))).collect();
-    verdicts(out, &sites);
-    seen(out, &sites);
-    locations(out, &hub.locations);
-}
+/// The families of series that each site has over all its locations.
+pub(super) const FAMILIES: [Family<WholeReading>; 6] = [
+    Family {
+        name: "webmon_hub_site_verdict",
+        kind: Kind::Gauge,
+        help: "What the votes of the locations say: 1 for the verdict, 0 for the others.",
+        write: verdict,
+    },
+    Family {
+        name: "webmon_hub_site_down",
+        kind: Kind::Gauge,
+        help: "Whether the site counts as down over its locations: 1 or 0.",
+        write: |out, name, site, labels| out.whole(name, &[labels], u64::from(site.is_down)),
+    },
+    Family {
+        name: "webmon_hub_site_votes",
+        kind: Kind::Gauge,
+        help: "Locations that vote on the site, by what they say.",
+        write: votes,
+    },
+    Family {
+        name: "webmon_hub_site_locations",
+        kind: Kind::Gauge,
+        help: "Locations that check the site, with a vote or without.",
+        write: |out, name, site, labels| {
+            out.whole(name, &[labels], u64::from(site.votes.map_or(0, |votes| votes.assigned)));
+        },
+    },
+    Family {
+        name: "webmon_hub_site_availability_ratio",
+        kind: Kind::Gauge,
+        help: "The share of the known time in which the locations together saw the site up.",
+        write: availability,
+    },
+    Family {
+        name: "webmon_hub_site_coverage_ratio",
+        kind: Kind::Gauge,
+        help: "The share of the time of which the locations together know something.",
+        write: coverage,
+    },
+];
 
-fn verdicts(out: &mut Encoder, sites: &[(&WholeReading, String)]) {
-    const VERDICT: &str = "webmon_hub_site_verdict";
-    const DOWN: &str = "webmon_hub_site_down";
-    const VOTES: &str = "webmon_hub_site_votes";
-    const ASSIGNED: &str = "webmon_hub_site_locations";
-    out.family(VERDICT, Kind::Gauge, "What the votes of the locations say: 1 for the verdict, 0 for the others.");
-    for (site, labels) in sites {
-        let found = site.votes.map_or(Verdict::Unknown, |votes| votes.verdict);
-        for verdict in VERDICTS {
-            out.whole(VERDICT, &[labels, &label("verdict", verdict.name())], u64::from(verdict == found));
-        }
-    }
-    out.family(DOWN, Kind::Gauge, "Whether the site counts as down over its locations: 1 or 0.");
-    for (site, labels) in sites {
-        out.whole(DOWN, &[labels], u64::from(site.is_down));
-    }
-    out.family(VOTES, Kind::Gauge, "Locations that vote on the site, by what they say.");
-    for (site, labels) in sites {
-        let tally = site.votes.map(|votes| votes.tally).unwrap_or_default();
-        for (vote, count) in [("up", tally.up), ("down", tally.down)] {
-            out.whole(VOTES, &[labels, &label("vote", vote)], u64::from(count));
-        }
-    }
-    out.family(ASSIGNED, Kind::Gauge, "Locations that check the site, with a vote or without.");
-    for (site, labels) in sites {
-        out.whole(ASSIGNED, &[labels], u64::from(site.votes.map_or(0, |votes| votes.assigned)));
-    }
-}
-
-fn seen(out: &mut Encoder, sites: &[(&WholeReading, String)]) {
-    const AVAILABILITY: &str = "webmon_hub_site_availability_ratio";
-    const COVERAGE: &str = "webmon_hub_site_coverage_ratio";
-    let window = |length: Duration| label("window", &duration::format(length));
-    out.family(
-        AVAILABILITY,
-        Kind::Gauge,
-        "The share of the known time in which the locations together saw the site up.",
-    );
-    for (site, labels) in sites {
-        for (length, availability, _) in &site.views {
-            if let Some(Availability { up, checks }) = availability {
-                // A number of millionths reads like one of microseconds.
-                let ppm = u128::from(*up) * 1_000_000 / u128::from((*checks).max(1));
-                out.seconds(AVAILABILITY, &[labels, &window(*length)], u64::try_from(ppm).unwrap_or(u64::MAX));
-            }
-        }
-    }
-    out.family(COVERAGE, Kind::Gauge, "The share of the time of which the locations together know something.");
-    for (site, labels) in sites {
-        for (length, _, coverage) in &site.views {
-            if let Some(coverage) = coverage {
-                out.text(COVERAGE, &[labels, &window(*length)], &format!("{coverage:.6}"));
-            }
+impl Labelled for WholeReading {
+    fn labels(&self, out: &mut String) {
+        put_label(out, "site", &self.name);
+        if let Some(group) = &self.group {
+            put_label(out, "group", group);
         }
     }
 }
 
-fn locations(out: &mut Encoder, locations: &[LocationHealth]) {
+fn verdict(out: &mut Encoder, name: &str, site: &WholeReading, labels: &str) {
+    let found = site.votes.map_or(Verdict::Unknown, |votes| votes.verdict);
+    for verdict in VERDICTS {
+        out.whole(name, &[labels, &label("verdict", verdict.name())], u64::from(verdict == found));
+    }
+}
+
+fn votes(out: &mut Encoder, name: &str, site: &WholeReading, labels: &str) {
+    let tally = site.votes.map(|votes| votes.tally).unwrap_or_default();
+    for (vote, count) in [("up", tally.up), ("down", tally.down)] {
+        out.whole(name, &[labels, &label("vote", vote)], u64::from(count));
+    }
+}
+
+fn window(length: Duration) -> String {
+    label("window", &duration::format(length))
+}
+
+fn availability(out: &mut Encoder, name: &str, site: &WholeReading, labels: &str) {
+    for (length, availability, _) in &site.views {
+        if let Some(Availability { up, checks }) = availability {
+            // A number of millionths reads like one of microseconds.
+            let ppm = u128::from(*up) * 1_000_000 / u128::from((*checks).max(1));
+            out.seconds(name, &[labels, &window(*length)], u64::try_from(ppm).unwrap_or(u64::MAX));
+        }
+    }
+}
+
+fn coverage(out: &mut Encoder, name: &str, site: &WholeReading, labels: &str) {
+    for (length, _, coverage) in &site.views {
+        if let Some(coverage) = coverage {
+            out.text(name, &[labels, &window(*length)], &format!("{coverage:.6}"));
+        }
+    }
+}
+
+/// Adds what is said about the locations themselves.
+pub(super) fn locations(out: &mut Encoder, locations: &[LocationHealth]) {
     const STATE: &str = "webmon_hub_location_state";
     const HEARD: &str = "webmon_hub_location_last_heard_timestamp_seconds";
     const OFFSET: &str = "webmon_hub_location_clock_offset_seconds";

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::alert::quorum::{Tally, Verdict, Votes};
-use crate::model::{LocationHealth, Presence};
+use crate::model::{Cause, LocationHealth, Presence};
 use crate::stats::Availability;
 
 /// One series of a parsed text.
@@ -103,6 +103,12 @@ fn unescaped(text: &str) -> Result<(String, &str), String> {
     Err("a label without an end".to_owned())
 }
 
+/// The text for `sites` and for the program.
+fn encode(exposition: Exposition, sites: &[SiteReading], program: &ProgramReading, histogram: bool) -> String {
+    let (sites, program) = (sites.to_vec(), program.clone());
+    Chunks::new(Arc::new(Scrape { exposition, sites, program, histogram })).collect()
+}
+
 fn reading(name: &str, group: Option<&str>) -> SiteReading {
     SiteReading {
         name: name.into(),
@@ -171,7 +177,7 @@ fn a_site_says_what_it_counted() {
     sums.causes[Cause::ALL.iter().position(|cause| *cause == Cause::Reset).unwrap()] = 2;
     (sums.buckets[0], sums.buckets[11], sums.response_micros) = (6, 1, 11_000_500);
     let site = SiteReading {
-        sums: Some(sums),
+        sums: Some(Arc::new(sums)),
         is_down: true,
         is_up: None,
         quantiles: Some([1_000, 2_000, 3_000]),
@@ -270,4 +276,31 @@ fn a_strict_parser_refuses_what_is_not_well_formed() {
         assert!(parse(text, false).is_err(), "{text}");
     }
     assert!(parse("# TYPE a gauge\na 1\n", true).is_err());
+}
+
+/// A part ends in the middle of a family, and the next one goes on with the next site.
+#[test]
+fn a_long_text_comes_in_parts_of_bounded_length() {
+    let sites: Vec<SiteReading> = (0..3_000).map(|site| reading(&format!("site {site}"), Some("group"))).collect();
+    let views = vec![(Duration::from_mins(10), Some(Availability { up: 1, checks: 2 }), Some(0.5))];
+    let whole = |site: &SiteReading| WholeReading {
+        name: Arc::clone(&site.name),
+        group: None,
+        votes: None,
+        is_down: false,
+        views: views.clone(),
+    };
+    let hub = Some(HubReading { sites: sites.iter().map(whole).collect(), locations: Vec::new() });
+    let program = ProgramReading { version: "1", hub, ..ProgramReading::default() };
+    let scrape = Scrape { exposition: Exposition::OpenMetrics, sites, program, histogram: true };
+    let mut chunks = Chunks::new(Arc::new(scrape));
+    let parts: Vec<String> = chunks.by_ref().collect();
+    assert!(chunks.is_over() && parts.len() > 100, "{} parts", parts.len());
+    assert!(parts.iter().all(|part| (1..70_000).contains(&part.len()) && part.ends_with('\n')));
+    let (types, series) = parse(&parts.concat(), true).unwrap();
+    assert!(types.len() > 12);
+    let of = |name: &str| series.iter().filter(|one| one.name == name).count();
+    assert_eq!((of("webmon_site_down"), of("webmon_phase_duration_seconds_total")), (3_000, 15_000));
+    assert_eq!((of("webmon_hub_site_verdict"), of("webmon_hub_site_coverage_ratio")), (12_000, 3_000));
+    assert_eq!(of("webmon_response_duration_seconds_bucket"), 36_000);
 }

@@ -8,6 +8,7 @@ use super::*;
 use crate::app::clock;
 use crate::app::web::MonitorSource;
 use crate::model::{PageTerms, StoreHealth};
+use crate::serve::answer::Content;
 use crate::serve::render::render;
 use crate::serve::route::Route;
 
@@ -31,7 +32,8 @@ impl Brake {
 /// What is answered: the status and the sentence.
 fn said(source: &MonitorSource, route: &Route) -> (u16, String) {
     let answer = render(source, route);
-    (answer.status.as_u16(), String::from_utf8(answer.body.to_vec()).unwrap().trim_end().to_owned())
+    let Content::Whole(body) = &answer.content else { panic!("a sentence is short") };
+    (answer.status.as_u16(), String::from_utf8(body.to_vec()).unwrap().trim_end().to_owned())
 }
 
 #[tokio::test(start_paused = true)]
