@@ -1,4 +1,4 @@
-//! Measures 10,000 sites every 10 s over a store with an hour of samples, which fills rings and windows.
+//! Measures 10,000 sites every 10 s, and 100,000 every minute, over a store with an hour of samples, which fills rings and windows.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -14,9 +14,20 @@ use crate::child::{Process, program};
 use crate::server::Server;
 use crate::{Folder, spread};
 
-const SITES: usize = 10_000;
-const INTERVAL: u64 = 10;
 const SECONDS: u64 = 60;
+
+/// So many sites, each checked after so many seconds.
+#[derive(Clone, Copy)]
+pub struct Fleet {
+    name: &'static str,
+    sites: usize,
+    interval: u64,
+}
+
+/// A thousand checks a second.
+pub const SCALE: Fleet = Fleet { name: "scale", sites: 10_000, interval: 10 };
+/// 1,667 checks a second.
+pub const LARGE: Fleet = Fleet { name: "large", sites: 100_000, interval: 60 };
 
 /// Prints the time from the start of the program to the first request, with a new store.
 pub fn first() {
@@ -44,27 +55,39 @@ pub fn first() {
     }
 }
 
-/// Prints lateness, completeness, CPU and memory.
-pub fn measure() {
-    let server = Server::start(None, false);
-    let mut config = format!("defaults: {{ interval: {INTERVAL}s, timeout: 5s }}\nsites:\n");
-    for site in 0..SITES {
-        let (host, port) = (1 + site % 64, server.address.port());
-        writeln!(config, "- {{ name: s{site}, url: 'http://127.0.0.{host}:{port}/' }}").expect("a String");
-    }
-    let folder = Folder::with(&config);
-    fill(&folder);
-    let begin = Instant::now();
+/// Starts webmon and waits for its first request.
+fn started(fleet: Fleet, (folder, server): (&Folder, &Server), what: &str) -> Process {
+    let (begin, before) = (Instant::now(), server.asked());
     let process = Process::webmon(&folder.config(), 600);
-    while server.asked() == 0 {
+    while server.asked() == before {
         std::thread::sleep(Duration::from_millis(1));
     }
     println!(
-        "scale: first probe {:.2} s after the start, with an hour of {SITES} sites to replay",
-        begin.elapsed().as_secs_f64()
+        "{}: first probe {:.2} s after the start, {:.2} s of CPU, {what}",
+        fleet.name,
+        begin.elapsed().as_secs_f64(),
+        process.cpu().as_secs_f64()
     );
+    process
+}
+
+/// Prints lateness, completeness, CPU and memory.
+pub fn measure(fleet: Fleet) {
+    let Fleet { name, sites, interval } = fleet;
+    let server = Server::start(None, false);
+    let mut config = format!("defaults: {{ interval: {interval}s, timeout: 5s }}\nsites:\n");
+    for site in 0..sites {
+        let (host, port) = (1 + site % 64, server.address.port());
+        writeln!(config, "- {{ name: s{site}, url: 'http://127.0.0.{host}:{port}/{site}', group: g{} }}", site % 100)
+            .expect("a String");
+    }
+    let folder = Folder::with(&config);
+    drop(started(fleet, (&folder, &server), "with a new store"));
+    drop(std::fs::remove_file(folder.config().with_file_name("webmon.redb")));
+    fill(&folder, fleet);
+    let process = started(fleet, (&folder, &server), "with an hour to replay");
     // The first check of each site reports the checks missed while `fill` wrote the hour.
-    std::thread::sleep(Duration::from_secs(INTERVAL + 5));
+    std::thread::sleep(Duration::from_secs(interval + 5));
     let (stop, timer) = bare_timer();
     let (cpu, asked, begin) = (process.cpu(), server.asked(), Instant::now());
     std::thread::sleep(Duration::from_secs(SECONDS));
@@ -73,17 +96,17 @@ pub fn measure() {
     stop.store(true, Ordering::Relaxed);
     let mut timer = timer.join().expect("the timer runs");
     let (memory, peak) = process.memory();
-    let due = spent * SITES as f64 / INTERVAL as f64;
+    let due = spent * sites as f64 / interval as f64;
     println!(
-        "scale: {asked} probes made, {due:.0} due in {spent:.1} s; {:.1} µs of CPU per probe; {memory} MiB (peak {peak} MiB)",
+        "{name}: {asked} probes made, {due:.0} due in {spent:.1} s; {:.1} µs of CPU per probe; {memory} MiB (peak {peak} MiB)",
         cpu.as_secs_f64() * 1e6 / asked as f64
     );
     // Wait for the last flush.
     std::thread::sleep(Duration::from_secs(2));
     let mut checks = checks(&folder, SECONDS);
     drop(process);
-    println!("scale: lateness {}; {} skipped", spread(&mut checks.late), checks.skipped);
-    println!("scale: a bare timer thread beside it: {}", spread(&mut timer));
+    println!("{name}: lateness {}; {} skipped", spread(&mut checks.late), checks.skipped);
+    println!("{name}: a bare timer thread beside it: {}", spread(&mut timer));
 }
 
 /// A thread that sleeps 5 ms at a time and collects how much longer it slept, ms.
@@ -139,22 +162,23 @@ pub fn checks(folder: &Folder, seconds: u64) -> Checks {
 }
 
 /// Writes an hour of samples up to now.
-fn fill(folder: &Folder) {
+fn fill(folder: &Folder, Fleet { sites, interval, .. }: Fleet) {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
     let now = Timestamp::ZERO.after(since_epoch);
     let begin = now.before(Duration::from_hours(1));
     let path = folder.config().with_file_name("webmon.redb");
     let store = Store::open(&path, &Options::default(), begin).expect("a new store").store;
-    let names: Vec<Arc<str>> = (0..SITES).map(|site| format!("s{site}").into()).collect();
+    let names: Vec<Arc<str>> = (0..sites).map(|site| format!("s{site}").into()).collect();
     let registered = store.register(&names, begin).expect("a new store takes names");
     let mut producers: Vec<Producer> = names.iter().map(|_| Producer::new(64, 0)).collect();
     let readers = producers.iter().map(|producer| producer.ring().reader_at_head());
     let mut writer =
         Writer::new(store, registered.iter().map(|site| site.id).zip(readers).collect()).expect("a writer");
-    for check in 0..3_600 / INTERVAL {
-        let at = begin.after(Duration::from_secs(check * INTERVAL));
+    for check in 0..3_600 / interval {
+        let at = begin.after(Duration::from_secs(check * interval));
         for (site, producer) in producers.iter_mut().enumerate() {
-            producer.push(sample(at.after(Duration::from_millis(site as u64)), site as u64 * 7 + check));
+            let apart = Duration::from_micros(site as u64 * interval * 1_000_000 / sites as u64);
+            producer.push(sample(at.after(apart), site as u64 * 7 + check));
         }
         if check % 20 == 19 {
             drop(writer.flush(at));
