@@ -117,7 +117,8 @@ fn cost(part: &str, over_tls: bool, keep_alive: bool) -> f64 {
     let authority = tls::Authority::new();
     let identity = over_tls.then(|| authority.issue(&tls::Leaf::naming(&["localhost"])).server_config());
     let server = Server::start(identity, false);
-    let mut config = format!("defaults: {{ interval: 1s, timeout: 1s, keep_alive: {keep_alive}");
+    // The server has one of the addresses of localhost.
+    let mut config = format!("defaults: {{ interval: 1s, timeout: 1s, ip: 4, keep_alive: {keep_alive}");
     if over_tls {
         config.push_str(", tls: { ca_file: ca.pem }");
     }

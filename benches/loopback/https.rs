@@ -26,8 +26,10 @@ pub fn measure() {
 fn run(what: &str, sites: usize, interval: Duration, seconds: u64) {
     let authority = tls::Authority::new();
     let server = Server::start(Some(authority.issue(&tls::Leaf::naming(&["localhost"])).server_config()), false);
-    let mut config =
-        format!("defaults: {{ interval: {}ms, timeout: 5s, tls: {{ ca_file: ca.pem }} }}\nsites:\n", interval.as_millis());
+    let mut config = format!(
+        "defaults: {{ ip: 4, interval: {}ms, timeout: 5s, tls: {{ ca_file: ca.pem }} }}\nsites:\n",
+        interval.as_millis()
+    );
     if interval < Duration::from_secs(1) {
         config = config.replace("timeout: 5s", "timeout: 100ms");
     }

@@ -37,7 +37,7 @@ fn carried(threads: usize, sites: usize) -> f64 {
     let authority = tls::Authority::new();
     let server = Server::start(Some(authority.issue(&tls::Leaf::naming(&["localhost"])).server_config()), false);
     let mut config = format!(
-        "network: {{ threads: {threads} }}\ndefaults: {{ interval: 500ms, timeout: 500ms, tls: {{ ca_file: ca.pem }} }}\nsites:\n"
+        "network: {{ threads: {threads} }}\ndefaults: {{ ip: 4, interval: 500ms, timeout: 500ms, tls: {{ ca_file: ca.pem }} }}\nsites:\n"
     );
     for site in 0..sites {
         writeln!(config, "- {{ name: s{site}, url: 'https://localhost:{}/' }}", server.address.port())

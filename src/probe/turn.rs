@@ -56,7 +56,8 @@ impl Turns {
 
     /// How much of the time from `since` to `until` the probe waited for the present poll.
     pub(super) fn waited(&self, since: Instant, until: Instant) -> Duration {
-        let [from, to] = [&self.from, &self.to].map(|at| self.origin + Duration::from_nanos(at.load(Ordering::Relaxed)));
+        let [from, to] =
+            [&self.from, &self.to].map(|at| self.origin + Duration::from_nanos(at.load(Ordering::Relaxed)));
         to.min(until).saturating_duration_since(from.max(since))
     }
 

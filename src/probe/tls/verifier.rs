@@ -147,7 +147,8 @@ impl ServerCertVerifier for RecordingVerifier {
         } else {
             let mut verdict = verify(now);
             // A chain that is good but for the host has a path as well.
-            let has_path = verdict.as_ref().err().is_none_or(|error| single_fault(error) == CertificateFault::WrongHost);
+            let has_path =
+                verdict.as_ref().err().is_none_or(|error| single_fault(error) == CertificateFault::WrongHost);
             let has_path = has_path && !pinned.contains(leaf);
             let path = if has_path { roots.best(leaf, intermediates, now, *algorithms) } else { None };
             if let Some(fault) = path.as_ref().and_then(|path| root_fault(path, at)) {
