@@ -116,7 +116,7 @@ fn from_outside() -> World {
     if let Some(watching) = &mut world.health.watching {
         watching.of = Watched::Fleet;
     }
-    let (since, reason) = (world.now.before(Duration::from_secs(240)), Some("connection refused".to_owned()));
+    let (since, reason) = (world.now.before(Duration::from_mins(4)), Some("connection refused".to_owned()));
     let state = FleetState::Unconnected { since, reason };
     world.health.fleet = Some(FleetHealth { state, ..FleetHealth::default() });
     world.health.store = StoreHealth::Off;
