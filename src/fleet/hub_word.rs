@@ -5,7 +5,7 @@
 //! ```
 //!
 //! `refused` are the sites for which the hub has no room: the first of consecutive numbers, and how many there are. Earlier versions neither
-//! write nor read it. Bounds: [`RUNS_MAX`] runs of [`SITES_MAX`] sites; what is beyond them is not said, and sent in vain.
+//! write nor read it. Bounds: 2,000 runs of a million sites together; what is beyond them is not said, and sent in vain.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
