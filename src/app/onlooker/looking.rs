@@ -369,3 +369,50 @@ fn judging_window(engine: &Engine, name: &str) -> Option<Duration> {
     let site = snapshot.sites.iter().find(|site| *site.name == *name)?;
     Some(site.policies.availability.window)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::StoreId;
+
+    /// A location that was heard, and described so many sites.
+    fn report(location: &str, sites: usize) -> Report {
+        Report {
+            location: Location::new(location).unwrap(),
+            store: StoreId([1; 16]),
+            stores: 1,
+            is_shared: false,
+            heard: Some(Timestamp::from_secs(1_000)),
+            sent: None,
+            paused: Vec::new(),
+            ahead: None,
+            is_filling: false,
+            lag: 0,
+            is_network_down: false,
+            version: String::new(),
+            sites: (sites, 0),
+            taken: 0,
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn what_the_past_hour_lacks_has_a_sentence() {
+        let [fra1, nyc1] = ["fra1", "nyc1"].map(|name| Location::new(name).unwrap());
+        let both = [report("fra1", 3), report("nyc1", 0)];
+        let nyc1_is_unknown = "nyc1 has not said yet which sites it checks; it does within 15 minutes";
+        assert_eq!(missing(&[], &both), [nyc1_is_unknown]);
+        assert_eq!(missing(&[fra1.clone()], &both[..1]), Vec::<String>::new());
+        assert_eq!(missing(&[fra1, nyc1], &both[..1]), ["nyc1 has sent nothing in the past hour"]);
+        assert_eq!(missing(&[], &[]), ["no location has sent anything in the past hour"]);
+    }
+
+    #[test]
+    fn a_server_that_answers_is_no_news() {
+        assert_eq!(unheard(&FleetState::Ok), None);
+        let (since, reason) = (Timestamp::from_secs(1_000), Some("connection refused".to_owned()));
+        let lost = unheard(&FleetState::Unconnected { since, reason }).unwrap();
+        let now = since.after(Duration::from_mins(4));
+        assert_eq!(lost.unheard(now).as_deref(), Some("no NATS server for 4m00s: connection refused"));
+    }
+}
