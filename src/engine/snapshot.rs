@@ -125,10 +125,10 @@ impl SiteFacts {
         matches!(&self.place, Place::At { site, .. } if **site == *whole)
     }
 
-    /// Whether its checks spend an error budget. That of a site over several locations is spent by time, which only the store knows.
+    /// Whether it has an error budget. Over several locations time is spent, and no rule is breached.
     #[must_use]
-    pub fn has_objective(&self) -> bool {
-        self.policies.slo.is_some() && self.place != Place::Everywhere
+    pub const fn has_objective(&self) -> bool {
+        self.policies.slo.is_some()
     }
 }
 

@@ -51,7 +51,8 @@ pub fn write(
     let snapshot = face.board.snapshot();
     let (alerts, incidents, health) = (face.alerts.list(), face.incidents.list(), Arc::clone(&face.health.borrow()));
     let arrangement = Arc::clone(&face.arrangement.borrow());
-    let objectives = store.map(|store| objective_reader::objectives(store, &snapshot.sites, now)).unwrap_or_default();
+    let objectives = store.map(|store| objective_reader::objectives(store, &face.rules, &snapshot.sites, now));
+    let objectives = objectives.unwrap_or_default();
     let inputs = Inputs {
         snapshot: &snapshot,
         samples: &[],

@@ -216,7 +216,7 @@ impl Dashboard {
         _: Listening,
     ) -> io::Result<(Self, oneshot::Receiver<Ending>)> {
         let (told, ended) = oneshot::channel();
-        let objectives = store.clone().map(objective_reader::open).transpose()?;
+        let objectives = store.clone().map(|store| objective_reader::open(store, face.rules.clone())).transpose()?;
         let trials = store.clone().map(trial_reader::open).transpose()?;
         let usual = store.clone().map(usual_reader::open).transpose()?;
         let incident_pages = incident_reader::open(store.clone(), face.clone(), fixed.zone.clone())?;

@@ -5,10 +5,15 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::alert::kept::incident::Silence;
 use crate::alert::objective::{ObjectiveFigures, SiteObjective};
+use crate::app::locations::Gathered;
+use crate::app::locations::figures::Past;
+use crate::app::locations::groups::Rules;
 use crate::app::objectives::standing::{Maintained, Objective, standing};
+use crate::app::objectives::together::standing_together;
 use crate::engine::SiteSnapshot;
-use crate::model::Timestamp;
+use crate::model::{Place, Timestamp};
 use crate::stats::Cadence;
 use crate::store::{Archive, Moment, StoreError};
 
@@ -17,28 +22,29 @@ use super::reader_thread::ReaderThread;
 /// A reader of the objectives of sites as of an instant, exclusive.
 pub type ObjectiveReader = ReaderThread<(Vec<Arc<SiteSnapshot>>, Timestamp), Arc<[SiteObjective]>>;
 
-/// Starts a reader of the store at `path`.
+/// Starts a reader of the store at `path`; sites over locations are down as `rules` say.
 ///
 /// # Errors
 /// The system refuses a thread.
-pub fn open(path: PathBuf) -> io::Result<ObjectiveReader> {
+pub fn open(path: PathBuf, rules: Rules) -> io::Result<ObjectiveReader> {
     ReaderThread::open("webmon-slo", Arc::from([]), move |(sites, until): (Vec<_>, _), _| {
-        ControlFlow::Continue(objectives(&path, &sites, until).into())
+        ControlFlow::Continue(objectives(&path, &rules, &sites, until).into())
     })
 }
 
 /// The objectives of those of `sites` that have one, read by this thread.
 #[must_use]
-pub fn objectives(path: &Path, sites: &[Arc<SiteSnapshot>], until: Timestamp) -> Vec<SiteObjective> {
-    let opened = Archive::open(path).and_then(|archive| Ok((archive.kept()?.silences, archive.moment()?, archive)));
+pub fn objectives(path: &Path, rules: &Rules, sites: &[Arc<SiteSnapshot>], until: Timestamp) -> Vec<SiteObjective> {
+    let read = |archive: Archive| {
+        let silences = archive.kept()?.silences;
+        Ok(Opened { gathered: Gathered::of(&archive, rules)?, moment: archive.moment()?, silences, archive })
+    };
+    let opened = Archive::open(path).and_then(read);
     let mut found = Vec::new();
     for site in sites {
         let Some(rule) = site.policies.slo else { continue };
         let figures = match &opened {
-            Ok((silences, moment, archive)) => {
-                let maintained = Maintained { windows: &site.maintenance, silences };
-                one((archive, moment), site, &maintained, until)
-            }
+            Ok(opened) => one(opened, site, until),
             Err(error) => Err(error.reason().into()),
         };
         found.push(SiteObjective { site: Arc::clone(&site.name), rule, figures });
@@ -46,18 +52,27 @@ pub fn objectives(path: &Path, sites: &[Arc<SiteSnapshot>], until: Timestamp) ->
     found
 }
 
-fn one(
-    (archive, moment): (&Archive, &Moment),
-    site: &SiteSnapshot,
-    maintained: &Maintained<'_>,
-    until: Timestamp,
-) -> Result<ObjectiveFigures, Arc<str>> {
+/// A store as of one moment.
+struct Opened {
+    archive: Archive,
+    gathered: Gathered,
+    moment: Moment,
+    silences: Vec<Silence>,
+}
+
+fn one(store: &Opened, site: &SiteSnapshot, until: Timestamp) -> Result<ObjectiveFigures, Arc<str>> {
+    let Opened { archive, gathered, moment, silences } = store;
     let Some(rule) = site.policies.slo else { return Err("no objective".into()) };
     let reason = |error: StoreError| Arc::<str>::from(error.reason());
     let Some(id) = archive.named(&site.name).map_err(reason)? else { return Err("nothing is stored yet".into()) };
+    let maintained = Maintained { windows: &site.maintenance, silences };
     let cadence = Cadence { interval: site.interval, timeout: site.timeout };
     let objective = Objective { id, site: &site.name, group: site.group.as_deref(), rule, cadence };
-    let figures = standing(moment, &objective, maintained, until).map_err(reason)?;
+    if let Some(group) = gathered.named(&site.name).filter(|_| site.place == Place::Everywhere) {
+        let past = Past::new(archive, moment, &gathered.blind, until);
+        return standing_together((moment, &past), (group, &objective), &maintained, until).map_err(reason);
+    }
+    let figures = standing(moment, &objective, &maintained, until).map_err(reason)?;
     figures.map_err(|_| "maintenance begins or ends where no single checks are kept".into())
 }
 
@@ -67,6 +82,7 @@ mod tests {
 
     use super::*;
     use crate::alert::{Policies, SloRule, Threshold};
+    use crate::app::tests::hub_store::{HubStore, at, config};
     use crate::engine::{Engine, SiteInput};
     use crate::model::{Cause, Micros, Observation, SiteSlot};
     use crate::ring::Producer;
@@ -119,7 +135,7 @@ mod tests {
         let expected = standing(&archive.moment().unwrap(), &objective, &maintained, until).unwrap().unwrap();
         assert_eq!((expected.standing.tally.checks, expected.standing.tally.failed), (1_080, 11));
 
-        let reader = open(path).unwrap();
+        let reader = open(path, Rules::default()).unwrap();
         reader.request((sites.clone(), until));
         let found = loop {
             let found = reader.read();
@@ -132,7 +148,33 @@ mod tests {
         assert_eq!(names, ["api", "new"]);
         assert_eq!(found[0].figures, Ok(expected));
         assert_eq!(found[1].figures, Err("nothing is stored yet".into()));
-        let gone = objectives(&folder.path().join("none.redb"), &sites, until);
+        let gone = objectives(&folder.path().join("none.redb"), &Rules::default(), &sites, until);
         assert!(gone.iter().all(|known| known.figures.is_err()) && gone.len() == 2);
+    }
+
+    #[test]
+    fn over_locations_the_budget_is_time() {
+        let hub = HubStore::worked_example();
+        let rule = SloRule { target: Threshold::from_ppm(900_000).unwrap(), period: Duration::from_hours(24) };
+        let facts = SiteInput {
+            slot: SiteSlot(0),
+            name: "api".into(),
+            url: "api".into(),
+            curl: Arc::default(),
+            group: None,
+            interval: INTERVAL,
+            timeout: INTERVAL / 2,
+            max_response_time: None,
+            policies: Policies { slo: Some(rule), ..Policies::default() },
+            maintenance: Arc::default(),
+            place: Place::Everywhere,
+            ring: Arc::clone(Producer::new(10, 0).ring()),
+            open: Vec::new(),
+            minutes: None,
+            mask: crate::alert::network::Mask::default(),
+        };
+        let sites = Engine::new(Vec::new(), vec![facts], at(600)).board().snapshot().sites;
+        let found = objectives(&hub.path, &Rules::of(&config()), &sites, at(600)).pop().unwrap().figures.unwrap();
+        assert_eq!((found.standing.left().as_secs(), found.checks().failed), (13, 110));
     }
 }

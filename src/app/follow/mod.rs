@@ -31,6 +31,7 @@ use crate::tui::Arrangement;
 
 use super::alerts::history::AlertLog;
 use super::clock::{Clock, ClockSet, Looks};
+use super::locations::groups::Rules;
 use super::monitor::{IncidentSource, MonitorHandle};
 use super::scheduler::ORDERS;
 use super::status::counters::SchedulerCounters;
@@ -200,6 +201,7 @@ impl ReadOnlyMonitor {
             commands: self.commands.0.clone(),
             seen: self.far.seen(),
             arrangement: self.arrangement.subscribe(),
+            rules: Rules::default(),
         }
     }
 

@@ -121,6 +121,8 @@ pub struct MonitorHandle {
     pub seen: Arc<watch::Sender<Vec<SiteIndex>>>,
     /// The keys and columns of the dashboard.
     pub arrangement: watch::Receiver<Arc<Arrangement>>,
+    /// At a hub, when a site over its locations is down.
+    pub rules: Rules,
 }
 
 /// Where the open incidents and the silences come from.
@@ -292,7 +294,8 @@ impl<P: Prober, N> Monitor<P, N> {
             Reconciler::new(options.config, to_store, to_control, links.prober).telling(terms).arranging(arranging);
         let (board, alerts, health) = control.results();
         let (rechecks, incidents) = (links.rechecks, IncidentSource::Book(book));
-        let handle = MonitorHandle { board, alerts, health, rechecks, incidents, commands: wishes, seen, arrangement };
+        let (commands, rules) = (wishes, Rules::default());
+        let handle = MonitorHandle { board, alerts, health, rechecks, incidents, commands, seen, arrangement, rules };
         let controls = Controls { control, deliveries, orders, heartbeat, report: None, domains: None, store_task };
         let (scheduler, feed, event_texts) = (links.scheduler, links.feed, links.event_texts);
         Ok(Self { scheduler, feed, controls, reconciler, store_status, counters, event_texts, handle, entrance })
@@ -329,10 +332,9 @@ impl<P: Prober, N> Monitor<P, N> {
     /// What a listener serves of it; `store` is its file.
     #[must_use]
     pub fn running(&mut self, clock: Clock, store: Option<PathBuf>) -> (Running, Option<EventSource>) {
-        let MonitorHandle { board, alerts, health, .. } = self.handle.clone();
+        let MonitorHandle { board, alerts, health, rules, .. } = self.handle.clone();
         let events = self.event_texts.take().map(|texts| EventSource { board: Arc::clone(&board), alerts, texts });
         let (counters, status) = (Arc::clone(&self.counters), self.store_status.subscribe());
-        let rules = Rules::default();
         (Running { board, health, counters, status, started: clock.now(), clock, store, rules }, events)
     }
 
@@ -348,7 +350,7 @@ impl<P: Prober, N> Monitor<P, N> {
     pub fn publishing(mut self, (clock, zone): (Clock, TimeZone), store: PathBuf) -> Self {
         let (plans, plan) = watch::channel(ReportPlan::of(self.reconciler.running()));
         let task = ReportTask { plan, clock: clock.clone(), status: self.store_status.clone() };
-        let (memory, rules) = (Arc::default(), Rules::default());
+        let (memory, rules) = (Arc::default(), self.handle.rules.clone());
         let publisher = publish::Publisher { board: Arc::clone(&self.handle.board), store, zone, clock, memory, rules };
         self.controls.report = Some((task, publisher));
         Self { reconciler: self.reconciler.publishing(plans), ..self }

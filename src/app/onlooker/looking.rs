@@ -25,6 +25,7 @@ use crate::app::fleet::sites::FleetSite;
 use crate::app::follow::load::{FollowedSite, availability};
 use crate::app::follow::until;
 use crate::app::headless::Headless;
+use crate::app::locations::groups::Rules;
 use crate::app::monitor::{IncidentSource, MonitorHandle};
 use crate::app::scheduler::manual_checks::Rechecks;
 use crate::app::status::counters::SchedulerCounters;
@@ -174,6 +175,7 @@ impl Onlooker {
             commands: mpsc::channel(1).0,
             seen: over.seen(),
             arrangement: self.arrangement.subscribe(),
+            rules: Rules::default(),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::app::fleet::judging::Judging;
 use crate::app::fleet::over::{Over, Shape};
 use crate::app::follow::ReadOnlyMonitor;
 use crate::app::headless::Headless;
+use crate::app::locations::groups::Rules;
 use crate::app::log::events;
 use crate::app::monitor::MonitorHandle;
 use crate::app::status::warnings::Warning;
@@ -35,6 +36,8 @@ pub(super) struct Looking {
     clock: Clock,
     views: Vec<View>,
     flush: Duration,
+    /// When each site is down.
+    rules: Rules,
     /// The revision of the sites that is shown, and who shares them.
     roster: (u64, Option<Members>),
 }
@@ -58,14 +61,15 @@ impl Looking {
         clock: Clock,
     ) -> Self {
         follower.stand_for(over.names());
-        let (views, flush) = (config.views.clone(), flush(config));
-        Self { follower: Some(follower), path, judging, over: Some(over), news, clock, views, flush, roster: (0, None) }
+        let (views, flush, rules) = (config.views.clone(), flush(config), Rules::of(config));
+        let (follower, over, roster) = (Some(follower), Some(over), (0, None));
+        Self { follower, path, judging, over, news, clock, views, flush, rules, roster }
     }
 
     /// The handle for a dashboard.
     pub(super) fn face(&self) -> MonitorHandle {
         let over = self.over.as_ref().expect("it is away only during a look");
-        MonitorHandle { board: over.board(), seen: over.seen(), ..self.follower().face() }
+        MonitorHandle { board: over.board(), seen: over.seen(), rules: self.rules.clone(), ..self.follower().face() }
     }
 
     /// What follows the store.

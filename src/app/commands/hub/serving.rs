@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use crate::app::cli::fleet::hub::HubArgs;
 use crate::app::clock::Clock;
 use crate::app::exit::CommandError;
-use crate::app::locations::groups::Rules;
 use crate::app::monitor::MonitorHandle;
 use crate::app::publish::{Publisher, ReportPlan, ReportTask};
 use crate::app::status::counters::SchedulerCounters;
@@ -45,7 +44,7 @@ impl Serving {
         (clock, zone): (&Clock, &TimeZone),
         (path, status): (&Path, &watch::Sender<StoreStatus>),
     ) {
-        let MonitorHandle { board, alerts, health, .. } = face;
+        let MonitorHandle { board, alerts, health, rules, .. } = face;
         if config.report.is_some() {
             // A changed sites.yaml is read at the next start, so the plan stays.
             let (_, plan) = watch::channel(ReportPlan::of(config));
@@ -56,7 +55,7 @@ impl Serving {
                 zone: zone.clone(),
                 clock: clock.clone(),
                 memory: Arc::default(),
-                rules: Rules::of(config),
+                rules: rules.clone(),
             };
             self.reports = Some((task, publisher));
         }
@@ -72,7 +71,7 @@ impl Serving {
             started: clock.now(),
             clock: clock.clone(),
             store: Some(path.to_owned()),
-            rules: Rules::of(config),
+            rules,
         };
         web.attach((running, Some(events)));
     }

@@ -20,7 +20,7 @@ const BAR_MIN: usize = 8;
 
 /// The lines of the panel; none for a site without an objective.
 pub fn lines(frame: &Frame, site: &SiteSnapshot) -> Vec<Line> {
-    let Some(objective) = site.policies.slo.filter(|_| site.has_objective()) else { return Vec::new() };
+    let Some(objective) = site.policies.slo else { return Vec::new() };
     let (target, over) = (figures::exact_percent(objective.target.ppm()), duration::format(objective.period));
     let mut title = Line::of(Role::Strong, "Objective");
     title.push(Role::Plain, format!(" · {target} over {over}"));
@@ -81,7 +81,10 @@ fn budget(frame: &Frame, site: &SiteSnapshot, known: &ObjectiveFigures) -> Line 
     let (spent, budget) = (standing.left(), standing.budget());
     let time = format!(" · {} of {}", duration::format_seconds(spent), duration::format_seconds(budget));
     let allowed = figures::count(standing.budget_milli() / 1_000);
-    let checks = format!(" · {} failed, {allowed} may", figures::count(standing.tally.failed));
+    let checks = match known.in_time {
+        Some(_) => String::new(),
+        None => format!(" · {} failed, {allowed} may", figures::count(standing.tally.failed)),
+    };
     let room = frame.width().saturating_sub(line.width() + share.len() + 1);
     let bar = room.saturating_sub(time.len() + checks.len()).clamp(BAR_MIN.min(room), BAR_MAX);
     let full = u64::try_from(left).unwrap_or(0) * bar as u64;
@@ -122,17 +125,18 @@ fn burns(frame: &Frame, known: &ObjectiveFigures) -> Line {
 fn covered(frame: &Frame, known: &ObjectiveFigures) -> Line {
     let tally = known.standing.tally;
     let mark = if known.is_exact { "" } else { "≈" };
-    let mut parts = vec![format!(
-        "{mark}{} of {} checks up",
-        figures::percent(tally.checks - tally.failed, tally.checks),
-        figures::count(tally.checks)
-    )];
+    let whole = match known.in_time {
+        Some(_) => "the known time".to_owned(),
+        None => format!("{} checks", figures::count(tally.checks)),
+    };
+    let mut parts =
+        vec![format!("{mark}{} of {whole} up", figures::percent(tally.checks - tally.failed, tally.checks))];
     parts.extend(known.coverage.map(|coverage| format!("coverage {}", figures::whole_percent(coverage))));
     parts.extend(known.begins.map(|begins| format!("data since {}", frame.moment(begins))));
     if !known.left_out.is_zero() {
         parts.push(format!("without {} of maintenance", duration::format_seconds(known.left_out)));
     }
-    let mut line = Line::of(Role::Plain, " checks");
+    let mut line = Line::of(Role::Plain, if known.in_time.is_some() { " time" } else { " checks" });
     line.pad_to(LABEL);
     line.push(Role::Plain, cut(&parts.join(" · "), frame.width().saturating_sub(LABEL)));
     line
