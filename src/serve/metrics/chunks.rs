@@ -6,8 +6,11 @@
 
 use std::sync::Arc;
 
-use super::encoder::{Encoder, Exposition, Kind};
-use super::{ProgramReading, SiteReading, WholeReading, hub, sites};
+use super::encoder::{Encoder, Exposition};
+use super::family::{Family, Labelled};
+use super::hub::WholeReading;
+use super::reading::{ProgramReading, SiteReading};
+use super::{hub, program, sites};
 
 /// A part is full at so many bytes.
 const CHUNK: usize = 64 << 10;
@@ -26,22 +29,6 @@ pub struct Scrape {
     pub program: ProgramReading,
     /// Whether response times come in buckets.
     pub histogram: bool,
-}
-
-/// A family of series, one or several of each `T`.
-pub(super) struct Family<T> {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    /// One line.
-    pub(super) help: &'static str,
-    /// Writes the series of one `T`, by the name of the family and the labels of that `T`.
-    pub(super) write: fn(&mut Encoder, &str, &T, &str),
-}
-
-/// What has series.
-pub(super) trait Labelled {
-    /// Appends the labels that all of its series have.
-    fn labels(&self, out: &mut String);
 }
 
 /// See the module.
@@ -93,7 +80,7 @@ impl Chunks {
             if let Some(hub) = hub {
                 hub::locations(out, &hub.locations);
             }
-            super::about_program(out, &scrape.program);
+            program::about_program(out, &scrape.program);
             out.end();
             return None;
         };

@@ -11,8 +11,8 @@ use crate::model::time::duration;
 use crate::model::{LocationHealth, Presence};
 use crate::stats::Availability;
 
-use super::chunks::{Family, Labelled};
 use super::encoder::{Encoder, Kind, label, put_label};
+use super::family::{Family, Labelled};
 
 /// The verdicts, each a series of a site.
 const VERDICTS: [Verdict; 4] = [Verdict::Up, Verdict::Down, Verdict::Partial, Verdict::Unknown];

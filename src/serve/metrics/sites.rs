@@ -5,10 +5,13 @@ use std::sync::LazyLock;
 use crate::model::time::duration;
 use crate::model::{Cause, Phase, Timestamp};
 
-use super::SiteReading;
-use super::chunks::{Family, Labelled};
 use super::encoder::{Encoder, Kind, bounds, histogram_names, label, put_label};
+use super::family::{Family, Labelled};
+use super::reading::SiteReading;
 use super::sums::{BOUNDS, SiteSums};
+
+/// Most series of a site.
+pub const SERIES_MAX: usize = 29;
 
 /// The family of response times in buckets.
 pub(super) const RESPONSE: &str = "webmon_response_duration_seconds";

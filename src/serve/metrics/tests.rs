@@ -1,12 +1,14 @@
 //! The encoder against a strict parser of the text formats.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::alert::quorum::{Tally, Verdict, Votes};
-use crate::model::{Cause, LocationHealth, Presence};
+use crate::model::{Cause, Location, LocationHealth, Presence, Timestamp};
 use crate::stats::Availability;
 
 /// One series of a parsed text.
