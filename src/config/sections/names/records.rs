@@ -152,13 +152,22 @@ fn name(text: &str) -> Result<String, String> {
 /// The value of a caa, or flags, a tag and the value.
 fn caa(text: &str) -> Result<String, String> {
     let value = |text: &str| text.trim_matches(|c: char| c == '"' || c.is_whitespace()).to_owned();
-    let mut words = text.splitn(3, char::is_whitespace);
-    let (flags, tag, rest) = (words.next().unwrap_or_default(), words.next(), words.next());
-    let Ok(flags) = flags.parse::<u8>() else { return Ok(value(text)) };
-    match (tag, rest) {
-        (Some(tag), Some(rest)) => Ok(format!("{flags} {} \"{}\"", tag.to_ascii_lowercase(), value(rest))),
-        _ => Err(format!("{text:?} is not a caa, such as 0 issue letsencrypt.org")),
+    let split =
+        |text: &str| text.split_once(char::is_whitespace).map(|(word, rest)| (word.to_owned(), rest.trim().to_owned()));
+    let flags = |text: &str| split(text).and_then(|(flags, rest)| Some((flags.parse::<u8>().ok()?, rest)));
+    let alone = value(text);
+    match flags(text).or_else(|| flags(&alone)) {
+        Some((flags, rest)) => {
+            let (tag, rest) = split(&rest).ok_or_else(|| no_caa(text))?;
+            Ok(format!("{flags} {} \"{}\"", tag.to_ascii_lowercase(), value(&rest)))
+        }
+        None if alone.is_empty() || alone.parse::<u8>().is_ok() => Err(no_caa(text)),
+        None => Ok(alone),
     }
+}
+
+fn no_caa(text: &str) -> String {
+    format!("{text:?} is not a caa, such as 0 issue letsencrypt.org")
 }
 
 #[cfg(test)]
@@ -179,6 +188,8 @@ mod tests {
             (RecordKind::Txt, " v=spf1 -all", " v=spf1 -all"),
             (RecordKind::Caa, "letsencrypt.org", "letsencrypt.org"),
             (RecordKind::Caa, "\";\"", ";"),
+            (RecordKind::Caa, "0  issue  \"\"", "0 issue \"\""),
+            (RecordKind::Caa, "\"0 issue a.example\"", "0 issue \"a.example\""),
             (RecordKind::Caa, "0 ISSUE \"letsencrypt.org; x=y\"", "0 issue \"letsencrypt.org; x=y\""),
             (RecordKind::Caa, "128 iodef mailto:a@b.example", "128 iodef \"mailto:a@b.example\""),
         ] {
@@ -198,6 +209,9 @@ mod tests {
             (RecordKind::Mx, "65536 mail.example.com", "not a mail server"),
             (RecordKind::Mx, "10 192.0.2.10", "not the name of a host"),
             (RecordKind::Caa, "0 issue", "not a caa"),
+            (RecordKind::Caa, "0", "not a caa"),
+            (RecordKind::Caa, "\"", "not a caa"),
+            (RecordKind::Caa, "\" \"", "not a caa"),
             (RecordKind::Txt, "", "1 byte to 4 KiB"),
             (RecordKind::Txt, &"x".repeat(5_000), "1 byte to 4 KiB"),
         ] {
