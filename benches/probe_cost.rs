@@ -151,6 +151,6 @@ fn spread(millis: &mut [f64]) -> String {
     millis.sort_by(f64::total_cmp);
     let at = |part: usize| millis.get(millis.len() * part / 1_000).copied().unwrap_or(f64::NAN);
     let mean = millis.iter().sum::<f64>() / millis.len() as f64;
-    let (p50, p99, max) = (at(500), at(990), millis.last().copied().unwrap_or(f64::NAN));
-    format!("mean {mean:.2} ms, p50 {p50:.2}, p99 {p99:.2}, max {max:.1} ({} values)", millis.len())
+    let (p50, p90, p99, max) = (at(500), at(900), at(990), millis.last().copied().unwrap_or(f64::NAN));
+    format!("mean {mean:.2} ms, p50 {p50:.2}, p90 {p90:.2}, p99 {p99:.2}, max {max:.1} ({} values)", millis.len())
 }
