@@ -181,6 +181,7 @@ const LAYERS: [(&str, &[&[&str]]); 15] = [
             &["options"],
             &["proxy", "tcp"],
             &["evidence", "failure", "io", "pulse", "stopwatch"],
+            &["turn"],
         ],
     ),
     (
