@@ -238,8 +238,7 @@ fn is_exposed(_: &Path) -> bool {
 fn validate(text: &str, name: &str, scope: Substitutions<'_>, exposed: bool) -> Result<Config, ConfigError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > FILE_MAX {
-        let fault =
-            Fault::new(0..0, "this file is longer than 64 MiB").hint("watch some of its sites by another webmon");
+        let fault = Fault::new(0..0, "this file is longer than 64 MiB: let another webmon watch some of its sites");
         return Err(SourceText::new(name, "").report(vec![fault], &Redactor::default()));
     }
     let source = SourceText::new(name, text);

@@ -55,15 +55,8 @@ fn exported(influx: &Server) -> String {
     lines
 }
 
-#[test]
-fn a_hub_serves_what_its_locations_see() {
-    let Some(server) = Nats::of(&NAMES) else { return };
-    let web = Server::start(Behaviour::answering(|request| {
-        let status = if request.target == "/a/one" { 500 } else { 200 };
-        vec![Step::send(response(status, "answer"))]
-    }));
-    let port = web.url("/").rsplit_once(':').unwrap().1.trim_end_matches('/').to_owned();
-    let influx = Server::start(Behaviour::always(vec![Step::send("HTTP/1.1 204 No Content\r\n\r\n")]));
+/// The configurations of two locations and of a hub that serves, reports and exports.
+fn configured(server: &Nats, port: &str, influx: &str) -> Folder {
     let folder = Folder::empty();
     for name in NAMES.iter().chain(&["hub1"]) {
         let site = |site: &str| {
@@ -72,8 +65,7 @@ fn a_hub_serves_what_its_locations_see() {
         let more = format!(
             "listen: {{ address: '127.0.0.1:0', token: open-sesame, public: [page, badge] }}\n\
              report: {{ out: report.html, every: 1m }}\n\
-             export: {{ influx: {{ url: '{}', agent: hub1 }} }}\n",
-            influx.url("/")
+             export: {{ influx: {{ url: '{influx}', agent: hub1 }} }}\n"
         );
         let text = format!(
             "defaults: {{ interval: 200ms, timeout: 2s, alert: {{ threshold: 80%, window: 2s }} }}\nsites:\n{}{}{}{}",
@@ -84,6 +76,19 @@ fn a_hub_serves_what_its_locations_see() {
         );
         folder.write(&format!("{name}.yaml"), &text);
     }
+    folder
+}
+
+#[test]
+fn a_hub_serves_what_its_locations_see() {
+    let Some(server) = Nats::of(&NAMES) else { return };
+    let web = Server::start(Behaviour::answering(|request| {
+        let status = if request.target == "/a/one" { 500 } else { 200 };
+        vec![Step::send(response(status, "answer"))]
+    }));
+    let port = web.url("/").rsplit_once(':').unwrap().1.trim_end_matches('/').to_owned();
+    let influx = Server::start(Behaviour::always(vec![Step::send("HTTP/1.1 204 No Content\r\n\r\n")]));
+    let folder = configured(&server, &port, &influx.url("/"));
     let mut hub = folder.start("hub --listen --headless --format json --config hub1.yaml --store hub.redb");
     let start = |name: &&str| folder.start(&format!("run --fleet --headless --config {name}.yaml --store {name}.redb"));
     let _locations: Vec<Running> = NAMES.iter().map(start).collect();

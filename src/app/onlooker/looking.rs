@@ -404,7 +404,7 @@ mod tests {
         let both = [report("fra1", 3), report("nyc1", 0)];
         let nyc1_is_unknown = "nyc1 has not said yet which sites it checks; it does within 15 minutes";
         assert_eq!(missing(&[], &both), [nyc1_is_unknown]);
-        assert_eq!(missing(&[fra1.clone()], &both[..1]), Vec::<String>::new());
+        assert_eq!(missing(std::slice::from_ref(&fra1), &both[..1]), Vec::<String>::new());
         assert_eq!(missing(&[fra1, nyc1], &both[..1]), ["nyc1 has sent nothing in the past hour"]);
         assert_eq!(missing(&[], &[]), ["no location has sent anything in the past hour"]);
     }
