@@ -1,4 +1,4 @@
-//! `webmon watch tls://…`: what someone without a store sees of a fleet, while no hub runs, and what they cannot do.
+//! `webmon watch tls://…`: what a user without a store sees of a fleet while no hub runs.
 
 use rustix::process::Signal;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Where the objective of a site over its locations stands, from the time in which they saw it down together.
 //!
-//! No rule of the burn has a verdict over locations, so nothing is told when it is spent too fast. Law: the tallies are the times of
+//! No rule of the burn has a verdict over locations, so no alert says that it is spent too fast. Law: the tallies are the times of
 //! [`Past::parts`], which `webmon stats` prints. Cost: the stored hours of the period, and single checks at each edge of maintenance.
 
 use std::time::Duration;
