@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::alert::maintenance::Span;
 use crate::alert::quorum::{QuorumRule, Sight};
@@ -43,8 +44,8 @@ struct Remembered {
 struct Edition {
     rule: QuorumRule,
     members: Vec<(SiteId, Cadence)>,
-    /// When each was blind last.
-    blind: Vec<Option<Range<Timestamp>>>,
+    /// When each was blind last, and how often and how long it was in all.
+    blind: Vec<(Option<Range<Timestamp>>, usize, Duration)>,
     /// The sample of each with which its clock was set back last.
     setbacks: Vec<u64>,
     /// Where the past begins, if that is later than the first day.
@@ -58,10 +59,15 @@ impl Edition {
             rule: group.rule,
             setbacks: setbacks.collect::<Result<_, _>>()?,
             members: group.members.iter().map(|member| (member.id, member.cadence)).collect(),
-            blind: group.members.iter().map(|member| past.blind(&member.location).last().cloned()).collect(),
+            blind: group.members.iter().map(|member| summary(past.blind(&member.location))).collect(),
             begins: begins.map(|begins| begins.max(first)),
         })
     }
+}
+
+/// What is another one if one of `spans` is, as they come or grow.
+fn summary(spans: &[Range<Timestamp>]) -> (Option<Range<Timestamp>>, usize, Duration) {
+    (spans.last().cloned(), spans.len(), spans.iter().map(|span| span.end.since(span.start)).sum())
 }
 
 impl Remembered {
@@ -150,8 +156,6 @@ fn hours((since, until): Span) -> (Vec<Span>, Option<Span>) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -232,41 +236,55 @@ mod tests {
         }
     }
 
+    /// Whether after each of `steps` what is remembered is what is read, on days that begin `offset` seconds after an hour.
+    fn is_what_is_read(steps: &[Step], offset: u64) -> Result<(), TestCaseError> {
+        let mut rig =
+            Rig { hub: HubStore::new(&[("a", EVERY), ("b", EVERY), ("c", EVERY)]), next: vec![0; 3], stored: 0 };
+        let memory = SeenMemory::default();
+        let mut joined = 0;
+        for step in steps {
+            if matches!(step, Step::Joins(_)) {
+                joined += 1;
+                if joined > 4 {
+                    continue;
+                }
+            }
+            rig.follow(step);
+            let now = rig.next.iter().max().unwrap() * EVERY + 11;
+            // Days of six hours, which may begin within an hour.
+            let day = |day: u64| {
+                let since = at(day * 21_600).after(Duration::from_secs(offset));
+                (since, at((day + 1) * 21_600 + offset).min(at(now)))
+            };
+            let mut days: Vec<Span> = (0..=now / 21_600).map(day).filter(|day| day.0 < day.1).collect();
+            days.insert(0, (START.before(Duration::from_hours(7)), days.first().map_or(at(now), |day| day.0)));
+            rig.hub.with(|past, group| {
+                let expected = read(past, (group, Some(at(0))), &days).unwrap();
+                for when in ["first", "again"] {
+                    let found = memory.days(past, (group, Some(at(0))), &days).unwrap();
+                    let seen = |sights: &[Sight]| sights.iter().map(|sight| sight.seen).collect::<Vec<_>>();
+                    prop_assert_eq!(seen(&found), seen(&expected), "{} after {:?}", when, step);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn what_is_remembered_is_what_is_read(
             steps in prop::collection::vec(step(), 1..14), offset in prop::sample::select(vec![0u64, 1_800, 3_600, 20_700]),
         ) {
-            let mut rig = Rig { hub: HubStore::new(&[("a", EVERY), ("b", EVERY), ("c", EVERY)]), next: vec![0; 3], stored: 0 };
-            let memory = SeenMemory::default();
-            let mut joined = 0;
-            for step in steps {
-                if matches!(step, Step::Joins(_)) {
-                    joined += 1;
-                    if joined > 4 {
-                        continue;
-                    }
-                }
-                rig.follow(&step);
-                let now = rig.next.iter().max().unwrap() * EVERY + 11;
-                // Days of six hours, which may begin within an hour.
-                let mut days: Vec<Span> = (0..=now / 21_600)
-                    .map(|day| (at(day * 21_600).after(Duration::from_secs(offset)), at((day + 1) * 21_600 + offset).min(at(now))))
-                    .filter(|day| day.0 < day.1)
-                    .collect();
-                days.insert(0, (START.before(Duration::from_hours(7)), days.first().map_or(at(now), |day| day.0)));
-                rig.hub.with(|past, group| {
-                    let expected = read(past, (group, Some(at(0))), &days).unwrap();
-                    for when in ["first", "again"] {
-                        let found = memory.days(past, (group, Some(at(0))), &days).unwrap();
-                        let seen = |sights: &[Sight]| sights.iter().map(|sight| sight.seen).collect::<Vec<_>>();
-                        prop_assert_eq!(seen(&found), seen(&expected), "{} after {:?}", when, step);
-                    }
-                    Ok(())
-                })?;
-            }
+            is_what_is_read(&steps, offset)?;
         }
+    }
+
+    /// Found by the property above, once.
+    #[test]
+    fn a_location_may_turn_out_to_have_been_blind_before() {
+        is_what_is_read(&[Step::Checks(2, 15, 2), Step::Blind(2, 1), Step::Blind(2, 2)], 1_800).unwrap();
     }
 
     #[test]
