@@ -120,25 +120,11 @@ impl Stopwatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
-
-    thread_local! {
-        static MILLIS: Cell<u64> = const { Cell::new(0) };
-        #[allow(clippy::disallowed_methods, reason = "an origin for scripted time; no test looks at its value")]
-        static ORIGIN: Instant = Instant::now();
-    }
-
-    fn scripted() -> Instant {
-        ORIGIN.with(|origin| *origin) + Duration::from_millis(MILLIS.get())
-    }
-
-    fn at(millis: u64) {
-        MILLIS.set(millis);
-    }
+    use crate::probe::turn::scripted::{at, now};
 
     #[test]
     fn every_moment_belongs_to_one_phase_or_to_none() {
-        let mut watch = Stopwatch::new(scripted);
+        let mut watch = Stopwatch::new(now);
         at(5);
         watch.enter(Phase::Connect);
         at(12);
@@ -159,11 +145,11 @@ mod tests {
 
     #[test]
     fn a_phase_can_end_before_that_is_known() {
-        let mut watch = Stopwatch::new(scripted);
+        let mut watch = Stopwatch::new(now);
         at(0);
         watch.enter(Phase::Transfer);
         at(5);
-        let decided = scripted();
+        let decided = now();
         at(50);
         watch.stop_at(decided);
         assert_eq!((watch.phase(), watch.phases().total()), (None, Micros::new(5_000)));
@@ -171,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_phase_that_was_begun_took_place() {
-        let mut watch = Stopwatch::new(scripted);
+        let mut watch = Stopwatch::new(now);
         watch.enter(Phase::Transfer);
         assert_eq!(watch.phase(), Some(Phase::Transfer));
         watch.stop();
@@ -180,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_was_of_no_account_is_forgotten() {
-        let mut watch = Stopwatch::new(scripted);
+        let mut watch = Stopwatch::new(now);
         at(0);
         watch.enter(Phase::Connect);
         at(5);
@@ -194,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_time_measured_nearer_to_the_work_replaces_what_passed() {
-        let mut watch = Stopwatch::new(scripted);
+        let mut watch = Stopwatch::new(now);
         at(0);
         watch.enter(Phase::Resolve);
         at(50);

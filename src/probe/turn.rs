@@ -90,16 +90,11 @@ impl Wake for Turns {
     }
 }
 
+/// A clock for tests of a thread, which set it.
 #[cfg(test)]
-mod tests {
+pub(super) mod scripted {
     use std::cell::Cell;
-    use std::task::Poll;
-
-    use tokio::sync::mpsc;
-
-    use super::*;
-    use crate::model::{Micros, Phase};
-    use crate::probe::stopwatch::Stopwatch;
+    use std::time::{Duration, Instant};
 
     thread_local! {
         static MILLIS: Cell<u64> = const { Cell::new(0) };
@@ -107,14 +102,37 @@ mod tests {
         static ORIGIN: Instant = Instant::now();
     }
 
-    fn scripted() -> Instant {
-        ORIGIN.with(|origin| *origin) + Duration::from_millis(MILLIS.get())
+    /// The time of `millis`.
+    pub(crate) fn instant(millis: u64) -> Instant {
+        ORIGIN.with(|origin| *origin) + Duration::from_millis(millis)
     }
+
+    /// The present time.
+    pub(crate) fn now() -> Instant {
+        instant(MILLIS.get())
+    }
+
+    /// It is `millis` now.
+    pub(crate) fn at(millis: u64) {
+        MILLIS.set(millis);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use tokio::sync::mpsc;
+
+    use super::scripted::{at, instant};
+    use super::*;
+    use crate::model::{Micros, Phase};
+    use crate::probe::stopwatch::Stopwatch;
 
     /// A phase that takes `events` of a server, each of which arrives and is polled for at these times: what is booked, ms.
     fn booked(events: usize, arrivals: &[(u64, u64)]) -> u64 {
-        MILLIS.set(0);
-        let mut watch = Stopwatch::new(scripted);
+        at(0);
+        let mut watch = Stopwatch::new(scripted::now);
         let (sender, mut server) = mpsc::unbounded_channel();
         let turns = watch.turns();
         let mut probe = Box::pin(turns.take(Box::pin(async {
@@ -129,9 +147,9 @@ mod tests {
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(probe.as_mut().poll(cx).is_pending());
         for &(arrival, poll) in arrivals {
-            MILLIS.set(arrival);
+            at(arrival);
             sender.send(()).unwrap();
-            MILLIS.set(poll);
+            at(poll);
             if let Poll::Ready(phases) = probe.as_mut().poll(cx) {
                 assert_eq!(phases.get(Phase::Transfer), Some(Micros::ZERO));
                 return phases.get(Phase::Tls).unwrap().get().into();
@@ -156,23 +174,26 @@ mod tests {
 
     #[test]
     fn a_poll_without_a_wake_waited_for_nothing() {
-        let turns = Turns::new(scripted);
-        MILLIS.set(20);
+        let turns = Turns::new(scripted::now);
+        at(20);
         turns.begin();
-        assert_eq!(turns.waited(ORIGIN.with(|origin| *origin), scripted()), Duration::ZERO);
+        assert_eq!(turns.waited(instant(0), instant(20)), Duration::ZERO);
     }
 
     #[test]
     fn a_wait_counts_as_far_as_it_is_within_the_phase() {
-        MILLIS.set(0);
-        let turns = Turns::new(scripted);
-        MILLIS.set(10);
+        at(0);
+        let turns = Turns::new(scripted::now);
+        at(10);
         turns.wake_by_ref();
-        MILLIS.set(30);
+        at(30);
         turns.begin();
-        let at = |millis| ORIGIN.with(|origin| *origin) + Duration::from_millis(millis);
         for (since, until, waited) in [(0, 40, 20), (15, 40, 15), (0, 12, 2), (30, 40, 0), (0, 10, 0), (25, 20, 0)] {
-            assert_eq!(turns.waited(at(since), at(until)), Duration::from_millis(waited), "{since} to {until}");
+            assert_eq!(
+                turns.waited(instant(since), instant(until)),
+                Duration::from_millis(waited),
+                "{since} to {until}"
+            );
         }
     }
 }

@@ -375,27 +375,10 @@ fn judging_window(engine: &Engine, name: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::StoreId;
 
     /// A location that was heard, and described so many sites.
     fn report(location: &str, sites: usize) -> Report {
-        Report {
-            location: Location::new(location).unwrap(),
-            store: StoreId([1; 16]),
-            stores: 1,
-            is_shared: false,
-            heard: Some(Timestamp::from_secs(1_000)),
-            sent: None,
-            paused: Vec::new(),
-            ahead: None,
-            is_filling: false,
-            lag: 0,
-            is_network_down: false,
-            version: String::new(),
-            sites: (sites, 0),
-            taken: 0,
-            fault: None,
-        }
+        Report { sites: (sites, 0), ..Report::plain(location, Some(Timestamp::from_secs(1_000))) }
     }
 
     #[test]

@@ -94,6 +94,31 @@ pub struct Report {
     pub fault: Option<FrameFault>,
 }
 
+#[cfg(test)]
+impl Report {
+    /// That of a location with one store and one site, of which nothing else is known.
+    #[must_use]
+    pub fn plain(location: &str, heard: Option<Timestamp>) -> Self {
+        Self {
+            location: Location::new(location).expect("a name of a location"),
+            store: StoreId([1; 16]),
+            stores: 1,
+            is_shared: false,
+            heard,
+            sent: None,
+            paused: Vec::new(),
+            ahead: None,
+            is_filling: false,
+            lag: 0,
+            is_network_down: false,
+            version: String::new(),
+            sites: (1, 0),
+            taken: 0,
+            fault: None,
+        }
+    }
+}
+
 impl Source {
     /// Whether it was heard since the hub started.
     pub(super) const fn was_heard(&self) -> bool {

@@ -79,26 +79,10 @@ pub fn ahead(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{StoreId, Timestamp};
+    use crate::model::Timestamp;
 
     fn report(heard: u64) -> Report {
-        Report {
-            location: Location::new("fra1").unwrap(),
-            store: StoreId([1; 16]),
-            stores: 1,
-            is_shared: false,
-            heard: Some(Timestamp::from_secs(heard)),
-            sent: None,
-            paused: Vec::new(),
-            ahead: Some(0),
-            is_filling: false,
-            lag: 0,
-            is_network_down: false,
-            version: String::new(),
-            sites: (3, 0),
-            taken: 0,
-            fault: None,
-        }
+        Report { ahead: Some(0), sites: (3, 0), ..Report::plain("fra1", Some(Timestamp::from_secs(heard))) }
     }
 
     #[test]

@@ -97,26 +97,9 @@ impl Planner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::StoreId;
 
     fn report(name: &str, heard: Option<u64>) -> Report {
-        Report {
-            location: Location::new(name).unwrap(),
-            store: StoreId([1; 16]),
-            stores: 1,
-            is_shared: false,
-            heard: heard.map(Timestamp::from_secs),
-            sent: None,
-            paused: Vec::new(),
-            ahead: None,
-            is_filling: false,
-            lag: 0,
-            is_network_down: false,
-            version: String::new(),
-            sites: (1, 0),
-            taken: 0,
-            fault: None,
-        }
+        Report::plain(name, heard.map(Timestamp::from_secs))
     }
 
     /// What is written at `now` after looks each second, with the keys.

@@ -89,28 +89,11 @@ fn notices(progress: &Progress) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::StoreId;
 
     /// A location that was heard, or not, `ago` seconds before a look, which the hub could hear since `from` seconds before it.
     fn presence(heard: Option<u64>, from: u64) -> Presence {
         let at = |ago: u64| Timestamp::from_secs(1_000 - ago);
-        let report = Report {
-            location: Location::new("fra1").unwrap(),
-            store: StoreId([1; 16]),
-            stores: 1,
-            is_shared: false,
-            heard: heard.map(at),
-            sent: None,
-            paused: Vec::new(),
-            ahead: None,
-            is_filling: false,
-            lag: 0,
-            is_network_down: false,
-            version: String::new(),
-            sites: (1, 0),
-            taken: 0,
-            fault: None,
-        };
+        let report = Report::plain("fra1", heard.map(at));
         let terms = FleetTerms::at(Vec::new());
         location(&report, None, &terms, (at(from), at(0))).presence
     }

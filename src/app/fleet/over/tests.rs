@@ -181,23 +181,7 @@ fn origin(name: &str) -> Origin {
 }
 
 fn report(location: &str, now: Timestamp) -> Report {
-    Report {
-        location: Location::new(location).unwrap(),
-        store: StoreId([1; 16]),
-        stores: 1,
-        is_shared: false,
-        heard: Some(now),
-        sent: Some(now),
-        ahead: Some(0),
-        is_filling: false,
-        lag: 0,
-        is_network_down: false,
-        paused: Vec::new(),
-        version: String::new(),
-        sites: (1, 0),
-        taken: 0,
-        fault: None,
-    }
+    Report { sent: Some(now), ahead: Some(0), ..Report::plain(location, Some(now)) }
 }
 
 impl Hub {
