@@ -24,7 +24,10 @@ impl Reply {
         let mut lines = head.split("\r\n");
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
         let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-        Self { status, headers: lines.filter_map(header).collect(), body: bytes[end + 4..].to_vec() }
+        let headers: BTreeMap<String, String> = lines.filter_map(header).collect();
+        let is_chunked = headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked");
+        let body = &bytes[end + 4..];
+        Self { status, headers, body: if is_chunked { unchunked(body) } else { body.to_vec() } }
     }
 
     pub fn text(&self) -> String {
@@ -35,6 +38,18 @@ impl Reply {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
+}
+
+/// The content of `body`, as far as it came (RFC 9112, 7.1).
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    while let Some(end) = body.windows(2).position(|window| window == b"\r\n") {
+        let size = usize::from_str_radix(str::from_utf8(&body[..end]).unwrap(), 16).unwrap();
+        let chunk = &body[end + 2..];
+        content.extend_from_slice(&chunk[..size.min(chunk.len())]);
+        body = chunk.get(size + 2..).unwrap_or_default();
+    }
+    content
 }
 
 /// A monitor with a listener.
