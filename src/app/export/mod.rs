@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::runtime::Builder;
 
 use crate::config::{self, Config};
 use crate::export::{Client, Exporter, Labels, compress};
@@ -106,13 +105,10 @@ impl Export {
     }
 
     fn spawn(self, clock: Clock, inlet: ExportContext) -> io::Result<std::thread::JoinHandle<()>> {
-        let runtime = threads::runtime(&mut Builder::new_current_thread())?;
-        std::thread::Builder::new().name("webmon-export".to_owned()).spawn(move || {
+        threads::spawn("webmon-export", move |runtime| {
             let Self { client, exporter, path, .. } = self;
             let shipping = Shipping { client, exporter, path, archive: None, clock, inlet };
             runtime.block_on(shipping.run());
-            // A hanging name lookup must not delay the exit.
-            runtime.shutdown_background();
         })
     }
 }

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::clock::Clock;
-use crate::app::fleet::hub::thread;
+use crate::app::system::threads;
 use crate::fleet::gather::Heard;
 use crate::model::{FleetState, FleetTerms, Location};
 
@@ -70,7 +70,7 @@ impl Watcher {
         let stop = CancellationToken::new();
         let listener = Listener::new(terms, locations, clock, (to_onlooker, linked, tell));
         let heard = stop.clone();
-        let listener = thread("webmon-fleet", move |runtime| runtime.block_on(listener.run(heard)))?;
+        let listener = threads::spawn("webmon-fleet", move |runtime| runtime.block_on(listener.run(heard)))?;
         Ok(Self { arrivals, link, notices, stop, listener })
     }
 

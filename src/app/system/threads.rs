@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -34,6 +35,23 @@ pub fn runtime(builder: &mut Builder) -> io::Result<Runtime> {
     drop(runtime.spawn_blocking(|| ()));
     drop(done);
     Ok(runtime)
+}
+
+/// A thread `name` that does `work` on a single-threaded runtime of its own.
+///
+/// # Errors
+/// The system's.
+pub fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce(&Runtime) -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    let runtime = runtime(&mut Builder::new_current_thread())?;
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let done = work(&runtime);
+        // A hanging name lookup, or a store that does not answer, must not delay the exit.
+        runtime.shutdown_background();
+        done
+    })
 }
 
 #[cfg(test)]

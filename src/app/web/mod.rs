@@ -18,7 +18,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle as JoinHandleOfTask;
 use tokio::time::MissedTickBehavior;
@@ -181,8 +180,7 @@ fn start(
     (counting, publishing): (impl Future<Output = ()> + Send + 'static, impl Future<Output = ()> + Send + 'static),
     stop: CancellationToken,
 ) -> std::io::Result<JoinHandle<()>> {
-    let runtime = threads::runtime(&mut Builder::new_current_thread())?;
-    std::thread::Builder::new().name("webmon-web".to_owned()).spawn(move || {
+    threads::spawn("webmon-web", move |runtime| {
         runtime.block_on(async {
             let tasks = [tokio::spawn(counting), tokio::spawn(publishing)];
             if let Err(error) = serve(bound, server, stop).await {
@@ -190,8 +188,6 @@ fn start(
             }
             tasks.iter().for_each(JoinHandleOfTask::abort);
         });
-        // A store that does not answer must not delay the exit.
-        runtime.shutdown_background();
     })
 }
 

@@ -20,7 +20,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -146,8 +145,8 @@ impl Hub {
         let listener = Listener::new(&plan, inputs_of, told_by, (planner, speaker, linked));
         let gatherer = Gatherer::new(plan, inputs, (told, tell));
         let (heard, kept) = (stop.clone(), stop.clone());
-        let listener = thread("webmon-fleet", move |runtime| runtime.block_on(listener.run(heard)))?;
-        let gatherer = thread("webmon-gather", move |runtime| runtime.block_on(gatherer.run(kept)))?;
+        let listener = threads::spawn("webmon-fleet", move |runtime| runtime.block_on(listener.run(heard)))?;
+        let gatherer = threads::spawn("webmon-gather", move |runtime| runtime.block_on(gatherer.run(kept)))?;
         Ok(Self { progress, notices, is_linked, members, part, stop, listener, gatherer })
     }
 
@@ -160,18 +159,4 @@ impl Hub {
         }
         flushed
     }
-}
-
-/// Starts a thread with a runtime of its own.
-pub fn thread<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce(&tokio::runtime::Runtime) -> T + Send + 'static,
-) -> io::Result<JoinHandle<T>> {
-    let runtime = threads::runtime(&mut Builder::new_current_thread())?;
-    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let done = work(&runtime);
-        // A hanging name lookup must not delay the exit.
-        runtime.shutdown_background();
-        done
-    })
 }

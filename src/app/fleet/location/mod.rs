@@ -10,7 +10,7 @@ mod sender;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -138,13 +138,10 @@ impl LocationStart {
     pub fn start(self, clock: Clock, around: Surroundings) -> Result<LocationHandle, CommandError> {
         let finish = CancellationToken::new();
         let (alive, ended) = mpsc::channel();
-        let runtime = threads::runtime(&mut tokio::runtime::Builder::new_current_thread()).context(NO_THREAD)?;
         let sender = Sender::new(self, clock, around, finish.clone());
-        let thread = Builder::new().name("webmon-fleet".to_owned()).spawn(move || {
+        let thread = threads::spawn("webmon-fleet", move |runtime| {
             let _alive: mpsc::Sender<()> = alive;
             runtime.block_on(sender.run());
-            // A hanging name lookup must not delay the exit.
-            runtime.shutdown_background();
         });
         Ok(LocationHandle { finish, ended, thread: thread.context(NO_THREAD)? })
     }
