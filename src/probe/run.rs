@@ -156,7 +156,8 @@ impl ProbeRun<'_> {
         let outcome = {
             // Pinned here, because a future that is passed on is stored twice.
             let probe = std::pin::pin!(timeout_at(self.deadline.into(), self.probe()));
-            turns.take(std::pin::pin!(listener.run_with(probe))).await
+            // The pulse wakes it as well, and has nothing to do with the site.
+            listener.run_with(turns.take(probe)).await
         };
         match outcome {
             _ if !listener.absence().stopped.is_zero() => Err(Failure::new(Cause::Local, "")),
