@@ -13,7 +13,7 @@ use crate::store::Origin;
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct FleetSite {
-    /// What it is. Its slot is given where it is shown.
+    /// Name, address and rules; the board that shows it gives it its slot.
     pub facts: SiteFacts,
     /// Who checks it.
     pub assignment: Assignment,

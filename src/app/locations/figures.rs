@@ -145,7 +145,7 @@ impl<'a> Past<'a> {
         Ok(found)
     }
 
-    /// What the locations of `group` saw in these parts of a period, in their order. Before `begins` nothing is known.
+    /// Reads what the locations of `group` saw in `parts` of a period, one after the other. Before `begins` nothing is known.
     ///
     /// # Errors
     /// Those of the database.
@@ -162,8 +162,9 @@ impl<'a> Past<'a> {
         Ok(found)
     }
 
-    /// What the locations of `group` saw in each of `cells`. Cells that follow each other and are shorter than an hour cost one walk through
-    /// their checks. Before `begins` nothing is known.
+    /// Reads what the locations of `group` saw in each of `cells`. Before `begins` nothing is known.
+    ///
+    /// Cost: one walk through the checks for cells that follow each other and are shorter than an hour.
     ///
     /// # Errors
     /// Those of the database.

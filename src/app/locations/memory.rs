@@ -1,4 +1,4 @@
-//! What the locations of sites saw together on many days, remembered between two readings.
+//! Remembers, from one reading to the next, what the locations of a site saw together on many days.
 //!
 //! Law: what is remembered equals what is read (property-tested). The checks of a location come in the order of their times, so a part of the past stays
 //! what it is while no location has a new check from before its end. What else may change it (other locations, the rule, a location
@@ -39,7 +39,7 @@ struct Remembered {
     parts: Vec<(Span, Sight)>,
 }
 
-/// What a remembered past depends on besides its checks.
+/// Everything besides its checks that changes a remembered past.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Edition {
     rule: QuorumRule,
@@ -65,13 +65,13 @@ impl Edition {
     }
 }
 
-/// What is another one if one of `spans` is, as they come or grow.
+/// A summary of `spans` that differs once one of them grows or another one comes.
 fn summary(spans: &[Range<Timestamp>]) -> (Option<Range<Timestamp>>, usize, Duration) {
     (spans.last().cloned(), spans.len(), spans.iter().map(|span| span.end.since(span.start)).sum())
 }
 
 impl Remembered {
-    /// What was seen in `part`, if that is known and has not changed; `newest` are the newest checks by now.
+    /// The remembered sight of `part`, unless newer checks may have changed it; `newest` are the newest checks by now.
     fn known(&self, part: Span, newest: &[Option<Timestamp>]) -> Option<Sight> {
         let place = self.parts.binary_search_by_key(&part, |(part, _)| *part).ok()?;
         let is_past = |then: &Option<Timestamp>| then.is_some_and(|then| part.1 <= then);

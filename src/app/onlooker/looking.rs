@@ -284,8 +284,12 @@ impl Onlooker {
             rings.tell_whys(engine);
             let step = engine.step(until);
             let board = engine.board();
-            let judged = |name: &str| availability(rings.of(name)?, judging_window(engine, name)?);
-            let alerts = judging.look(&board.snapshot(), &reports, judged, now);
+            let snapshot = board.snapshot();
+            let judged = |name: &str| {
+                let site = snapshot.sites.iter().find(|site| *site.name == *name)?;
+                availability(rings.of(name)?, site.policies.availability.window)
+            };
+            let alerts = judging.look(&snapshot, &reports, judged, now);
             over.prepare(&board, Shape::of(&reports), now);
             let own = if of_locations { step.alerts.clone() } else { Vec::new() };
             let step = over.look(&board, judging, step, now);
@@ -363,13 +367,6 @@ fn missing(wanted: &[Location], reports: &[Report]) -> Vec<String> {
 /// The state of a server that does not answer.
 fn unheard(link: &FleetState) -> Option<FleetHealth> {
     (*link != FleetState::Ok).then(|| FleetHealth { state: link.clone(), ..FleetHealth::default() })
-}
-
-/// The window of the rule by which `engine` judges the site `name`.
-fn judging_window(engine: &Engine, name: &str) -> Option<Duration> {
-    let snapshot = engine.board().snapshot();
-    let site = snapshot.sites.iter().find(|site| *site.name == *name)?;
-    Some(site.policies.availability.window)
 }
 
 #[cfg(test)]

@@ -45,6 +45,9 @@ pub fn columns(span: Duration, most: u32, until: Timestamp) -> Vec<Span> {
     starts.map(|start| (Timestamp::from_micros(start), Timestamp::from_micros(start + length).min(until))).collect()
 }
 
+/// Sums and summaries of periods, and the due time of the oldest stored check.
+type Known = (Vec<(PeriodFigures, Summary)>, Option<Timestamp>);
+
 /// The sums and the summary of each of `spans`, as `webmon stats` has them.
 ///
 /// # Errors
@@ -55,12 +58,18 @@ pub fn summed(
     cadence: Cadence,
     spans: &[Span],
 ) -> Result<Vec<(PeriodFigures, Summary)>, StoreError> {
-    let figures = past.moment.parts(site, spans)?;
+    Ok(known(past, (site, cadence), spans)?.0)
+}
+
+/// The same, and when the oldest check was due that is stored.
+fn known(past: &Past<'_>, (site, cadence): (SiteId, Cadence), spans: &[Span]) -> Result<Known, StoreError> {
+    let parts = past.moment.parts(site, spans)?;
+    let begins = parts.first().and_then(|part| part.begins);
     let one = |(figures, span): (crate::store::Figures, &Span)| {
         let summary = figures.stretch.summary(*span, Some(cadence), figures.begins);
         (figures.stretch, summary)
     };
-    Ok(figures.into_iter().zip(spans).map(one).collect())
+    Ok((parts.into_iter().zip(spans).map(one).collect(), begins))
 }
 
 /// The same of `site`. Of one over its locations, checks and response times are those of all of them, and availability and coverage
@@ -79,14 +88,10 @@ pub fn summed_up(
     }
     let (mut sums, mut begins): (Vec<(PeriodFigures, Summary)>, _) = (Vec::new(), None);
     for (id, cadence) in sources {
-        let parts = past.moment.parts(id, spans)?;
-        begins = [begins, parts.first().and_then(|part| part.begins)].into_iter().flatten().min();
-        let found = parts.into_iter().zip(spans).map(|(figures, span)| {
-            let summary = figures.stretch.summary(*span, Some(cadence), figures.begins);
-            (figures.stretch, summary)
-        });
+        let (found, own) = known(past, (id, cadence), spans)?;
+        begins = [begins, own].into_iter().flatten().min();
         if sums.is_empty() {
-            sums = found.collect();
+            sums = found;
             continue;
         }
         for ((sum, summary), (figures, other)) in sums.iter_mut().zip(found) {

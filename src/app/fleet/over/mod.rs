@@ -73,7 +73,7 @@ pub struct Over {
     store: Option<OverStore>,
 }
 
-/// What a hub's store is to its board.
+/// The store behind a board, which reads longer views from it and hands it what is to be kept.
 pub struct OverStore {
     /// When locations were blind.
     pub blind: BlindTimes,
