@@ -1,7 +1,7 @@
 //! Loom models of the argument in the parent's header.
 //!
 //! Each model counts its executions and asserts a minimum, because a model that explores one execution proves nothing;
-//! each weakened ordering fails a model. Run: `RUSTFLAGS="--cfg webmon_loom" cargo test --release --lib ring::loom`.
+//! each weakened ordering fails a model. Run: `.ci/loom`.
 //!
 //! Bounds: two threads, at most three pushes, and as many preemptions as each model says.
 
