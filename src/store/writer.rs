@@ -27,7 +27,8 @@ use super::writable::Store;
 const SEAL_EVERY: Duration = Duration::from_mins(15);
 
 /// Or once this many bytes wait: more than a million samples if ten of a site come together, half as many if each comes
-/// alone; earlier in a small file. No more than the database keeps in memory, or sealing would read the file.
+/// alone; earlier in a small file. Sealing holds all of them in memory, and writes a page or two of each site however few
+/// they are.
 const SEAL_BYTES: usize = 32 << 20;
 
 /// The pause before the first retry.

@@ -33,10 +33,10 @@ pub struct Sealed {
     pub damaged: u64,
 }
 
-/// Pages of one transaction that moves a part of a long journal: 8 MiB. The database holds half of its memory for what
+/// Pages of one transaction that moves a part of a long journal: 2 MiB. The database holds half of its memory for what
 /// is not committed yet; anything beyond is written, read again for its checksum and written once more. Tests move one
 /// or two sites at a time, so all of them cover parts.
-pub const PART: usize = if cfg!(test) { 3 } else { 2_000 };
+pub const PART: usize = if cfg!(test) { 3 } else { 500 };
 
 /// Samples per page at most; fewer only make the parts smaller.
 const PAGE: u64 = 256;
