@@ -1,7 +1,8 @@
 //! What sites that are down have in common: `9 of 30 in sa-east, all refused, since 03:27:10`.
 //!
 //! Invariants: it is said only of at least [`LEAST`] sites that are most of those down, and only if the trait tells them from the
-//! others: at least half of those that have it are down, or three times as many as of all. Cost: one pass over the sites.
+//! others: at least half of those that have it are down, or three times as many as of all. Cost: one pass over the
+//! sites, and a second one if enough of them are down.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -42,43 +43,45 @@ pub struct Correlation {
     pub since: Timestamp,
 }
 
-/// The sites with one trait.
-#[derive(Default)]
-struct Tally<'a> {
-    all: usize,
-    down: Vec<&'a SiteSnapshot>,
-}
-
 impl Correlation {
     /// That of the sites of `snapshot` that are down.
     pub fn of(snapshot: &Snapshot) -> Option<Self> {
-        let sites: Vec<&SiteSnapshot> = snapshot.subjects().map(|(_, site)| &**site).collect();
-        let down: Vec<&SiteSnapshot> = sites.iter().copied().filter(|site| is_down(site)).collect();
+        let sites = snapshot.subjects().map(|(_, site)| &**site);
+        Self::among(&sites.filter(|site| is_down(site)).collect::<Vec<_>>(), snapshot)
+    }
+
+    /// The same, if those that are `down` are known.
+    pub fn among(down: &[&SiteSnapshot], snapshot: &Snapshot) -> Option<Self> {
         if down.len() < LEAST {
             return None;
         }
-        let mut tallies: HashMap<Trait, Tally<'_>> = HashMap::new();
-        for &site in &sites {
-            let group = site.group.clone().map(Trait::Group);
-            for shared in group.into_iter().chain(address(site).map(Trait::Address)) {
-                let tally = tallies.entry(shared).or_default();
-                tally.all += 1;
-                tally.down.extend(Some(site).filter(|site| is_down(site)));
+        let mut candidates: HashMap<Trait, Candidate<'_>> = HashMap::new();
+        for &site in down {
+            for shared in traits(site) {
+                candidates.entry(shared).or_default().down.push(site);
             }
         }
-        let all = sites.len();
         let is_most = |count: usize| count >= LEAST && 3 * count >= 2 * down.len();
-        let tells = |tally: &Tally<'_>| {
-            2 * tally.down.len() >= tally.all || tally.down.len() * all >= 3 * down.len() * tally.all
-        };
-        let found =
-            tallies.into_iter().filter(|(_, tally)| tally.all < all && is_most(tally.down.len()) && tells(tally));
-        // A group says more to people than an address.
-        let best = found.max_by_key(|(shared, tally)| (tally.down.len(), matches!(shared, Trait::Group(_)), tally.all));
-        if let Some((shared, tally)) = best {
-            return Some(Self::new(shared, &tally.down, tally.all));
+        candidates.retain(|_, candidate| is_most(candidate.down.len()));
+        let mut all = 0;
+        for (_, site) in snapshot.subjects() {
+            all += 1;
+            // One group and one address are left at most, so most sites end here.
+            for (shared, candidate) in &mut candidates {
+                candidate.all += usize::from(shared.is_of(site));
+            }
         }
-        Some(Self::new(Trait::Answer, &down, all)).filter(|common| common.answer.is_some())
+        let tells = |candidate: &Candidate<'_>| {
+            2 * candidate.down.len() >= candidate.all || candidate.down.len() * all >= 3 * down.len() * candidate.all
+        };
+        let found = candidates.into_iter().filter(|(_, candidate)| candidate.all < all && tells(candidate));
+        // A group says more to people than an address.
+        let rank = |shared: &Trait| matches!(shared, Trait::Group(_));
+        let best = found.max_by_key(|(shared, candidate)| (candidate.down.len(), rank(shared), candidate.all));
+        if let Some((shared, candidate)) = best {
+            return Some(Self::new(shared, &candidate.down, candidate.all));
+        }
+        Some(Self::new(Trait::Answer, down, all)).filter(|common| common.answer.is_some())
     }
 
     fn new(shared: Trait, down: &[&SiteSnapshot], of: usize) -> Self {
@@ -86,6 +89,27 @@ impl Correlation {
         let answer = first.filter(|first| down.iter().all(|site| answer(site) == Some(*first)));
         let since = down.iter().map(|site| site.incident.map_or(site.since, |incident| incident.since)).min();
         Self { down: down.len(), of, shared, answer, since: since.unwrap_or_default() }
+    }
+}
+
+/// The sites with a trait that those that are down may share.
+#[derive(Default)]
+struct Candidate<'a> {
+    down: Vec<&'a SiteSnapshot>,
+    all: usize,
+}
+
+fn traits(site: &SiteSnapshot) -> impl Iterator<Item = Trait> {
+    site.group.clone().map(Trait::Group).into_iter().chain(address(site).map(Trait::Address))
+}
+
+impl Trait {
+    fn is_of(&self, site: &SiteSnapshot) -> bool {
+        match self {
+            Self::Group(group) => site.group.as_ref() == Some(group),
+            Self::Address(shared) => address(site) == Some(*shared),
+            Self::Answer => false,
+        }
     }
 }
 

@@ -2,14 +2,16 @@
 
 pub(crate) mod correlation;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::snapshot::{SiteSnapshot, Snapshot, ViewSnapshot};
-use crate::model::Timestamp;
+use crate::model::{Place, Timestamp};
 use crate::stats::Summary;
 use crate::tui::style::line::{short_name, width};
 
 use super::site_list::warned_days;
+use super::state_counts::is_down;
 use correlation::Correlation;
 
 /// Coverage below this gets a mark.
@@ -61,27 +63,38 @@ impl OverviewFacts {
         if self.about == about {
             return;
         }
-        let mut rows = snapshot.views.iter().flat_map(|view| &view.rows);
-        let ttfb = rows.clone().any(|row| has_own_ttfb(&row.summary));
-        let certificates = snapshot.sites.iter().any(|site| warned_days(site, snapshot.at).is_some());
-        let sites = || snapshot.subjects().map(|(_, site)| &**site);
-        let rule = sites().next().map(|site| site.policies.availability);
-        *self = Self {
+        let rows = || snapshot.views.iter().flat_map(|view| &view.rows);
+        let mut facts = Self {
             about,
             down,
-            sites: sites().count(),
-            locations: snapshot.is_over_locations(),
-            longest_name: sites().map(|site| name_cells(site, snapshot.at)).max().unwrap_or(0),
-            certificates: self.certificates || certificates,
-            ttfb: self.ttfb || ttfb,
-            incomplete: self.incomplete || rows.any(|row| is_incomplete(&row.summary)),
-            objectives: sites().any(|site| site.has_objective()),
+            certificates: self.certificates,
+            ttfb: self.ttfb || rows().any(|row| has_own_ttfb(&row.summary)),
+            incomplete: self.incomplete || rows().any(|row| is_incomplete(&row.summary)),
             filled: snapshot.views.iter().map(|view| filled(snapshot, view)).collect(),
-            correlation: Correlation::of(snapshot),
-            one_rule: sites().all(|site| Some(site.policies.availability) == rule),
-            judged_from: sites().filter_map(|site| site.judged_from).min(),
+            one_rule: true,
+            ..Self::default()
         };
+        let (mut rule, mut down_sites) = (None, Vec::new());
+        // One pass: of many sites, each is far away in memory.
+        for (place, site) in snapshot.subjects() {
+            facts.sites += 1;
+            facts.locations |= site.place == Place::Everywhere;
+            down_sites.extend(Some(&**site).filter(|site| is_down(site)));
+            facts.longest_name = facts.longest_name.max(name_cells(site, snapshot.at));
+            facts.certificates = facts.certificates || has_warning(snapshot, place);
+            facts.objectives |= site.has_objective();
+            facts.one_rule &= *rule.get_or_insert(site.policies.availability) == site.policies.availability;
+            facts.judged_from = facts.judged_from.into_iter().chain(site.judged_from).min();
+        }
+        facts.correlation = Correlation::among(&down_sites, snapshot);
+        *self = facts;
     }
+}
+
+/// Whether the certificate of a site, as any of its locations sees it, ends soon.
+fn has_warning(snapshot: &Snapshot, site: usize) -> bool {
+    let warns = |site: &Arc<SiteSnapshot>| warned_days(site, snapshot.at).is_some();
+    snapshot.sites.get(site).is_some_and(warns) || snapshot.sites[snapshot.parts(site)].iter().any(warns)
 }
 
 /// Whether some due checks were not made.
