@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Writer   rings -> one durable commit per flush -> journal (key: a number, value: samples of all sites)
-//!          every 15 min, at 32 MiB and at a clean stop: journal -> blocks, in one transaction
+//!          every 15 min, at 4 to 32 MiB and at a clean stop: journal -> blocks, in one transaction
 //! Store    open, register, replay: the needs of a start
 //! Archive  the same file, read-only, from another process, beside the writer
 //! ```

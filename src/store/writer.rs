@@ -18,18 +18,14 @@ use crate::ring;
 use super::commit::{Dropped, PendingCommit, TextSizes};
 use super::error::StoreError;
 use super::intake::Intake;
+use super::maintain::seal;
 use super::tables::export_cursor::Progress;
 use super::tables::hub::gathered::Origin;
 use super::tables::record::Registered;
 use super::writable::Store;
 
-/// Samples are sealed into blocks this often.
+/// Samples are sealed into blocks this often, or once [`seal::due_after`] so many bytes; earlier in a small file.
 const SEAL_EVERY: Duration = Duration::from_mins(15);
-
-/// Or once this many bytes wait: more than a million samples if ten of a site come together, half as many if each comes
-/// alone; earlier in a small file. Sealing holds all of them in memory, and writes a page or two of each site however few
-/// they are.
-const SEAL_BYTES: usize = 32 << 20;
 
 /// The pause before the first retry.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -45,6 +41,8 @@ pub struct Writer {
     pending: PendingCommit,
     sizes: TextSizes,
     journal_bytes: usize,
+    /// The sites of the last sealing: those of other locations are not among the rings.
+    sealed_sites: usize,
     sealed_at: Option<Timestamp>,
     /// Whether removal or rolling up continues at the next flush.
     trim_on: bool,
@@ -108,6 +106,7 @@ impl Writer {
             pending,
             sizes: TextSizes::default(),
             journal_bytes: 0,
+            sealed_sites: 0,
             sealed_at: None,
             trim_on,
             told: Told::default(),
@@ -290,6 +289,7 @@ impl Writer {
         flushed.notices.extend(sealed.notice());
         if seal {
             self.journal_bytes = 0;
+            self.sealed_sites = sealed.sites;
             self.sealed_at = Some(now);
         }
         self.trim_on = trimmed.more;
@@ -343,7 +343,8 @@ impl Writer {
     fn is_seal_due(&mut self, now: Timestamp) -> bool {
         let sealed_at = *self.sealed_at.get_or_insert(now);
         // A clock set back must not delay sealing.
-        let full = self.journal_bytes >= SEAL_BYTES.min(self.store.keep().journal_share());
+        let sites = self.intake().sites().max(self.sealed_sites);
+        let full = self.journal_bytes >= seal::due_after(sites).min(self.store.keep().journal_share());
         full || now.since(sealed_at) >= SEAL_EVERY || now < sealed_at
     }
 

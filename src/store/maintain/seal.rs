@@ -31,6 +31,17 @@ pub struct Sealed {
     pub samples: u64,
     /// Journal entries, and groups within them, that could not be read and are gone.
     pub damaged: u64,
+    /// Sites that had samples in the journal.
+    pub sites: usize,
+}
+
+/// Bytes of journal after which sealing `sites` sites is due early. Sealing rewrites a page or two of each site, so there
+/// should be some pages of samples for each; but it holds the journal in memory, however many there are.
+pub fn due_after(sites: usize) -> usize {
+    const A_SITE: usize = 64 << 10;
+    const LEAST: usize = 4 << 20;
+    const MOST: usize = 32 << 20;
+    sites.saturating_mul(A_SITE).clamp(LEAST, MOST)
 }
 
 /// Pages of one transaction that moves a part of a long journal: 2 MiB. The database holds half of its memory for what
@@ -60,7 +71,7 @@ impl Sealing {
     /// No hour that ends after `decided` is rolled up.
     pub fn of(journal: &impl ReadableTable<u64, &'static [u8]>, decided: Timestamp) -> Result<Self, redb::Error> {
         let tail = Journal::load(journal)?;
-        let outcome = Sealed { samples: 0, damaged: tail.damaged };
+        let outcome = Sealed { samples: 0, damaged: tail.damaged, sites: 0 };
         Ok(Self { tail, from: SiteId(0), decided, outcome })
     }
 
@@ -108,6 +119,7 @@ impl Sealing {
             }
             after.encode((site.0, 0), &mut row);
             sealed.insert(site.0, row.as_slice())?;
+            self.outcome.sites += 1;
         }
         self.from = end.unwrap_or(self.from);
         Ok(())

@@ -12,6 +12,7 @@ use crate::stats::{Beat, PeriodFigures};
 use crate::store::codec::frame::{self, put};
 use crate::store::limits::Keep;
 use crate::store::maintain::rollup_builder;
+use crate::store::maintain::seal::due_after;
 use crate::store::read::figures::Figures;
 use crate::store::read::view::{Query, View};
 use crate::store::tables::record::SealedRecord;
@@ -173,6 +174,30 @@ fn a_journal_that_is_kept_says_what_one_that_is_read_anew_does() {
         }
     }
     assert!(sealed > 1, "{sealed}");
+}
+
+/// Few sites that are checked often are sealed long before a quarter of an hour, so that their journal stays small in
+/// memory, and not before sealing is worth it.
+#[test]
+fn a_journal_of_few_sites_is_sealed_at_four_mebibytes() {
+    let disk = Disk::default();
+    let mut rig = Rig::new(disk.store().unwrap());
+    let mut longest = 0;
+    for batch in day_of(9, 400_000).chunks(4_000) {
+        batch.iter().for_each(|sample| rig.push(*sample));
+        // The clock stands still.
+        assert_eq!(rig.writer.flush(Timestamp::from_secs(START)).dropped, 0);
+        let database = disk.open().unwrap();
+        let journal = database.begin_read().unwrap().open_table(schema::JOURNAL).unwrap();
+        let bytes: usize = journal.iter().unwrap().map(|row| row.unwrap().1.value().len()).sum();
+        if bytes == 0 {
+            break;
+        }
+        longest = bytes;
+    }
+    // The flush that reaches it is sealed with the next one.
+    assert!((4 << 20..=(4 << 20) + 200_000).contains(&longest), "{longest}");
+    assert_eq!([1, 60, 300, usize::MAX].map(due_after), [4 << 20, 4 << 20, 300 << 16, 32 << 20]);
 }
 
 /// A day of checks every ten seconds, sealed every quarter of an hour, of which only the newest hours are kept.
