@@ -184,7 +184,9 @@ fn a_journal_of_few_sites_is_sealed_at_four_mebibytes() {
     let mut rig = Rig::new(disk.store().unwrap());
     let mut longest = 0;
     for batch in day_of(9, 400_000).chunks(4_000) {
-        batch.iter().for_each(|sample| rig.push(*sample));
+        for sample in batch {
+            rig.push(*sample);
+        }
         // The clock stands still.
         assert_eq!(rig.writer.flush(Timestamp::from_secs(START)).dropped, 0);
         let database = disk.open().unwrap();
