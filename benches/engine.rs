@@ -4,17 +4,18 @@
 //! sites. The rule never alerts, so no pass writes messages. Lines that begin with "best" give nanoseconds per sample.
 
 mod best;
+mod site_input;
 mod weather;
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::Duration;
 
 use best::best;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use site_input::site_input;
 use webmon::alert::{LatencyRule, Percentile, Policies, Rule, SloRule, Threshold};
-use webmon::engine::{Engine, SiteInput};
-use webmon::model::{Sample, SiteSlot, Timeframe, Timestamp, View};
+use webmon::engine::Engine;
+use webmon::model::{Sample, Timeframe, Timestamp, View};
 use webmon::ring::{Producer, capacity_for};
 
 const SITES: usize = 10_000;
@@ -61,24 +62,8 @@ impl Fleet {
         // The ring holds the horizon and the samples of one step.
         let capacity = capacity_for(Duration::from_hours(1), interval, interval) + a_step;
         let producers: Vec<Producer> = (0..sites).map(|_| Producer::new(capacity, 0)).collect();
-        let track = |(site, producer): (usize, &Producer)| SiteInput {
-            slot: SiteSlot::new(site),
-            name: format!("site {site}").into(),
-            url: format!("https://site{site}.example.com/health").into(),
-            curl: Arc::default(),
-            group: None,
-            interval,
-            timeout: interval,
-            max_response_time: None,
-            policies,
-            ring: Arc::clone(producer.ring()),
-            open: Vec::new(),
-            maintenance: Arc::default(),
-            place: webmon::model::Place::Here,
-            minutes: None,
-            mask: webmon::alert::network::Mask::default(),
-        };
-        let tracks = producers.iter().enumerate().map(track).collect();
+        let tracks = producers.iter().enumerate();
+        let tracks = tracks.map(|(site, producer)| site_input(site, producer, interval, policies)).collect();
         let now = Timestamp::from_secs(1_000_000);
         let engine = Engine::new(views, tracks, now);
         let weather = (0..4_096).map(|i| weather::sample(0, i, now)).collect();

@@ -4,14 +4,16 @@
 //! after the second sealing. Rings, statistics and store take six hours of samples as a monitor does, faster than they
 //! would come: a step every 250 ms, a commit every second, a sealing every quarter of an hour. Linux only (`/proc`).
 
+mod site_input;
 mod weather;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use site_input::site_input;
 use webmon::alert::Policies;
-use webmon::engine::{Engine, SiteInput};
-use webmon::model::{SiteSlot, StoreHealth, Timeframe, Timestamp, View};
+use webmon::engine::Engine;
+use webmon::model::{StoreHealth, Timeframe, Timestamp, View};
 use webmon::ring::{Producer, capacity_for};
 use webmon::store::{Options, Store, Writer};
 
@@ -49,23 +51,8 @@ impl Monitor {
         let registered = store.register(&names, now).expect("a new store takes names");
         let producers: Vec<Producer> =
             names.iter().map(|_| Producer::new(capacity_for(HORIZON, INTERVAL, INTERVAL), 0)).collect();
-        let inputs = names.iter().zip(&producers).enumerate().map(|(site, (name, producer))| SiteInput {
-            slot: SiteSlot::new(site),
-            name: Arc::clone(name),
-            url: format!("https://site{site}.example.com/").into(),
-            curl: Arc::default(),
-            group: None,
-            interval: INTERVAL,
-            timeout: INTERVAL,
-            max_response_time: None,
-            policies: Policies::default(),
-            ring: Arc::clone(producer.ring()),
-            open: Vec::new(),
-            maintenance: Arc::default(),
-            place: webmon::model::Place::Here,
-            minutes: None,
-            mask: webmon::alert::network::Mask::default(),
-        });
+        let inputs = producers.iter().enumerate();
+        let inputs = inputs.map(|(site, producer)| site_input(site, producer, INTERVAL, Policies::default()));
         let view = |seconds| View {
             timeframe: Timeframe::new(Duration::from_secs(seconds)),
             refresh: Duration::from_secs(seconds / 6),

@@ -56,11 +56,11 @@ impl OverviewFacts {
     /// Takes `snapshot` in, of whose sites so many are down.
     pub fn update(&mut self, snapshot: &Snapshot, down: usize) {
         let about = Some((snapshot.sites.len(), snapshot.views.iter().map(|view| view.as_of).collect()));
-        // A site that goes down or recovers between two refreshes changes at once what those that are down have in common.
-        if std::mem::replace(&mut self.down, down) != down {
-            self.correlation = Correlation::of(snapshot);
-        }
         if self.about == about {
+            // A site that goes down or recovers between two refreshes changes at once what those that are down have in common.
+            if std::mem::replace(&mut self.down, down) != down {
+                self.correlation = Correlation::of(snapshot);
+            }
             return;
         }
         let rows = || snapshot.views.iter().flat_map(|view| &view.rows);
