@@ -7,10 +7,12 @@
 //! | `plain` | 1,000 sites every second, each check on a new connection | CPU per probe ≤ 120 µs |
 //! | `tls` | 250 sites over TLS (a handshake costs the server on the same machine as much) | CPU per probe ≤ 400 µs |
 //! | `bare` | a minimal client, plain and over TLS: the lower bound | – |
+//! | `rare` | 10 sites every second, plain, beside a minimal client at that rate | CPU per probe ≤ 312 µs |
 //! | `kept` | as `plain`, with `keep_alive` | – |
 //! | `first` | from the start to the first request, with 1 site and with 1,000 | ≤ 100 ms |
 //! | `scale` | 10,000 sites every 10 s, over an hour of stored samples | every due probe made, p99 of lateness ≤ 10 ms above a bare timer's, ≤ 384 MiB |
 //! | `https` | 10,000 sites every 10 s over TLS, beside one site alone | every due check made; *tls* of the many p99 ≤ 2 × p50 alone; CPU per check ≤ 300 µs |
+//! | `https_large` | 100,000 sites every minute over TLS | every due check made, ≤ 1.5 GiB |
 //! | `large` | 100,000 sites every minute, the same | every due probe made, first probe within 1 s, ≤ 1.5 GiB |
 //! | `threads` | 500 sites over TLS every 500 ms by two network threads, beside one with as many and with half as many | two carry ≥ 1.9 times as much, by CPU time |
 //! | `hostile` | 200 sites every second, 30 of them hostile or none | gap errors of the others: mean < 1 ms, p99 ≤ 10 ms worse |
@@ -68,26 +70,31 @@ fn main() {
         _ => {}
     }
     let is_wanted = |part: &str| wanted.is_empty() || wanted.iter().any(|one| one == part);
-    let parts: [(&str, fn()); 13] = [
+    let parts: [(&str, fn()); 15] = [
         ("phases", phases::measure),
         ("plain", || {
-            cost("plain", false, false);
+            cost(PLAIN);
         }),
         ("tls", || {
-            cost("tls", true, false);
+            cost(Load { name: "tls", a_second: 250, over_tls: true, ..PLAIN });
+        }),
+        ("rare", || {
+            cost(Load { name: "rare", a_second: 10, seconds: 60, ..PLAIN });
+            bare::ask_at(10, false, 60);
         }),
         ("bare", bare::measure),
         ("first", scale::first),
         ("kept", || {
-            cost("kept", false, true);
+            cost(Load { name: "kept", keep_alive: true, ..PLAIN });
         }),
         ("hostile", hostile::neighbours),
         ("floods", hostile::alone),
         ("scale", || scale::measure(scale::SCALE)),
         ("large", || scale::measure(scale::LARGE)),
         ("https", https::measure),
+        ("https_large", https::large),
         ("threads", threads::measure),
-        ("blackbox", || blackbox::compare(cost("plain", false, false))),
+        ("blackbox", || blackbox::compare(cost(PLAIN))),
     ];
     for (part, measure) in parts {
         if is_wanted(part) {
@@ -111,9 +118,20 @@ impl Folder {
     }
 }
 
-/// Prints and returns the CPU per probe, µs, at 1,000 probes a second (over TLS 250).
-fn cost(part: &str, over_tls: bool, keep_alive: bool) -> f64 {
-    const SECONDS: u64 = 20;
+/// Sites that are checked every second.
+#[derive(Clone, Copy)]
+struct Load {
+    name: &'static str,
+    a_second: u32,
+    over_tls: bool,
+    keep_alive: bool,
+    seconds: u64,
+}
+
+const PLAIN: Load = Load { name: "plain", a_second: 1_000, over_tls: false, keep_alive: false, seconds: 20 };
+
+/// Prints and returns the CPU per probe, µs.
+fn cost(Load { name, a_second, over_tls, keep_alive, seconds }: Load) -> f64 {
     let authority = tls::Authority::new();
     let identity = over_tls.then(|| authority.issue(&tls::Leaf::naming(&["localhost"])).server_config());
     let server = Server::start(identity, false);
@@ -123,21 +141,20 @@ fn cost(part: &str, over_tls: bool, keep_alive: bool) -> f64 {
         config.push_str(", tls: { ca_file: ca.pem }");
     }
     config.push_str(" }\nsites:\n");
-    let sites = if over_tls { 250 } else { 1_000 };
-    for site in 0..sites {
+    for site in 0..a_second {
         let host = if over_tls { "https://localhost".to_owned() } else { format!("http://127.0.0.{}", 1 + site % 16) };
         writeln!(config, "- {{ name: s{site}, url: '{host}:{}/' }}", server.address.port()).expect("a String");
     }
     let folder = Folder::with(&config);
     fs::write(folder.0.path().join("ca.pem"), authority.root_pem()).expect("it can be written");
-    let process = Process::webmon(&folder.config(), SECONDS + 10);
+    let process = Process::webmon(&folder.config(), seconds + 10);
     std::thread::sleep(Duration::from_secs(5));
     let (cpu, asked, begin) = (process.cpu(), server.asked(), Instant::now());
-    std::thread::sleep(Duration::from_secs(SECONDS));
+    std::thread::sleep(Duration::from_secs(seconds));
     let (cpu, asked, spent) = (process.cpu().saturating_sub(cpu), server.asked() - asked, begin.elapsed());
     let a_probe = cpu.as_secs_f64() * 1e6 / asked as f64;
     println!(
-        "{part}: {a_probe:.1} µs of CPU per probe; {asked} probes in {:.1} s, {:.2} s of CPU, {} MiB, {} descriptors",
+        "{name}: {a_probe:.1} µs of CPU per probe; {asked} probes in {:.1} s, {:.2} s of CPU, {} MiB, {} descriptors",
         spent.as_secs_f64(),
         cpu.as_secs_f64(),
         process.memory().0,

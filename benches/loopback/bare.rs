@@ -22,31 +22,34 @@ use crate::{Folder, tls};
 
 /// The argument that turns this bench into the client.
 pub const ASK: &str = "ask";
-const SECONDS: u64 = 10;
-
 /// Prints the CPU per probe of the client, plain and over TLS.
 pub fn measure() {
-    for (over_tls, a_second) in [(false, 1_000_u32), (true, 250)] {
-        let authority = tls::Authority::new();
-        let identity = over_tls.then(|| authority.issue(&tls::Leaf::naming(&["localhost"])).server_config());
-        let server = Server::start(identity, false);
-        let folder = Folder::with("");
-        let root = folder.config();
-        std::fs::write(&root, authority.root_pem()).expect("it can be written");
-        let mut command = Command::new(std::env::current_exe().expect("it runs"));
-        command.args([ASK, &server.address.to_string(), &a_second.to_string()]);
-        if over_tls {
-            command.arg(&root);
-        }
-        let process = Process::start(&mut command);
-        std::thread::sleep(Duration::from_secs(2));
-        let (cpu, asked) = (process.cpu(), server.asked());
-        std::thread::sleep(Duration::from_secs(SECONDS));
-        let (cpu, asked) = (process.cpu().saturating_sub(cpu), server.asked() - asked);
-        let a_probe = cpu.as_secs_f64() * 1e6 / asked as f64;
-        let what = if over_tls { "rustls, every signature verified" } else { "plain" };
-        println!("bare: {a_probe:.1} µs of CPU per probe of a minimal client ({what}); {asked} in {SECONDS} s");
+    for (over_tls, a_second) in [(false, 1_000), (true, 250)] {
+        ask_at(a_second, over_tls, 10);
     }
+}
+
+/// Prints the CPU per probe of the client that asks so often for so many seconds.
+pub fn ask_at(a_second: u32, over_tls: bool, seconds: u64) {
+    let authority = tls::Authority::new();
+    let identity = over_tls.then(|| authority.issue(&tls::Leaf::naming(&["localhost"])).server_config());
+    let server = Server::start(identity, false);
+    let folder = Folder::with("");
+    let root = folder.config();
+    std::fs::write(&root, authority.root_pem()).expect("it can be written");
+    let mut command = Command::new(std::env::current_exe().expect("it runs"));
+    command.args([ASK, &server.address.to_string(), &a_second.to_string()]);
+    if over_tls {
+        command.arg(&root);
+    }
+    let process = Process::start(&mut command);
+    std::thread::sleep(Duration::from_secs(2));
+    let (cpu, asked) = (process.cpu(), server.asked());
+    std::thread::sleep(Duration::from_secs(seconds));
+    let (cpu, asked) = (process.cpu().saturating_sub(cpu), server.asked() - asked);
+    let a_probe = cpu.as_secs_f64() * 1e6 / asked as f64;
+    let what = if over_tls { "rustls, every signature verified" } else { "plain" };
+    println!("bare: {a_probe:.1} µs of CPU per probe of a minimal client ({what}); {asked} in {seconds} s");
 }
 
 /// Sends `a_second` requests per second to `address` until killed, over TLS if `root` is given.
