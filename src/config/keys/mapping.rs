@@ -9,7 +9,7 @@ use crate::config::syntax::tree::{Kind, NodeId};
 use crate::config::syntax::{characters, quote};
 use crate::model::text::clean_line;
 
-use super::declared::{DeclaredKey, ValueForm};
+use super::declared::{self, DeclaredKey, ValueForm};
 use super::reader::{ConfigReader, KeyEntry, QUOTED_MAX, Scalar};
 use super::{suggest, value};
 
@@ -195,10 +195,16 @@ impl<'r, 'a> Keys<'r, 'a> {
             if !taken && !entry.name.starts_with("x-") {
                 all_known = false;
                 let near = suggest::near(entry.name, self.declared.iter().map(|key| key.name));
-                if near.is_none_or(|near| quote::is_sensitive(near) || self.declared(near).is_secret) {
+                let elsewhere = declared::below(self.declared, entry.name).filter(|_| near.is_none());
+                let meant = near.map(|near| self.declared(near)).or(elsewhere.as_ref().map(|(_, key)| *key));
+                if meant.is_none_or(|key| quote::is_sensitive(key.name) || key.is_secret) {
                     self.reader.hide(entry.value);
                 }
-                let hint = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+                let hint = match (near, elsewhere) {
+                    (Some(near), _) => format!(", did you mean `{near}`?"),
+                    (None, Some((section, _))) => format!(": it belongs under `{section}`"),
+                    (None, None) => String::new(),
+                };
                 let name = clean_line(&quote::quotable_key(entry.name), QUOTED_MAX);
                 self.reader
                     .fault_at(entry.key, format!("unknown key `{name}`{hint}{}", characters::in_key(entry.name)));

@@ -130,6 +130,26 @@ impl ValueForm {
     }
 }
 
+/// The key `name` of a section below `keys`, with the path of the section: the shallowest, and the first of several.
+pub(super) fn below(keys: &'static [DeclaredKey], name: &str) -> Option<(String, &'static DeclaredKey)> {
+    let sections = || {
+        keys.iter().filter_map(|section| match &section.form {
+            ValueForm::Section(keys) | ValueForm::Or(_, ValueForm::Section(keys)) => Some((section.name, *keys)),
+            _ => None,
+        })
+    };
+    let here = sections().find_map(|(section, keys)| {
+        let found = keys.iter().find(|key| key.name == name)?;
+        Some((section.to_owned(), found))
+    });
+    here.or_else(|| {
+        sections().find_map(|(section, keys)| {
+            let (path, found) = below(keys, name)?;
+            Some((format!("{section}.{path}"), found))
+        })
+    })
+}
+
 /// Whether `name` is a key of any mapping.
 pub(crate) fn is_key(name: &str) -> bool {
     fn among(keys: &[DeclaredKey], name: &str) -> bool {
