@@ -82,7 +82,7 @@ mod tests {
     fn a_second_panic_before_the_first_is_caught_is_not_and_is_noted() {
         let noted = std::rc::Rc::new(Cell::new(0));
         let note = std::rc::Rc::clone(&noted);
-        assert!(!is_caught(), "nobody waits");
+        assert!(!is_caught(), "no caller waits");
         let outcome = catch_or_note(
             move || note.set(note.get() + 1),
             || {

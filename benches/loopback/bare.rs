@@ -22,6 +22,7 @@ use crate::{Folder, tls};
 
 /// The argument that turns this bench into the client.
 pub const ASK: &str = "ask";
+
 /// Prints the CPU per probe of the client, plain and over TLS.
 pub fn measure() {
     for (over_tls, a_second) in [(false, 1_000), (true, 250)] {

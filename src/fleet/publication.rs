@@ -58,7 +58,7 @@ impl Publication {
         loop {
             tokio::select! {
                 Some(answer) = self.answers.next() => {
-                    // A server says so if nobody listens to questions; that is no answer.
+                    // A server says so if no hub listens to questions; that is no answer.
                     if let Ok(have) = Have::decode(&answer.payload) {
                         return Hearing::Answer(have);
                     }

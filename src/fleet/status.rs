@@ -135,7 +135,7 @@ impl HubStatus {
         now.since(self.at) > GONE_AFTER
     }
 
-    /// Whether, at `now`, nobody has to look: the hub is there, and it hears every location, with nothing to notice.
+    /// Whether, at `now`, all is well: the hub is there, and it hears every location, with nothing to notice.
     #[must_use]
     pub fn is_well(&self, now: Timestamp) -> bool {
         !self.is_gone(now) && self.notices.is_empty() && self.locations.iter().all(LocationStatus::is_well)

@@ -32,7 +32,7 @@ const BYTES_MAX: i64 = 1 << 30;
 /// Bytes that a bucket may have.
 const BUCKET_MAX: i64 = 16 << 20;
 
-/// How long a lease lasts that nobody renews.
+/// How long a lease lasts that is not renewed.
 const LEASE: Duration = Duration::from_secs(30);
 
 /// How much the servers keep. What is not chosen has its default where a stream is made, and any value where there is one.
@@ -130,7 +130,7 @@ async fn existing(link: &Link, name: &str) -> Result<Option<Config>, StreamFault
     }
 }
 
-/// Makes a stream. Returns whether nobody else was faster.
+/// Makes a stream. Returns whether no other one was faster.
 async fn make(link: &Link, wanted: Config) -> Result<bool, StreamFault> {
     let name = wanted.name.clone();
     match link.jetstream.create_stream(wanted).await {

@@ -112,7 +112,7 @@ pub fn kv(bucket: &str, key: &str) -> String {
     format!("$KV.{bucket}.{key}")
 }
 
-/// The prefix of the inboxes of `name`, in which answers arrive; nobody else may read them.
+/// The prefix of the inboxes of `name`, in which answers arrive; only it may read them.
 #[must_use]
 pub fn inbox(name: &str) -> String {
     format!("_INBOX.{name}")

@@ -205,7 +205,7 @@ pub struct Watching {
 /// An outage of this machine's network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnOutage {
-    /// The start of the first check that nobody answered.
+    /// The start of the first check without an answer.
     pub since: Timestamp,
     /// The unrelated hosts, of which none answers.
     pub hosts: usize,

@@ -96,7 +96,7 @@ pub struct Stored {
     pub longest_outage: Option<Outage>,
     /// The first data, if the period begins earlier.
     pub begins: Option<Timestamp>,
-    /// How much maintenance was left out; none if nobody asked for that.
+    /// How much maintenance was left out; none if the command did not ask for that.
     pub left_out: Option<Duration>,
 }
 

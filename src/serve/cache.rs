@@ -74,7 +74,7 @@ impl Cache {
         }
         let permit = Arc::clone(&self.makers).acquire_owned().await.ok()?;
         let (source, route) = (Arc::clone(&self.source), route.clone());
-        // A task of its own, so that it ends whoever leaves.
+        // A task of its own, so that it ends although a client leaves.
         let task = tokio::spawn(async move {
             let began = source.elapsed();
             let before = kept.take().filter(|ready| ready.good_until > began);
@@ -102,7 +102,7 @@ impl Cache {
             return Some(Arc::clone(slot));
         }
         slots.retain(|_, slot| {
-            // Whoever holds it still needs it.
+            // A client that holds it still needs it.
             Arc::strong_count(slot) > 1
                 || slot.try_lock().is_ok_and(|kept| kept.as_ref().is_some_and(|ready| ready.good_until > now))
         });

@@ -1,7 +1,7 @@
-//! `/api/v1/events`: what happens, as server-sent events, to whoever listens.
+//! `/api/v1/events`: what happens, as server-sent events, to all listeners.
 //!
 //! Invariants: a listener that reads gets every event of its sites in order; one that does not read delays nobody, and is told how
-//! many it missed before the next one that it gets. Nothing is made while nobody listens.
+//! many it missed before the next one that it gets. Nothing is made without a listener.
 //! Bounds: [`LISTENERS_MAX`] listeners; for each `QUEUE` chunks of about `CHUNK` bytes wait.
 
 use std::sync::atomic::{AtomicBool, Ordering};

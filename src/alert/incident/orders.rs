@@ -92,7 +92,7 @@ impl Ledger {
     }
 
     /// Sets or withdraws the acknowledgement of the incidents that are meant. A repetition in the same words is no change, nor is
-    /// one without words of what was acknowledged with some: those stay, with whoever wrote them.
+    /// one without words of what was acknowledged with some: those stay, with their author.
     fn change_ack(
         &mut self,
         target: &Target,

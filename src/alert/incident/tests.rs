@@ -286,7 +286,7 @@ fn silence(words: &str, until: u64) -> UserOrder {
     UserOrder::Silence { sites, until: at(until), is_maintenance: false, replaces: false }
 }
 
-/// An acknowledgement without words leaves those that are there, with whoever wrote them; other words replace them.
+/// An acknowledgement without words leaves those that are there, with their author; other words replace them.
 #[test]
 fn an_acknowledgement_without_words_keeps_earlier_ones() {
     let mut scene = Scene::new(calm_terms());

@@ -1,7 +1,7 @@
 //! Which outlets have heard of an incident, and which will: for people who look at past alerts.
 //!
 //! An alert that opens an incident has the times of its first message, one that closes it those of its last; so a relapse,
-//! of which nobody hears, shows when its incident was told.
+//! which is not reported, shows when its incident was told.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use crate::model::{Cause, Sample, SiteId, Timestamp};
 
 use super::Realm;
 
-/// Whether a check with this cause heard of nobody: no answer, from the host or the name servers.
+/// Whether a check with this cause had no answer at all, from the host or the name servers.
 #[must_use]
 pub const fn is_silence(cause: Cause) -> bool {
     matches!(
@@ -29,9 +29,9 @@ pub const fn is_silence(cause: Cause) -> bool {
 pub struct Blind {
     /// Whose hosts.
     pub realm: Realm,
-    /// The start of the first check that nobody answered.
+    /// The start of the first check without an answer.
     pub from: Timestamp,
-    /// The start of the first check that somebody answered; [`Timestamp::MAX`] while it lasts.
+    /// The start of the first check with an answer; [`Timestamp::MAX`] while it lasts.
     pub to: Timestamp,
 }
 
@@ -42,7 +42,7 @@ impl Blind {
         Self { realm, from, to: Timestamp::MAX }
     }
 
-    /// Whether `sample`, of a site in `realm`, counts as unknown: nobody answered, and it started within the span. `None`
+    /// Whether `sample`, of a site in `realm`, counts as unknown: it had no answer and started within the span. `None`
     /// is a site on loopback, or one that was never reached.
     #[must_use]
     pub fn covers(&self, realm: Option<Realm>, sample: &Sample) -> bool {

@@ -13,7 +13,7 @@ pub struct NetworkChange {
     pub at: Timestamp,
     /// Whose hosts.
     pub realm: Realm,
-    /// The start of the first check that nobody answered.
+    /// The start of the first check without an answer.
     pub since: Timestamp,
     /// The unrelated hosts.
     pub hosts: usize,
@@ -30,7 +30,7 @@ pub enum NetworkState {
     Online {
         /// The start of the check that was answered.
         until: Timestamp,
-        /// The downs that nobody is told.
+        /// The downs that are not reported.
         held_back: usize,
     },
     /// It was no outage of this network: a message got out.

@@ -13,7 +13,7 @@ pub enum NetworkEvent {
     Offline {
         /// Whose hosts.
         realm: Realm,
-        /// T0, the start of the first check that nobody answered.
+        /// T0, the start of the first check without an answer.
         since: Timestamp,
         /// The units of the panel.
         units: usize,

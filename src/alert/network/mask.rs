@@ -1,6 +1,6 @@
 //! The outages of this machine's own network that concern one site: which of its checks count as unknown.
 //!
-//! Invariants: a mask changes no check that somebody answered. Cost: a comparison per check that was answered, one more per
+//! Invariants: a mask changes no check with an answer. Cost: a comparison per check that was answered, one more per
 //! span for a silent one.
 
 use crate::model::{Cause, Packed, Sample, Timestamp};
@@ -46,7 +46,7 @@ impl Mask {
         &self.0
     }
 
-    /// Whether `sample` counts as unknown: nobody answered, and it started within a span.
+    /// Whether `sample` counts as unknown: it had no answer and started within a span.
     #[must_use]
     pub fn covers(&self, sample: &Packed) -> bool {
         if SILENT >> sample.cause_code() & 1 == 0 {

@@ -159,7 +159,7 @@ impl Network {
         held.is_some()
     }
 
-    /// Releases what was held twice as long as a decision takes: something stalls, and nobody should miss an outage for it.
+    /// Releases what was held twice as long as a decision takes: something stalls, and no outage should be missed for it.
     /// Cost: linear in the held downs.
     pub fn tick(&mut self, now: Timestamp, events: &mut Vec<NetworkEvent>) {
         for realm in Realm::ALL {

@@ -1,4 +1,4 @@
-//! The units of one realm, and whether all that are checked often have been silent since somebody last answered.
+//! The units of one realm, and whether all that are checked often have been silent since the last answer of any.
 //!
 //! The panel is the units with an interval of at most R, where R is the third-smallest interval, or a minute if that is
 //! longer; without three units there is none. A unit is as fast as its fastest site.
@@ -124,7 +124,7 @@ impl Panel {
         interval.zip(self.reach()).is_some_and(|(interval, reach)| interval <= reach)
     }
 
-    /// A check of `unit` that started at `start` heard of nobody.
+    /// A check of `unit` that started at `start` had no answer.
     pub fn silent(&mut self, unit: Unit, start: Timestamp) {
         if self.last_contact.is_some_and(|contact| start <= contact) || !self.has(unit) {
             return;
@@ -142,7 +142,7 @@ impl Panel {
         }
     }
 
-    /// A check, or a delivery, that started at `start` heard of somebody.
+    /// A check, or a delivery, that started at `start` had an answer.
     pub fn contact(&mut self, start: Timestamp) {
         self.last_contact = self.last_contact.max(Some(start));
         while let Some(&Reverse((silent, unit))) = self.silent.peek()

@@ -14,14 +14,14 @@ use super::{NetworkEvent, Realm, Unit};
 /// A fact about the network.
 #[derive(Clone, Copy, Debug)]
 pub enum Evidence {
-    /// A check that nobody answered.
+    /// A check without an answer.
     Silence {
         /// Of whom.
         unit: Unit,
         /// When it started.
         start: Timestamp,
     },
-    /// A check that somebody answered.
+    /// A check with an answer.
     Contact {
         /// By whom.
         unit: Unit,
@@ -85,7 +85,7 @@ impl RealmState {
         self.offline = Some(Offline { since, doubt: None });
     }
 
-    /// Holds the down of `site`, whose newest failed check started at `start`, unless somebody else has answered since.
+    /// Holds the down of `site`, whose newest failed check started at `start`, unless another unit has answered since.
     pub fn hold(&mut self, site: usize, start: Timestamp, hold: Hold, timeout: Duration) -> bool {
         let Some(reach) = self.panel.reach().filter(|_| !self.is_refuted) else { return false };
         if self.other_contact(hold.unit).is_some_and(|contact| start <= contact) {
@@ -162,7 +162,7 @@ impl RealmState {
         }
     }
 
-    /// Somebody answered: `unit`, or an outlet.
+    /// There was an answer: of `unit`, or of an outlet.
     fn contact(&mut self, realm: Realm, unit: Option<Unit>, start: Timestamp, events: &mut Vec<NetworkEvent>) {
         self.panel.contact(start);
         self.remember(unit, start);

@@ -162,7 +162,7 @@ impl AvailabilityJudge {
         self.held.retire(Tally::of(expiry.rest()));
     }
 
-    /// Takes `samples` without judging them: history, and what arrives while nobody wants a verdict.
+    /// Takes `samples` without judging them: history, and what arrives while no verdict is wanted.
     pub(super) fn replay(&mut self, samples: &[Packed], mut expiry: Expiry<'_>) {
         if let Some(last) = samples.iter().rposition(|sample| sample.outcome() != Outcome::Unknown) {
             self.take(&samples[..=last]);

@@ -5,7 +5,7 @@
 //! those that are not blind. A blind location has no vote; what it would say still tells whether it is blind.
 //!
 //! When a location sees again or goes blind, the others have a witness more or less, which can decide about them in turn. So in
-//! a step first those see again that do, until nobody else does, and then those go blind that do, until nobody else does; within
+//! a step first those see again that do, until no other one does, and then those go blind that do, until no other one does; within
 //! each the order of the locations makes no difference. A step is for votes that changed: where locations decide about each
 //! other, one with the same votes could find otherwise.
 //!

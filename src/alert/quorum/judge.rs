@@ -388,7 +388,7 @@ mod tests {
             ("udu", ""),
             ("uuu", "partial cleared 0/3"),
             ("duu", "partial breached 1/3"),
-            // The graver one takes its place, and lasts until nobody sees the site down.
+            // The graver one takes its place, and lasts until no location sees the site down.
             ("ddu", "partial ended 2/3, availability down 2/3"),
             ("duu", ""),
             ("uuu", "availability up 0/3"),

@@ -26,7 +26,7 @@ pub struct Seen {
     pub up: u64,
     /// Down.
     pub down: u64,
-    /// Nobody knows.
+    /// No location knows.
     pub unknown: u64,
 }
 

@@ -239,7 +239,7 @@ impl AlertBook {
         self.keep(inner, Vec::new(), changes, false);
     }
 
-    /// Notes alerts about webmon itself, to publish with the next ones. Without an outlet nobody would hear of them.
+    /// Notes alerts about webmon itself, to publish with the next ones. Without an outlet they would reach no one.
     pub fn add_own(&self, alerts: Vec<Alert>) {
         let inner = &mut *self.inner();
         let has_outlets = inner.outbox.states().any(|(key, _)| **key != *PROGRAM);

@@ -150,7 +150,7 @@ pub mod tests {
     #[tokio::test]
     async fn what_is_killed_is_killed_with_everything_that_it_started() {
         let folder = tempfile::tempdir().unwrap();
-        // The first one ends at once and leaves somebody behind who holds its outputs; the second one waits itself.
+        // The first one ends at once and leaves a child behind that holds its outputs; the second one waits itself.
         for end in ["exit 0", "wait"] {
             let file = folder.path().join(end);
             let script = format!("sleep 1000 & echo $$ $! end > '{}'; {end}", file.display());
@@ -174,7 +174,7 @@ pub mod tests {
         }
     }
 
-    /// Whether the process `pid` ends. What somebody else has to reap (init, of an orphan) may stay as a zombie.
+    /// Whether the process `pid` ends. What another process has to reap (init, of an orphan) may stay as a zombie.
     async fn is_gone(pid: &str) -> bool {
         let state = || {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

@@ -325,7 +325,7 @@ impl Judging {
             }
             let report = reports.get(location);
             let last = report.and_then(|report| report.heard);
-            // Nobody is late before there was time to be heard.
+            // No location is late before there was time to hear it.
             let since = last.unwrap_or(self.heard_from).max(self.heard_from);
             let trouble = if self.silent_after < now.since(since) {
                 Some(Reading::Silent { last })

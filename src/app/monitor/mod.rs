@@ -92,7 +92,7 @@ pub struct MonitorOptions<P> {
     pub store_status: watch::Sender<StoreStatus>,
     /// Whether every check is printed.
     pub wants_checks: bool,
-    /// Whether somebody listens to events, if there is a listener.
+    /// Whether a client listens to events, if webmon serves any.
     pub events: Option<Arc<AtomicBool>>,
     /// Describes a demonstration.
     pub narrator: Option<Narrator>,

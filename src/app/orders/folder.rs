@@ -19,7 +19,7 @@ pub const FILE_MAX: u64 = 16_384;
 /// The most entries of the folder that are looked at.
 pub const ENTRIES_MAX: usize = 1_000;
 
-/// Answers and unfinished files are removed once they are so old: nobody waits for them.
+/// Answers and unfinished files are removed once they are so old: no command waits for them.
 const OLD: Duration = Duration::from_mins(10);
 
 const ORDER: &str = ".json";

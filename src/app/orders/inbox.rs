@@ -36,7 +36,7 @@ const WARNED_MAX: usize = 1_000;
 /// The most bytes of a file's name in a warning.
 const SHOWN_MAX: usize = 80;
 
-/// Nobody waits for the answer to an order that is so old.
+/// No command waits for the answer to an order that is so old.
 const UNHEARD: Duration = Duration::from_secs(10);
 
 /// See the module.

@@ -407,7 +407,7 @@ fn a_folder_that_anybody_filled_is_read_without_trust() {
     assert_eq!(run.settle(&mut disk), Vec::<String>::new(), "once");
     assert!(secret.exists() && folder.join("note.txt\x1b[2J").exists() && folder.join(".6-1.json.tmp").exists());
     assert!(!folder.join("4-1.json").exists() && disk.answer("4-1").unwrap().refused.is_some());
-    // Nobody waits for these any more.
+    // No command waits for these any more.
     run.inbox.look(Timestamp::MAX);
     assert!(!folder.join(".6-1.json.tmp").exists() && disk.answer("4-1").is_none());
 }

@@ -2,7 +2,7 @@
 
 pub(crate) mod archive_views;
 pub(crate) mod disk_thread;
-#[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export nobody makes an outlet"))]
+#[cfg_attr(not(feature = "influx"), allow(dead_code, reason = "without an export there is no outlet"))]
 pub(crate) mod export_handle;
 pub(crate) mod request;
 pub(crate) mod restore;

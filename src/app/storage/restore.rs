@@ -109,7 +109,7 @@ pub fn remember(
     }
     for OpenIncident { site: id, name, rule: kind, since, number, .. } in store.open_incidents()? {
         if kind.is_own() {
-            // It has no site that could be gone; whoever opened it goes on with it.
+            // It has no site that could be gone; the location that opened it goes on with it.
             continue;
         }
         if !all_names.contains(&name) {

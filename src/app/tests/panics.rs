@@ -3,7 +3,7 @@
 //!
 //! This test program starts itself again, with a pseudo-terminal in place of its three streams. The child plays the whole
 //! stage, as `run` does, and one of its threads panics as soon as it is told to: the control loop through its narrator,
-//! or another thread that nobody waits for. Nothing is built into webmon for this.
+//! or a thread that no other one waits for. Nothing is built into webmon for this.
 #![allow(clippy::unwrap_used, reason = "a test file: what cannot be had ends the test")]
 
 use std::fs::{self, File, OpenOptions};
@@ -69,7 +69,7 @@ impl Drop for Clumsy {
 #[ignore = "not a test: what the others start in a terminal"]
 fn child() {
     let which = std::env::var(WHICH).expect("started by the test");
-    // Nobody listens there.
+    // No program listens there.
     let config = super::monitor::parsed("sites: [{ name: api, url: 'http://127.0.0.1:9/' }]");
     let prober = prober::prober(&config).expect("it has no files");
     let output =
@@ -91,7 +91,7 @@ fn child() {
             while !is_time() {
                 std::thread::sleep(POLL);
             }
-            // The fault of a database that somebody waits for is nothing that the dashboard hears of.
+            // The fault of a database that a caller waits for is nothing that the dashboard hears of.
             drop(panic_hook::catch(|| panic!("a fault that is caught")));
             panic!("a fault of another thread");
         });

@@ -123,7 +123,7 @@ fn period(name: &'static str, text: &str) -> Result<Duration, Missing> {
     Ok(length)
 }
 
-/// The error may hold a path, which is nobody's business there.
+/// The error may hold a path, which a page must not show.
 fn unreadable(_: StoreError) -> Missing {
     Missing::Unavailable("the store cannot be read now".to_owned())
 }

@@ -38,7 +38,7 @@ pub struct Pump {
     source: EventSource,
     /// Present while anybody listens.
     places: Option<Places>,
-    /// The last alert that listeners have, or the newest one while nobody listens, so that one that opens as somebody joins is not lost.
+    /// The last alert that listeners have, or the newest one without a listener, so that an alert that opens as a listener joins is not lost.
     last_alert: Option<Arc<AlertRecord>>,
     texts: HashMap<(SiteSlot, u64), Arc<Observation>>,
 }

@@ -225,7 +225,7 @@ mod tests {
         START.after(Duration::from_secs(10 * n))
     }
 
-    /// Every 15th check is answered wrongly; nobody answers those from 30 to 39, and 45.
+    /// Every 15th check is answered wrongly; those from 30 to 39, and 45, get no answer.
     fn check(n: u64) -> Sample {
         let cause = match n {
             30..40 | 45 => Cause::ConnectTimeout,
@@ -276,7 +276,7 @@ mod tests {
         flush(&mut writer, started(36), started(30));
         let mut sums = StoredSums::default();
         sums.follow(&path, until(started(30), started(36))).unwrap();
-        assert_eq!(counts(&sums), [28, 2, 0], "the six that nobody answered wait");
+        assert_eq!(counts(&sums), [28, 2, 0], "the six without an answer wait");
 
         // It is over, and kept.
         (36..60).for_each(|n| _ = producer.push(check(n)));

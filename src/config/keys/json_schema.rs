@@ -268,7 +268,7 @@ fn json_wishes() -> Value {
     })
 }
 
-/// Records of one type: all of them, one of them, or a word; null for what nobody expects.
+/// Records of one type: all of them, one of them, or a word; null for records that must not exist.
 fn records(most: usize) -> Value {
     let one = json!({ "type": "string", "minLength": 1 });
     json!({ "anyOf": [

@@ -83,7 +83,7 @@ impl Page {
                     self.key("  ", key, key.default, COMMENTS_AT);
                 }
             }
-            // Whoever has to write something writes the whole section.
+            // A section with a required key is written as a whole.
             ValueForm::Section(keys) if has_defaults(keys) && !keys.iter().any(|key| key.required) => {
                 self.commented(&format!("{}:", key.name), COMMENTS_AT, key.doc);
                 for key in *keys {

@@ -31,7 +31,7 @@ pub struct Alerting {
     pub locations: bool,
     /// Whom webmon tells that it works.
     pub heartbeat: Option<Heartbeat>,
-    /// When nobody is told, in the order of the file.
+    /// When no outlet is told, in the order of the file.
     pub maintenance: Vec<Maintenance>,
     /// The outlets, in the order of the file; their keys are unique.
     pub outlets: Vec<Arc<Outlet>>,
@@ -51,7 +51,7 @@ impl Default for Alerting {
     }
 }
 
-/// A dead man's switch: it notifies somebody when webmon no longer requests its URL.
+/// A dead man's switch: its service notifies people when webmon no longer requests its URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
     /// The URL to request.

@@ -1,4 +1,4 @@
-//! The key `parent` of sites: names another site, and nobody depends on itself.
+//! The key `parent` of sites: names another site, and no site depends on itself.
 
 use std::collections::{HashMap, HashSet};
 

@@ -200,7 +200,7 @@ impl SiteSettings {
             let address = Address::of_site(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
             (text, address)
         } else {
-            // Whoever reads the file without its variables still knows the site: its name, its group, its interval.
+            // A command that reads the file without its variables still knows the site: its name, its group, its interval.
             let text = reader.unexpanded(id)?;
             let address = Address::of_site(&text.value).or_else(|_| Address::parse(UNKNOWN)).ok()?;
             (text, address)

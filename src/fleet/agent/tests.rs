@@ -168,7 +168,7 @@ enum Loss {
     None,
     /// They do not arrive.
     Frame,
-    /// They arrive, and nobody hears of it.
+    /// They arrive, and the acknowledgement is lost.
     Answer,
     /// They are acknowledged, and then the server loses them.
     AfterAnswer,

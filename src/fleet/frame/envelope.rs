@@ -45,7 +45,7 @@ pub enum Packing {
 /// Writes a frame of `kind` to `out`, which is cleared. A payload of more than [`PLAIN_MAX`] bytes makes a frame that nobody
 /// accepts.
 pub fn seal(kind: u8, plain: &[u8], packing: Packing, out: &mut Vec<u8>) {
-    debug_assert!(plain.len() <= PLAIN_MAX, "whoever fills a frame cuts it");
+    debug_assert!(plain.len() <= PLAIN_MAX, "the filler of a frame cuts it");
     out.clear();
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&[VERSION, kind, 0]);

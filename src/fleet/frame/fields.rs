@@ -1,6 +1,6 @@
 //! Fields that several kinds of frames share: ascending site numbers, numbers of samples, times, texts of people.
 //!
-//! Invariants: a text that was taken is clean, whoever sent it (see [`crate::model::text`]), and within its bound.
+//! Invariants: a text that was taken is clean, whatever sent it (see [`crate::model::text`]), and within its bound.
 
 use crate::model::text::clean;
 use crate::model::{SiteId, Timestamp};

@@ -64,7 +64,7 @@ pub enum Body {
     Roster(Roster),
     /// The certificates that sites last presented, by ascending site.
     Certificates(Vec<(SiteId, Certificate)>),
-    /// Samples that nobody will ever see, by ascending site.
+    /// Samples that are lost for good, by ascending site.
     Gone(Vec<Hole>),
     /// That the location lives.
     Status(Status),

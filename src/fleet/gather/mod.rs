@@ -169,7 +169,7 @@ impl Gathering {
     }
 
     /// The numbers that follow what is on the disk of `store` of `location`, by site, and the store that was heard last of the
-    /// location. Whoever asks sends again from there, so a gap is closed from then on.
+    /// location. The location that asks sends again from there, so a gap is closed from then on.
     pub fn have(
         &mut self,
         location: &Location,

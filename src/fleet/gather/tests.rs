@@ -166,7 +166,7 @@ proptest! {
 #[test]
 fn samples_beyond_a_gap_are_asked_for_until_they_come() {
     let mut rig = Rig::new(9);
-    // Before a roster nobody knows what the site is.
+    // Before a roster the site is unknown.
     rig.samples(0, vec![group(0, 0..3)]);
     assert!(rig.word().gap);
     assert_eq!(rig.gathering.have(&location("fra1"), STORE, at(1).at), (Some(STORE), Vec::new()));

@@ -1,4 +1,4 @@
-//! Sets a NATS server up for a fleet: certificates for everybody, and a configuration that maps them to users.
+//! Sets a NATS server up for a fleet: certificates for hub and locations, and a configuration that maps them to users.
 //!
 //! ```text
 //! names ─▶ folder (what is there, what is missing) ─▶ authority (certificates) ─▶ files

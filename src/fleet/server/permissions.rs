@@ -1,6 +1,6 @@
 //! What each user of a fleet may publish and hear: no more than its part needs.
 //!
-//! A location reaches its own subjects only, so whoever steals its key cannot speak for another one, read what others send, or
+//! A location reaches its own subjects only, so a thief of its key cannot speak for another one, read what others send, or
 //! change the server. `watch` reads and changes nothing. A hub rules the streams and buckets.
 
 use crate::fleet::connection::Role;
@@ -34,7 +34,7 @@ impl Permissions {
             Role::Hub => {
                 let buckets = [HUB_BUCKET, PLAN_BUCKET, LEASE_BUCKET].map(|bucket| kv(bucket, ">"));
                 let all = || [format!("{ROOT}.>")].into_iter().chain(buckets.iter().cloned());
-                // The second: answers to whoever asks what it has.
+                // The second: answers to those that ask what it has.
                 let publish = all().chain(["$JS.API.>".to_owned(), "_INBOX.>".to_owned()]).collect();
                 Self { publish, subscribe: all().chain([own]).collect() }
             }

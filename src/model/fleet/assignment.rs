@@ -1,7 +1,7 @@
 //! Which locations check a site.
 //!
 //! Of a number k, the site goes to the k locations with the highest [`rank`] (rendezvous hashing: Thaler and Ravishankar,
-//! Transactions on Networking 6(1), 1998). So whoever knows the locations finds the same ones without asking, a location that leaves
+//! Transactions on Networking 6(1), 1998). So every webmon that knows the locations finds the same ones without asking, a location that leaves
 //! moves only its own sites, and one that comes takes over only what it checks itself.
 //!
 //! Invariant: ranks never change between versions of webmon, or two of them would disagree on who checks what.

@@ -114,7 +114,7 @@ pub enum FleetCredential {
 }
 
 impl FleetCredential {
-    /// What nobody else may know.
+    /// What must stay secret.
     #[must_use]
     pub const fn secret(&self) -> &Secret {
         match self {
@@ -170,7 +170,7 @@ impl FleetTerms {
         }
     }
 
-    /// The location of this webmon on the machine `host`; none if nobody named it and the machine's name suggests none.
+    /// The location of this webmon on the machine `host`; none if sites.yaml does not name it and the machine's name suggests none.
     #[must_use]
     pub fn location_on(&self, host: Option<&str>) -> Option<Location> {
         self.location.clone().or_else(|| Location::of_host(host?).filter(|location| !location.is_reserved()))

@@ -151,7 +151,7 @@ impl Site {
         }
     }
 
-    /// Whether an answer is read: the head of one over HTTP aside, only if somebody asks for it.
+    /// Whether an answer is read: the head of one over HTTP aside, only if sites.yaml asks for it.
     #[must_use]
     pub fn awaits_message(&self) -> bool {
         self.send.is_some() || self.expect.asks_for_body()

@@ -1,6 +1,6 @@
 //! A report as a title, headings, facts and tables, before a terminal, a page or Markdown draws it.
 //!
-//! Invariant: every text is one line without control characters; whoever makes a document cleans and bounds what others wrote.
+//! Invariant: every text is one line without control characters; the maker of a document cleans and bounds what others wrote.
 
 /// A report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

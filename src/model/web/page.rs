@@ -1,4 +1,4 @@
-//! How the status page looks, whoever shows it.
+//! How the status page looks, served or written as files.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -97,7 +97,7 @@ impl Line {
 
     /// Says goodbye, once.
     pub(super) fn close(&mut self) {
-        // Without a runtime no timer can be polled, and nobody waits for the goodbye.
+        // Without a runtime no timer can be polled, and no task waits for the goodbye.
         if Handle::try_current().is_err() {
             return;
         }

@@ -1,4 +1,4 @@
-//! What is known of a handshake once it has ended, whoever made it: the chain that was presented, the certificate that was asked
+//! What is known of a handshake over TCP or QUIC once it has ended: the chain that was presented, the certificate that was asked
 //! for.
 
 use std::error::Error;

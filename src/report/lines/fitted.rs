@@ -1,6 +1,6 @@
 //! Tables that fit a terminal: columns are dropped or cut, lines never wrap.
 //!
-//! Invariants: without a width nothing is dropped or cut. The columns that nobody may drop stay, and a line that is still too
+//! Invariants: without a width nothing is dropped or cut. The columns that must not be dropped stay, and a line that is still too
 //! wide ends with `…`.
 
 use std::io;

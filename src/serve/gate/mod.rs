@@ -75,7 +75,7 @@ pub fn admit(
     let asked = Asked::parse(&request.uri, &request.headers);
     let part = match &asked {
         Ok(asked) => asked.route.part(),
-        // Whoever may not see a part learns nothing of its parameters.
+        // A client that may not see a part learns nothing of its parameters.
         Err(RouteError::Parameter(_, part)) => Some(*part),
         Err(RouteError::NotFound) => None,
     };

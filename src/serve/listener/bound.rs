@@ -1,6 +1,6 @@
 //! A socket that is bound before anything starts, so that a port in use is an error of the start.
 //!
-//! Invariants: a Unix socket that nobody listens on is replaced, any other file at its path is not; it is removed at the end.
+//! Invariants: a Unix socket without a listener is replaced, any other file at its path is not; it is removed at the end.
 
 use std::io;
 use std::net::TcpListener as StdTcp;

@@ -2,7 +2,7 @@
 //!
 //! One dashed stroke draws all green columns, and the rest is painted over it, so that a quiet site costs little. Red rises from below
 //! with the cube root of the share of failed checks, or of the time down, at least 4 px: ten seconds show, and do not paint the day.
-//! Time that nobody watched is grey, neither green nor red.
+//! Time without checks is grey, neither green nor red.
 
 use std::fmt::Write as _;
 
@@ -80,7 +80,7 @@ pub(super) fn red_height(day: &Day) -> u32 {
     (height.round() as u32).clamp(RED_LEAST, HEIGHT - u32::from(availability.up > 0))
 }
 
-/// How much of a day's column is grey, since nobody watched, px.
+/// How much of a day's column is grey for want of checks, px.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of the height")]
 pub(super) fn missing_height(day: &Day) -> u32 {
     let watched = day.figures.coverage.unwrap_or(1.0);

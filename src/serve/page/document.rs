@@ -80,7 +80,7 @@ pub(super) fn footer(frame: &Frame) -> Markup {
     html! {
         footer {
             p class="m" {
-                "Time in which nobody looked is neither up nor down; ~ marks figures with less than 95 % of the time watched. "
+                "Time without checks is neither up nor down; ~ marks figures with less than 95 % of the time watched. "
                 "Response times are of successful and of slow checks. As of " (words::at(frame, frame.as_of)) ", times in "
                 (words::zone(frame)) ". Made by webmon " (frame.version) "."
             }

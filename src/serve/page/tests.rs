@@ -284,7 +284,7 @@ fn durations_are_two_units_at_most() {
 }
 
 proptest! {
-    /// A failed check shows as at least 4 px of red and never as all of a day that had a success; what nobody watched is grey.
+    /// A failed check shows as at least 4 px of red and never as all of a day that had a success; time without checks is grey.
     #[test]
     fn red_shows_and_does_not_exaggerate(up in 0u64..10_000, down in 0u64..10_000, coverage in 0.0f64..=1.0) {
         let day = day(0, figures(up, up + down, coverage));

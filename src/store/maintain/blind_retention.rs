@@ -5,7 +5,7 @@
 //!
 //! Invariants: an outage stays while a check of its sites that it may cover is stored, while it lasts, and while the order of
 //! the times is not known (a clock was set back, a damaged block). Bounds: [`STEP`] rows of each realm are looked at in one
-//! transaction. There are no more rows than rounds of checks that are stored: without a round nobody answered, there is none.
+//! transaction. There are no more rows than rounds of checks that are stored: without a round that had no answer, there is none.
 
 use std::collections::HashMap;
 use std::time::Duration;

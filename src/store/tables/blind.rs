@@ -1,6 +1,6 @@
 //! The outages of this machine's own network, by realm and start: in which time silent checks of which sites say nothing.
 //!
-//! Samples stay as they were observed; whoever sums them up leaves out what an outage covers ([`Outages::of`]). A site belongs
+//! Samples stay as they were observed; sums leave out what an outage covers ([`Outages::of`]). A site belongs
 //! to an outage by its number, written down when the outage began, whatever its address is later.
 //!
 //! Invariants: a row is written when its outage begins, again when it ends, and removed if it was none; no hour is rolled

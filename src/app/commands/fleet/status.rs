@@ -38,7 +38,7 @@ pub(super) fn status(args: &FleetStatusArgs, terms: &FleetTerms) -> Result<Endin
     })
 }
 
-/// Whether there is a hub, and nobody has to look after any.
+/// Whether there is a hub, and no location needs attention.
 fn is_well(hubs: &[HubStatus], now: Timestamp) -> bool {
     !hubs.is_empty() && hubs.iter().all(|hub| hub.is_well(now))
 }

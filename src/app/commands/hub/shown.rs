@@ -171,7 +171,7 @@ async fn watch(
     }
 }
 
-/// Samples that the last commit could not save come again, but whoever ended the hub should know.
+/// Samples that the last commit could not save come again, but the user who ended the hub should know.
 fn saved(last: &Flushed) -> Result<(), CommandError> {
     match &last.health {
         StoreHealth::NotSaving { .. } => Err(CommandError::StoreFault(last.notices.join("; "))),

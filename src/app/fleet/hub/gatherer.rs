@@ -1,6 +1,6 @@
 //! The disk side of a hub: takes frames, and commits their samples with the position in the stream, once a second or earlier.
 //!
-//! It has a thread of its own, which waits for the disk: nobody's check waits for it. Bounds: [`WAITING_MAX`] samples wait for a
+//! It has a thread of its own, which waits for the disk: no check waits for it. Bounds: [`WAITING_MAX`] samples wait for a
 //! commit; beyond that nothing more is taken until one succeeds.
 
 use std::time::Duration;
@@ -120,7 +120,7 @@ impl Gatherer {
                 // What was taken lately has to be on the disk before it is spoken of.
                 self.commit();
                 let (last_store, next) = self.gathering.have(&location, store, self.clock.now());
-                // Whoever asked may have left.
+                // The asker may have left.
                 let _unheard = answer.send(Have { hub: self.name.clone(), last_store, next });
             }
             Input::Frame { location, bytes, heard, position } => {
@@ -198,7 +198,7 @@ impl Gatherer {
     }
 
     fn tell(&self, notice: String) {
-        // Whoever shows them is behind by a screenful already.
+        // The screen is behind by a page already.
         let _dropped = self.tell.try_send(notice);
     }
 }

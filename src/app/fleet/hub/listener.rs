@@ -213,7 +213,7 @@ impl Listener {
                 let (answer, answered) = oneshot::channel();
                 let client = link.client.clone();
                 tokio::spawn(async move {
-                    // The gatherer has ended, or nobody waits any more.
+                    // The gatherer has ended, or the asker has left.
                     let Ok(have) = answered.await else { return };
                     let mut bytes = Vec::new();
                     have::Have::encode(&have, &mut bytes);

@@ -42,7 +42,7 @@ use speaker::Speaker;
 /// Frames that wait for the gatherer: at most 32 MiB.
 const QUEUE: usize = 64;
 
-/// Notices that wait for whoever shows them.
+/// Notices that wait for the screen or the log.
 const NOTICES: usize = 64;
 
 /// What the listener hears.

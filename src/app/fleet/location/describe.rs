@@ -29,7 +29,7 @@ pub fn roster(configured: &[ConfiguredSite], stored: &[StoredSite]) -> (Vec<Rost
 }
 
 /// A number that differs where two locations check different things under one name. Values of variables and secrets are `***` in
-/// what it is made of, so that they may differ and nobody learns of them.
+/// what it is made of, so that they may differ and stay unknown.
 fn fingerprint(site: &Site) -> u64 {
     let Site { protocol, shown, method, expect, records, max_redirects, .. } = site;
     let text = format!("{protocol:?} {shown} {method} {expect:?} {records:?} {max_redirects}");

@@ -98,7 +98,7 @@ impl Sender {
     pub(super) async fn run(mut self) {
         let mut backoff = Backoff::new(fresh_session());
         let finish = self.finish.clone();
-        // Nobody knows yet whether a hub is there.
+        // It is not known yet whether a hub is there.
         self.leave_to_hub(self.clock.now());
         self.around.book.judge_at(self.location.clone());
         loop {

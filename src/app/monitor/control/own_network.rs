@@ -1,7 +1,7 @@
 //! Tells an outage of this machine's network from outages of sites, for the control loop.
 //!
 //! It hears of every finished check and every delivered message, and holds the alerts of a down that rests on silence until
-//! [`Network`] has decided: released, they are published as the rule found them; dropped, nobody ever hears of them.
+//! [`Network`] has decided: released, they are published as the rule found them; dropped, they are never reported.
 //!
 //! Invariants: the alerts of a site keep their order. What was held and is released is not changed. An incident whose down
 //! is dropped is taken back in the engine, also while the outage lasts, so no `up` follows. Without a panel nothing is held.

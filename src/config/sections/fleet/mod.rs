@@ -1,7 +1,7 @@
 //! The section `fleet`: the NATS servers at which several webmons meet, and who this one is.
 //!
 //! Certificates that are named one by one are read with the configuration, as those of sites are. A folder of certificates is
-//! read by whoever connects, since only that program knows its role, and the file is shared by machines that have their own
+//! read by the program that connects, since only that program knows its role, and the file is shared by machines that have their own
 //! certificate only. Invariant: no message shows a password or a token.
 
 use std::path::PathBuf;

@@ -238,7 +238,7 @@ impl StepsReader<'_, '_, '_> {
     /// The text at `id` as a template of values that earlier steps take; none after a fault.
     fn template(&mut self, id: NodeId) -> Option<(Scalar, Template)> {
         let reader = self.reader;
-        // Whoever reads the file without its variables still knows the steps.
+        // A command that reads the file without its variables still knows the steps.
         let text = reader.text(id).or_else(|| reader.unexpanded(id))?;
         let fault = |message: String| reader.fault(Fault::new(text.span.clone(), message));
         let template = Template::parse(&text.value, &text.places).map_err(fault).ok()?;
