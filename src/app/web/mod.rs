@@ -41,7 +41,7 @@ pub use source::{MonitorSource, Running};
 /// Time between two tries to sum up the store.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// What was committed is counted this often even without a request, so that an answer never has much to count.
+/// The server counts new commits this often even without a request, so that no request has many to count.
 const COUNTED_EVERY: Duration = Duration::from_mins(15);
 
 /// Steps between two signs of life to who listens to events: 15 s.

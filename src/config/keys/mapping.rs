@@ -195,15 +195,14 @@ impl<'r, 'a> Keys<'r, 'a> {
             if !taken && !entry.name.starts_with("x-") {
                 all_known = false;
                 let near = suggest::near(entry.name, self.declared.iter().map(|key| key.name));
-                let elsewhere = declared::below(self.declared, entry.name).filter(|_| near.is_none());
-                let meant = near.map(|near| self.declared(near)).or(elsewhere.as_ref().map(|(_, key)| *key));
-                if meant.is_none_or(|key| quote::is_sensitive(key.name) || key.is_secret) {
+                if near.is_none_or(|near| quote::is_sensitive(near) || self.declared(near).is_secret) {
                     self.reader.hide(entry.value);
                 }
-                let hint = match (near, elsewhere) {
-                    (Some(near), _) => format!(", did you mean `{near}`?"),
-                    (None, Some((section, _))) => format!(": it belongs under `{section}`"),
-                    (None, None) => String::new(),
+                let sections = declared::sections_with(self.declared, entry.name);
+                let hint = match near {
+                    Some(near) => format!(", did you mean `{near}`?"),
+                    None if sections.is_empty() => String::new(),
+                    None => format!(": it belongs under `{}`", sections.join("` or `")),
                 };
                 let name = clean_line(&quote::quotable_key(entry.name), QUOTED_MAX);
                 self.reader

@@ -31,7 +31,7 @@ pub struct Alerting {
     pub locations: bool,
     /// Whom webmon tells that it works.
     pub heartbeat: Option<Heartbeat>,
-    /// When no outlet is told, in the order of the file.
+    /// Windows in which outlets get no messages, in the order of the file.
     pub maintenance: Vec<Maintenance>,
     /// The outlets, in the order of the file; their keys are unique.
     pub outlets: Vec<Arc<Outlet>>,

@@ -114,7 +114,7 @@ pub enum FleetCredential {
 }
 
 impl FleetCredential {
-    /// What must stay secret.
+    /// The secret part: the password or the token.
     #[must_use]
     pub const fn secret(&self) -> &Secret {
         match self {

@@ -1,5 +1,5 @@
-//! What is known of a handshake over TCP or QUIC once it has ended: the chain that was presented, the certificate that was asked
-//! for.
+//! Keeps the results of one handshake over TCP or QUIC: the chain that the server presented, and the client certificate that it
+//! requested.
 
 use std::error::Error;
 use std::sync::Arc;

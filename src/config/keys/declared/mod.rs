@@ -130,24 +130,21 @@ impl ValueForm {
     }
 }
 
-/// The key `name` of a section below `keys`, with the path of the section: the shallowest, and the first of several.
-pub(super) fn below(keys: &'static [DeclaredKey], name: &str) -> Option<(String, &'static DeclaredKey)> {
+/// The paths of the sections below `keys` that have a key `name`: those at the top, or else the deeper ones.
+pub(super) fn sections_with(keys: &'static [DeclaredKey], name: &str) -> Vec<String> {
     let sections = || {
         keys.iter().filter_map(|section| match &section.form {
             ValueForm::Section(keys) | ValueForm::Or(_, ValueForm::Section(keys)) => Some((section.name, *keys)),
             _ => None,
         })
     };
-    let here = sections().find_map(|(section, keys)| {
-        let found = keys.iter().find(|key| key.name == name)?;
-        Some((section.to_owned(), found))
-    });
-    here.or_else(|| {
-        sections().find_map(|(section, keys)| {
-            let (path, found) = below(keys, name)?;
-            Some((format!("{section}.{path}"), found))
-        })
-    })
+    let has_it = |(_, keys): &(&str, &[DeclaredKey])| keys.iter().any(|key| key.name == name);
+    let at_top: Vec<String> = sections().filter(has_it).map(|(section, _)| section.to_owned()).collect();
+    if !at_top.is_empty() {
+        return at_top;
+    }
+    let deeper = |(section, keys)| sections_with(keys, name).into_iter().map(move |path| format!("{section}.{path}"));
+    sections().flat_map(deeper).collect()
 }
 
 /// Whether `name` is a key of any mapping.
