@@ -15,13 +15,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use webmon::alert::Policies;
 use webmon::alert::incident::list::IncidentList;
-use webmon::alert::network::Mask;
 use webmon::app::dashboard::past::PastLibrary;
 use webmon::engine::{Engine, SiteFacts, SiteInput};
 use webmon::model::{SiteSlot, Timeframe, Timestamp, View};
 use webmon::ring::Producer;
+use webmon::stats::Cadence;
 use webmon::tui::{PastOverview, PastRequest};
 
 const SITES: usize = 300;
@@ -35,23 +34,8 @@ fn name(site: usize) -> Arc<str> {
 
 fn facts(interval: Duration) -> Vec<Arc<SiteFacts>> {
     let producer = Producer::new(8, 0);
-    let input = |site: usize| SiteInput {
-        slot: SiteSlot::new(site),
-        name: name(site),
-        url: name(site),
-        curl: Arc::default(),
-        group: None,
-        interval,
-        timeout: Duration::from_secs(10),
-        max_response_time: None,
-        policies: Policies::default(),
-        maintenance: Arc::default(),
-        place: webmon::model::Place::Here,
-        ring: Arc::clone(producer.ring()),
-        open: Vec::new(),
-        minutes: None,
-        mask: Mask::default(),
-    };
+    let cadence = Cadence { interval, timeout: Duration::from_secs(10) };
+    let input = |site| SiteInput::new(SiteSlot::new(site), name(site), cadence, producer.ring());
     let engine = Engine::new(Vec::new(), (0..SITES).map(input).collect(), NOW);
     engine.board().snapshot().sites.iter().map(|site| Arc::clone(&site.facts)).collect()
 }

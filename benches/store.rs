@@ -17,9 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use redb::{Database, TableDefinition};
-use webmon::model::{
-    Cause, Flags, Http, Micros, Phase, Phases, Sample, SiteId, Status, StoreHealth, Timeframe, Timestamp,
-};
+use webmon::model::{Cause, Http, Micros, Phase, Phases, Sample, SiteId, Status, StoreHealth, Timeframe, Timestamp};
 use webmon::ring::Producer;
 use webmon::stats::Beats;
 use webmon::store::codec::{self, Encoder};
@@ -69,16 +67,15 @@ fn sample(noise: &mut Noise, index: u64) -> Sample {
     let late = noise.latency(300.0, 0.6);
     let spent = u64::from(phases.total().get()) + u64::from(late.get()) + noise.next() % 5;
     Sample {
-        at: Timestamp::from_micros(START + index * STEP + spent),
         phases,
-        cause: if failed { Cause::TlsError } else { Cause::Ok },
         status: if failed { None } else { Status::new(200) },
         http: if failed { Http::None } else { Http::V11 },
-        flags: Flags::none(),
         bytes: if failed { 0 } else { 15_000 },
-        redirects: 0,
         late,
-        skipped: 0,
+        ..Sample::bare(
+            Timestamp::from_micros(START + index * STEP + spent),
+            if failed { Cause::TlsError } else { Cause::Ok },
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use webmon::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, Timestamp};
+use webmon::model::{Cause, Http, Micros, Phase, Phases, Sample, Status, Timestamp};
 use webmon::ring::Producer;
 use webmon::store::{Options, Store, Writer};
 
@@ -191,18 +191,14 @@ fn sample(at: Timestamp, noise: u64) -> Sample {
     let micros =
         |base: u32, part: u64| Micros::new(base + u32::try_from(noise * part % 97).expect("below 97") * base / 50);
     Sample {
-        at,
         phases: Phases::NONE
             .with(Phase::Connect, micros(11_000, 3))
             .with(Phase::Processing, micros(38_000, 5))
             .with(Phase::Transfer, micros(600, 7)),
-        cause: Cause::Ok,
         status: Status::new(200),
         http: Http::V11,
-        flags: Flags::none(),
         bytes: 2,
-        redirects: 0,
         late: Micros::new(200),
-        skipped: 0,
+        ..Sample::bare(at, Cause::Ok)
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use webmon::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, StoreHealth, Timestamp};
+use webmon::model::{Cause, Http, Micros, Phase, Phases, Sample, Status, StoreHealth, Timestamp};
 use webmon::ring::Producer;
 use webmon::store::{Options, Store, Writer};
 
@@ -18,16 +18,12 @@ pub fn check(site: u64, index: u64, at: Timestamp) -> Sample {
     let failed = burst.is_multiple_of(100);
     let spent = 20_000 + u32::try_from(noise % 60_000).unwrap_or_default();
     Sample {
-        at,
         phases: Phases::NONE.with(Phase::Connect, Micros::new(9_000)).with(Phase::Processing, Micros::new(spent)),
-        cause: if failed { Cause::Status } else { Cause::Ok },
         status: Status::new(if failed { 503 } else { 200 }),
         http: Http::V11,
-        flags: Flags::none(),
         bytes: 15_000,
-        redirects: 0,
         late: Micros::new(300),
-        skipped: 0,
+        ..Sample::bare(at, if failed { Cause::Status } else { Cause::Ok })
     }
 }
 

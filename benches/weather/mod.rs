@@ -1,6 +1,6 @@
 //! Generates samples for the benches: one in ten fails, latencies are log-normal with a median of 60 ms.
 
-use webmon::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, Timestamp};
+use webmon::model::{Cause, Http, Micros, Phase, Phases, Sample, Status, Timestamp};
 
 /// Sample `i` of site `site`, finished at `at`; otherwise a pure function of both indices.
 #[allow(
@@ -19,19 +19,15 @@ pub fn sample(site: u64, i: u64, at: Timestamp) -> Sample {
     let normal = (0..4).map(|_| uniform()).sum::<u64>() as f64 / f64::from(1 << 20) - 2.0;
     let up = uniform() % 10 > 0;
     Sample {
-        at,
         phases: Phases::NONE
             .with(Phase::Resolve, Micros::new((uniform() % 900) as u32))
             .with(Phase::Connect, Micros::new(5_000 + (uniform() % 900) as u32))
             .with(Phase::Processing, Micros::new((60_000.0 * (0.6 * normal).exp()) as u32))
             .with(Phase::Transfer, Micros::new((uniform() % 900) as u32)),
-        cause: if up { Cause::Ok } else { Cause::Status },
         status: Status::new(if up { 200 } else { 503 }),
         http: Http::V11,
-        flags: Flags::none(),
         bytes: 1_256,
-        redirects: 0,
         late: Micros::new(90),
-        skipped: 0,
+        ..Sample::bare(at, if up { Cause::Ok } else { Cause::Status })
     }
 }

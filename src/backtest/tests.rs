@@ -3,7 +3,7 @@
 use super::*;
 use crate::alert::incident::terms::LedgerTerms;
 use crate::alert::{AlertState, Calm, Rule, Threshold};
-use crate::model::{Cause, Flags, Http, Micros, Phase, Phases};
+use crate::model::{Cause, Flags, Micros, Phase, Phases};
 
 pub(super) fn slow_sample(at: u64, cause: Cause, flags: Flags, took_ms: u32) -> Packed {
     plain(at, cause, flags, took_ms).packed()
@@ -19,16 +19,9 @@ pub(super) fn sample(at: u64, cause: Cause) -> Packed {
 
 fn plain(at: u64, cause: Cause, flags: Flags, took_ms: u32) -> Sample {
     Sample {
-        at: Timestamp::from_secs(at),
         phases: Phases::NONE.with(Phase::Processing, Micros::new(took_ms * 1_000)),
-        cause,
-        status: None,
-        http: Http::None,
         flags,
-        bytes: 0,
-        redirects: 0,
-        late: Micros::ZERO,
-        skipped: 0,
+        ..Sample::bare(Timestamp::from_secs(at), cause)
     }
 }
 

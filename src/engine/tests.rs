@@ -26,23 +26,8 @@ fn view(timeframe: u64, refresh: u64) -> View {
 }
 
 fn track(slot: u32, producer: &Producer, name: &str) -> SiteInput {
-    SiteInput {
-        slot: SiteSlot(slot),
-        name: name.into(),
-        url: format!("https://{name}.example").into(),
-        curl: Arc::default(),
-        group: None,
-        interval: INTERVAL,
-        timeout: TIMEOUT,
-        max_response_time: None,
-        policies: Policies::default(),
-        ring: Arc::clone(producer.ring()),
-        open: Vec::new(),
-        maintenance: Arc::default(),
-        place: crate::model::Place::Here,
-        minutes: None,
-        mask: Mask::default(),
-    }
+    let cadence = Cadence { interval: INTERVAL, timeout: TIMEOUT };
+    SiteInput::new(SiteSlot(slot), name, cadence, producer.ring())
 }
 
 fn down_since(secs: u64) -> StandingIncident {

@@ -11,21 +11,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::atomics::{Mutant, with_mutant};
 use super::*;
+use crate::model::{Http, Micros, Phases};
 
 /// A sample whose five words all follow from its number, so that any mix of two is detected.
 fn numbered(seq: u64) -> Sample {
     let low = u32::try_from(seq).unwrap() + 1;
     Sample {
-        at: Timestamp::from_micros(10 * (seq + 1)),
         phases: Phases::from_raw([low; 5]),
-        cause: Cause::Ok,
-        status: None,
         http: Http::V2,
-        flags: Flags::none(),
         bytes: low,
         redirects: 1,
         late: Micros::new(low),
         skipped: low,
+        ..Sample::bare(Timestamp::from_micros(10 * (seq + 1)), Cause::Ok)
     }
 }
 

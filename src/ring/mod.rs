@@ -37,7 +37,7 @@ mod slab;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Cause, Flags, Http, Micros, Packed, Phases, Sample, Timestamp};
+use crate::model::{Cause, Packed, Sample, Timestamp};
 
 use atomics::{AtomicU64, Ordering};
 use slab::SlotRange;
@@ -376,18 +376,7 @@ fn words(slot: &Slot) -> [u64; Sample::WORDS] {
 }
 
 /// Stands for words in which two laps mixed; never delivered.
-const TORN: Sample = Sample {
-    at: Timestamp::ZERO,
-    phases: Phases::NONE,
-    cause: Cause::Local,
-    status: None,
-    http: Http::None,
-    flags: Flags::none(),
-    bytes: 0,
-    redirects: 0,
-    late: Micros::ZERO,
-    skipped: 0,
-};
+const TORN: Sample = Sample::bare(Timestamp::ZERO, Cause::Local);
 
 #[cfg(test)]
 #[cfg(webmon_loom)]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::Status;
+use crate::model::{Flags, Http, Micros, Phases, Status};
 
 /// A sample whose every field follows from its number, so that a mix of two is detected.
 pub(super) fn numbered(seq: u64) -> Sample {

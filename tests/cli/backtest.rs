@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use crate::support::program::Folder;
 use serde_json::Value;
-use webmon::alert::{Alert, AlertRecord, Policies};
+use webmon::alert::{Alert, AlertRecord};
 use webmon::engine::{Engine, SiteInput};
 use webmon::model::{Cause, Micros, Observation, Phase, SiteSlot, Timeframe, Timestamp, View};
 use webmon::ring::Producer;
+use webmon::stats::Cadence;
 use webmon::store::{Options, Store, Writer};
 
 /// 14 November 2023, 22:13:20 UTC.
@@ -34,22 +35,9 @@ fn recorded(folder: &Folder) -> Vec<Alert> {
     let mut producers: Vec<Producer> = sites.iter().map(|_| Producer::new(2_000, 0)).collect();
     let readers = sites.iter().zip(&producers).map(|(site, producer)| (site.id, producer.ring().reader_at_head()));
     let mut writer = Writer::new(store, readers.collect()).unwrap();
-    let input = |(number, producer): (usize, &Producer)| SiteInput {
-        slot: SiteSlot(u32::try_from(number).unwrap()),
-        name: Arc::clone(&names[number]),
-        url: "http://localhost:1/".into(),
-        curl: std::sync::Arc::default(),
-        group: None,
-        interval: INTERVAL,
-        timeout: INTERVAL / 2,
-        max_response_time: None,
-        policies: Policies::default(),
-        ring: Arc::clone(producer.ring()),
-        open: Vec::new(),
-        maintenance: Arc::default(),
-        place: webmon::model::Place::Here,
-        minutes: None,
-        mask: webmon::alert::network::Mask::default(),
+    let cadence = Cadence { interval: INTERVAL, timeout: INTERVAL / 2 };
+    let input = |(number, producer): (usize, &Producer)| {
+        SiteInput::new(SiteSlot::new(number), Arc::clone(&names[number]), cadence, producer.ring())
     };
     let view = View { timeframe: Timeframe::new(Duration::from_mins(10)), refresh: INTERVAL };
     let mut engine = Engine::new(vec![view], producers.iter().enumerate().map(input).collect(), START);

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
-use webmon::model::{Cause, Flags, Http, Micros, Phases, Sample, Status, Timestamp};
+use webmon::model::{Cause, Http, Micros, Sample, Status, Timestamp};
 use webmon::ring::Producer;
 use webmon::store::{Archive, Options, Query, Store, Writer};
 
@@ -17,16 +17,11 @@ const NOW: Timestamp = Timestamp::from_secs(1_795_341_600);
 
 fn sample(index: u64) -> Sample {
     Sample {
-        at: Timestamp::from_secs(1_795_255_200 + 10 * index),
-        phases: Phases::NONE,
-        cause: Cause::Ok,
         status: Status::new(200),
         http: Http::V11,
-        flags: Flags::none(),
         bytes: 5_000,
-        redirects: 0,
         late: Micros::new(70),
-        skipped: 0,
+        ..Sample::bare(Timestamp::from_secs(1_795_255_200 + 10 * index), Cause::Ok)
     }
 }
 

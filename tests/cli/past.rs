@@ -7,14 +7,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::program::{Folder, json};
-use webmon::alert::Policies;
 use webmon::alert::incident::list::IncidentList;
-use webmon::alert::network::Mask;
 use webmon::app::dashboard::past::PastLibrary;
 use webmon::engine::{Engine, SiteFacts, SiteInput};
 use webmon::model::{Cause, Micros, Observation, Phase, SiteSlot, Status, Timeframe, Timestamp, View};
 use webmon::report::{StatsRecord, json as written};
 use webmon::ring::Producer;
+use webmon::stats::Cadence;
 use webmon::store::{Options, Store, Writer};
 use webmon::tui::PastRequest;
 
@@ -70,23 +69,8 @@ fn recorded(folder: &Folder) {
 
 fn facts() -> Vec<Arc<SiteFacts>> {
     let producer = Producer::new(8, 0);
-    let input = |(slot, name): (usize, &str)| SiteInput {
-        slot: SiteSlot::new(slot),
-        name: name.into(),
-        url: name.into(),
-        curl: Arc::default(),
-        group: None,
-        interval: Duration::from_secs(10),
-        timeout: Duration::from_secs(5),
-        max_response_time: None,
-        policies: Policies::default(),
-        maintenance: Arc::default(),
-        place: webmon::model::Place::Here,
-        ring: Arc::clone(producer.ring()),
-        open: Vec::new(),
-        minutes: None,
-        mask: Mask::default(),
-    };
+    let cadence = Cadence { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) };
+    let input = |(slot, name)| SiteInput::new(SiteSlot::new(slot), name, cadence, producer.ring());
     let inputs = NAMES.into_iter().enumerate().map(input).collect();
     let engine = Engine::new(Vec::new(), inputs, START);
     engine.board().snapshot().sites.iter().map(|site| Arc::clone(&site.facts)).collect()

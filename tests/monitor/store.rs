@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use webmon::model::{
-    Cause, Certificate, Flags, Http, Micros, Observation, Phase, Phases, Sample, SiteId, Status, StoreHealth, Timestamp,
+    Cause, Certificate, Http, Micros, Observation, Phase, Phases, Sample, SiteId, Status, StoreHealth, Timestamp,
 };
 use webmon::ring::Producer;
 use webmon::store::{Archive, Options, Query, Store, StoreError, StoredSample, Writer};
@@ -35,16 +35,12 @@ fn open(path: &Path) -> Result<Store, StoreError> {
 
 fn sample(index: u64) -> Sample {
     Sample {
-        at: Timestamp::from_secs(1_795_255_200 + 10 * index),
         phases: Phases::NONE.with(Phase::Connect, Micros::new(1_000 + u32::try_from(index % 97).unwrap())),
-        cause: Cause::Ok,
         status: Status::new(200),
         http: Http::V11,
-        flags: Flags::none(),
         bytes: 5_000,
-        redirects: 0,
         late: Micros::new(70),
-        skipped: 0,
+        ..Sample::bare(Timestamp::from_secs(1_795_255_200 + 10 * index), Cause::Ok)
     }
 }
 

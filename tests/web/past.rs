@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use webmon::alert::policy::Playback;
 use webmon::alert::{Alert, AlertRecord, Policies};
-use webmon::model::{Cause, Flags, Http, Micros, Packed, Phase, Phases, Sample, Status, StoreHealth, Timestamp};
+use webmon::model::{Cause, Http, Micros, Packed, Phase, Phases, Sample, Status, StoreHealth, Timestamp};
 use webmon::report::text::alert_text;
 use webmon::ring::Producer;
 use webmon::store::{Options, Store, Writer};
@@ -61,16 +61,12 @@ fn sample(noise: &mut Noise, site: &PastSite, at: Timestamp, failure: Option<Cau
     }
     let answered = matches!(failure, None | Some(Cause::Status));
     Sample {
-        at,
         phases,
-        cause: failure.unwrap_or(Cause::Ok),
         status: status.filter(|_| answered),
         http: if answered { Http::V2 } else { Http::None },
-        flags: Flags::none(),
         bytes: if answered { 15_000 } else { 0 },
-        redirects: 0,
         late: Micros::new(300),
-        skipped: 0,
+        ..Sample::bare(at, failure.unwrap_or(Cause::Ok))
     }
 }
 

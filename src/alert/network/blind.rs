@@ -65,20 +65,12 @@ pub struct Outage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Flags, Http, Micros, Outcome, Phase, Phases};
+    use crate::model::{Micros, Outcome, Phase, Phases};
 
     fn sample(at: u64, took_ms: u32, cause: Cause) -> Sample {
         Sample {
-            at: Timestamp::from_secs(at),
             phases: Phases::NONE.with(Phase::Connect, Micros::new(took_ms * 1_000)),
-            cause,
-            status: None,
-            http: Http::None,
-            flags: Flags::none(),
-            bytes: 0,
-            redirects: 0,
-            late: Micros::ZERO,
-            skipped: 0,
+            ..Sample::bare(Timestamp::from_secs(at), cause)
         }
     }
 

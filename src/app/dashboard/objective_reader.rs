@@ -108,28 +108,15 @@ mod tests {
         writer.flush(until);
 
         let rule = SloRule { target: Threshold::from_ppm(990_000).unwrap(), period: Duration::from_hours(24) };
-        let input = |(slot, name): (u32, &str)| SiteInput {
-            slot: SiteSlot(slot),
-            name: name.into(),
-            url: name.into(),
-            curl: Arc::default(),
-            group: None,
-            interval: INTERVAL,
-            timeout: INTERVAL / 2,
-            max_response_time: None,
+        let cadence = Cadence { interval: INTERVAL, timeout: INTERVAL / 2 };
+        let input = |(slot, name)| SiteInput {
             policies: Policies { slo: (name != "blog").then_some(rule), ..Policies::default() },
-            maintenance: Arc::default(),
-            place: crate::model::Place::Here,
-            ring: Arc::clone(producer.ring()),
-            open: Vec::new(),
-            minutes: None,
-            mask: crate::alert::network::Mask::default(),
+            ..SiteInput::new(SiteSlot(slot), name, cadence, producer.ring())
         };
         let inputs = [(0, "api"), (1, "blog"), (2, "new")].map(input).into();
         let sites = Engine::new(Vec::new(), inputs, until).board().snapshot().sites;
 
         let archive = Archive::open(&path).unwrap();
-        let cadence = Cadence { interval: INTERVAL, timeout: INTERVAL / 2 };
         let objective = Objective { id, site: "api", group: None, rule, cadence };
         let maintained = Maintained { windows: &[], silences: &[] };
         let expected = standing(&archive.moment().unwrap(), &objective, &maintained, until).unwrap().unwrap();
@@ -156,22 +143,11 @@ mod tests {
     fn over_locations_the_budget_is_time() {
         let hub = HubStore::worked_example();
         let rule = SloRule { target: Threshold::from_ppm(900_000).unwrap(), period: Duration::from_hours(24) };
+        let cadence = Cadence { interval: INTERVAL, timeout: INTERVAL / 2 };
         let facts = SiteInput {
-            slot: SiteSlot(0),
-            name: "api".into(),
-            url: "api".into(),
-            curl: Arc::default(),
-            group: None,
-            interval: INTERVAL,
-            timeout: INTERVAL / 2,
-            max_response_time: None,
             policies: Policies { slo: Some(rule), ..Policies::default() },
-            maintenance: Arc::default(),
             place: Place::Everywhere,
-            ring: Arc::clone(Producer::new(10, 0).ring()),
-            open: Vec::new(),
-            minutes: None,
-            mask: crate::alert::network::Mask::default(),
+            ..SiteInput::new(SiteSlot(0), "api", cadence, Producer::new(10, 0).ring())
         };
         let sites = Engine::new(Vec::new(), vec![facts], at(600)).board().snapshot().sites;
         let found = objectives(&hub.path, &Rules::of(&config()), &sites, at(600)).pop().unwrap().figures.unwrap();

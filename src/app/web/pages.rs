@@ -130,35 +130,19 @@ fn unreadable(_: StoreError) -> Missing {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
-    use crate::alert::Policies;
-    use crate::alert::network::Mask;
     use crate::app::tests::hub_store::{HubStore, at, config};
     use crate::engine::{Engine, SiteInput};
     use crate::model::{Place, SiteSlot};
     use crate::ring::Producer;
+    use crate::stats::Cadence;
 
     /// The board of a hub with a site over its locations.
     fn board(now: Timestamp) -> Snapshot {
-        let input = SiteInput {
-            slot: SiteSlot(0),
-            name: "api".into(),
-            url: "http://a/".into(),
-            curl: Arc::default(),
-            group: None,
-            interval: Duration::from_secs(10),
-            timeout: Duration::from_secs(1),
-            max_response_time: None,
-            policies: Policies::default(),
-            maintenance: Arc::default(),
-            place: Place::Everywhere,
-            ring: Arc::clone(Producer::new(1_000, 0).ring()),
-            open: Vec::new(),
-            minutes: None,
-            mask: Mask::default(),
-        };
+        let cadence = Cadence { interval: Duration::from_secs(10), timeout: Duration::from_secs(1) };
+        let site = SiteInput::new(SiteSlot(0), "api", cadence, Producer::new(1_000, 0).ring());
+        let input = SiteInput { place: Place::Everywhere, ..site };
         Engine::new(Vec::new(), vec![input], now).board().snapshot()
     }
 

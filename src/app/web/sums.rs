@@ -214,7 +214,7 @@ mod tests {
 
     use super::*;
     use crate::alert::network::{Blind, Outage, Realm};
-    use crate::model::{Cause, Flags, Http, Micros, Phase, Phases, StoreHealth};
+    use crate::model::{Cause, Micros, Phase, Phases, StoreHealth};
     use crate::ring::Producer;
     use crate::store::{Options, Store, Writer};
 
@@ -234,16 +234,8 @@ mod tests {
         };
         let took = Micros::new(2_000_000);
         Sample {
-            at: started(n).after(took.as_duration()),
             phases: Phases::NONE.with(Phase::Connect, took),
-            cause,
-            status: None,
-            http: Http::None,
-            flags: Flags::none(),
-            bytes: 0,
-            redirects: 0,
-            late: Micros::ZERO,
-            skipped: 0,
+            ..Sample::bare(started(n).after(took.as_duration()), cause)
         }
     }
 

@@ -67,6 +67,29 @@ pub struct SiteInput {
 }
 
 impl SiteInput {
+    /// A site that is checked here, without a rule, a group, or incidents; its URL is its name.
+    #[must_use]
+    pub fn new(slot: SiteSlot, name: impl Into<Arc<str>>, cadence: Cadence, ring: &Arc<Ring>) -> Self {
+        let name = name.into();
+        Self {
+            slot,
+            url: Arc::clone(&name),
+            name,
+            curl: Arc::default(),
+            interval: cadence.interval,
+            timeout: cadence.timeout,
+            max_response_time: None,
+            group: None,
+            policies: Policies::default(),
+            maintenance: Arc::default(),
+            place: Place::Here,
+            ring: Arc::clone(ring),
+            open: Vec::new(),
+            minutes: None,
+            mask: Mask::default(),
+        }
+    }
+
     /// What lasts about it.
     fn facts(&self) -> Arc<SiteFacts> {
         Arc::new(SiteFacts {

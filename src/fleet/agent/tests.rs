@@ -37,8 +37,7 @@ fn site(site: u32) -> RosterSite {
 
 fn sample(site: u32, seq: u64) -> Sample {
     let at = 1_795_255_200_000_000 + seq * 1_000_003 + u64::from(site);
-    let plain = Sample::from_words([at << 12, u64::MAX, u64::MAX, u64::MAX, 0]).unwrap();
-    Sample { cause: if fails(seq) { Cause::TlsError } else { Cause::Ok }, ..plain }
+    Sample::bare(Timestamp::from_micros(at), if fails(seq) { Cause::TlsError } else { Cause::Ok })
 }
 
 const fn fails(seq: u64) -> bool {

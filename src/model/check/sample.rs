@@ -123,6 +123,23 @@ impl Sample {
     /// Words of a packed sample.
     pub const WORDS: usize = 5;
 
+    /// A check of which only the outcome and its instant are known.
+    #[must_use]
+    pub const fn bare(at: Timestamp, cause: Cause) -> Self {
+        Self {
+            at,
+            phases: Phases::NONE,
+            cause,
+            status: None,
+            http: Http::None,
+            flags: Flags::none(),
+            bytes: 0,
+            redirects: 0,
+            late: Micros::ZERO,
+            skipped: 0,
+        }
+    }
+
     /// Up, down, or unknown.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
@@ -405,16 +422,13 @@ mod tests {
     #[test]
     fn narrow_fields_saturate_and_do_not_spill_into_their_neighbours() {
         let sample = Sample {
-            at: Timestamp::MAX,
-            phases: Phases::NONE,
-            cause: Cause::Status,
             status: Status::new(503),
             http: Http::V11,
-            flags: Flags::none(),
             bytes: u32::MAX,
             redirects: u8::MAX,
             late: Micros::MAX,
             skipped: u32::MAX,
+            ..Sample::bare(Timestamp::MAX, Cause::Status)
         };
         assert_eq!(Sample::from_words(sample.to_words()), Some(sample.saturated()));
     }

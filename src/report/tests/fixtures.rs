@@ -6,7 +6,7 @@ use jiff::tz::{Offset, TimeZone};
 use proptest::prelude::*;
 
 use crate::alert::{Alert, AlertRecord, AlertState, RuleKind, Threshold};
-use crate::model::{Cause, Flags, Http, Micros, Phase, Phases, Sample, Status, Timeframe, Timestamp};
+use crate::model::{Cause, Http, Micros, Phase, Phases, Sample, Status, Timeframe, Timestamp};
 use crate::stats::{Answer, Availability, Counts, Latency, Summary};
 
 /// The instant of an RFC 3339 text.
@@ -42,20 +42,16 @@ pub(crate) fn printed(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -
 /// The sample of the contract's example.
 pub fn sample() -> Sample {
     Sample {
-        at: at("2026-11-22T09:00:00.123456Z"),
         phases: Phases::NONE
             .with(Phase::Resolve, Micros::new(310))
             .with(Phase::Connect, Micros::new(120))
             .with(Phase::Processing, Micros::new(5_020))
             .with(Phase::Transfer, Micros::new(80)),
-        cause: Cause::Status,
         status: Some(status(503)),
         http: Http::V11,
-        flags: Flags::none(),
         bytes: 12,
-        redirects: 0,
         late: Micros::new(90),
-        skipped: 0,
+        ..Sample::bare(at("2026-11-22T09:00:00.123456Z"), Cause::Status)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Cause, Flags, Http, Micros, Outcome, Phase, Phases, Sample, Status};
+use crate::model::{Cause, Http, Micros, Outcome, Phase, Phases, Sample, Status};
 use crate::stats::Answer;
 use crate::stats::histogram::HIGHEST;
 
@@ -35,16 +35,12 @@ fn sample() -> impl Strategy<Value = Sample> {
     let skipped = prop_oneof![5 => Just(0u32), 1 => 0u32..50];
     (gap, cause, phases, status, skipped, 0u32..3_000_000).prop_map(|(gap, cause, phases, status, skipped, late)| {
         Sample {
-            at: Timestamp::from_micros(gap),
             phases: Phases::from_raw(phases),
-            cause,
             status: status.and_then(Status::new),
             http: Http::V11,
-            flags: Flags::none(),
-            bytes: 0,
-            redirects: 0,
             late: Micros::new(late),
             skipped,
+            ..Sample::bare(Timestamp::from_micros(gap), cause)
         }
     })
 }

@@ -40,7 +40,7 @@ pub fn within(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Cause, Observation, Phases, Sample, Timestamp};
+    use crate::model::{Cause, Observation, Sample, Timestamp};
     use crate::ring::Producer;
     use crate::store::Writer;
     use crate::store::tests::simulated_disk::Disk;
@@ -58,8 +58,7 @@ mod tests {
             let is_refused = (2..5).contains(&seq);
             let cause = if is_refused || seq == 6 { Cause::ConnectRefused } else { Cause::Ok };
             let at = Timestamp::from_secs(100 + seq);
-            let plain = Sample::from_words([at.as_micros() << 12, u64::MAX, u64::MAX, u64::MAX, 0]).unwrap();
-            rings[0].push(Sample { cause, phases: Phases::NONE, ..plain });
+            rings[0].push(Sample::bare(at, cause));
             let text = if is_refused { "refused" } else { "again" };
             writer.note_failure(0, seq, &Observation::failed(cause, text));
         }

@@ -77,16 +77,12 @@ pub fn day_of(seed: u64, count: u64) -> Vec<Sample> {
             let at = (due + u64::from(phases.total().get()) + u64::from(late.get())).max(last + 1);
             last = at;
             Sample {
-                at: Timestamp::from_micros(at),
                 phases,
-                cause: if failed { Cause::TlsError } else { Cause::Ok },
                 status: if failed { None } else { Status::new(200) },
                 http: if failed { Http::None } else { Http::V11 },
-                flags: Flags::none(),
                 bytes: if failed { 0 } else { page },
-                redirects: 0,
                 late,
-                skipped: 0,
+                ..Sample::bare(Timestamp::from_micros(at), if failed { Cause::TlsError } else { Cause::Ok })
             }
         })
         .collect()

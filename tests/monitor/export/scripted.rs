@@ -9,7 +9,7 @@ use flate2::read::GzDecoder;
 use influxdb_line_protocol::parse_lines;
 use webmon::export::{Client, Exporter, Labels, compress};
 use webmon::model::{
-    Api, Cause, ExportState, ExportTarget, Flags, Http, Micros, Phase, Phases, Sample, Secret, Status, Timestamp,
+    Api, Cause, ExportState, ExportTarget, Http, Micros, Phase, Phases, Sample, Secret, Status, Timestamp,
 };
 use webmon::ring::Producer;
 use webmon::store::{Archive, Options, Progress, Start, Store, Writer};
@@ -33,16 +33,15 @@ struct Rig {
 
 fn sample(site: usize, index: u64) -> Sample {
     Sample {
-        at: NOW.before(Duration::from_secs(1_000)).after(Duration::from_millis(100 * index + site as u64)),
         phases: Phases::NONE.with(Phase::Connect, Micros::new(1_000 + u32::try_from(index % 97).unwrap())),
-        cause: if index % 7 == 3 { Cause::Status } else { Cause::Ok },
         status: Status::new(if index % 7 == 3 { 503 } else { 200 }),
         http: Http::V11,
-        flags: Flags::none(),
         bytes: 5_000,
-        redirects: 0,
         late: Micros::new(70),
-        skipped: 0,
+        ..Sample::bare(
+            NOW.before(Duration::from_secs(1_000)).after(Duration::from_millis(100 * index + site as u64)),
+            if index % 7 == 3 { Cause::Status } else { Cause::Ok },
+        )
     }
 }
 

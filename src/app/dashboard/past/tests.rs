@@ -6,10 +6,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::alert::AlertState;
 use crate::alert::incident::list::IncidentList;
 use crate::alert::network::{Blind, Outage, Realm};
 use crate::alert::record::tests::record;
-use crate::alert::{AlertState, Policies};
 use crate::app::objectives::remaining::undivided;
 use crate::engine::{Engine, SiteFacts, SiteInput, SiteSnapshot, SiteState};
 use crate::model::lock::lock;
@@ -85,23 +85,7 @@ fn stored(path: &Path, ticks: u64, retention: Option<Duration>) -> Writer {
 
 fn facts() -> Vec<Arc<SiteFacts>> {
     let producer = Producer::new(8, 0);
-    let input = |(slot, name): (usize, &str)| SiteInput {
-        curl: "".into(),
-        slot: SiteSlot::new(slot),
-        name: name.into(),
-        url: name.into(),
-        group: None,
-        interval: CADENCE.interval,
-        timeout: CADENCE.timeout,
-        max_response_time: None,
-        policies: Policies::default(),
-        maintenance: Arc::default(),
-        place: crate::model::Place::Here,
-        ring: Arc::clone(producer.ring()),
-        open: Vec::new(),
-        minutes: None,
-        mask: crate::alert::network::Mask::default(),
-    };
+    let input = |(slot, name)| SiteInput::new(SiteSlot::new(slot), name, CADENCE, producer.ring());
     let inputs = NAMES.into_iter().enumerate().map(input).collect();
     let engine = Engine::new(Vec::new(), inputs, START);
     engine.board().snapshot().sites.iter().map(|site| Arc::clone(&site.facts)).collect()
@@ -177,21 +161,9 @@ fn it_is_what_a_monitor_showed() {
     for secs in [7_230, 9_000, 14_990] {
         let asked = request(secs, &[10, 60]);
         let input = |(facts, producer): (&Arc<SiteFacts>, &Producer)| SiteInput {
-            curl: "".into(),
-            slot: facts.slot,
-            name: Arc::clone(&facts.name),
-            url: Arc::clone(&facts.url),
-            group: None,
-            interval: facts.interval,
-            timeout: facts.timeout,
-            max_response_time: None,
             policies: facts.policies,
-            maintenance: Arc::default(),
-            place: crate::model::Place::Here,
-            ring: Arc::clone(producer.ring()),
-            open: Vec::new(),
-            minutes: None,
             mask: if facts.slot.0 == 0 { mask.clone() } else { crate::alert::network::Mask::default() },
+            ..SiteInput::new(facts.slot, Arc::clone(&facts.name), CADENCE, producer.ring())
         };
         let inputs = asked.sites.iter().zip(&producers).map(input).collect();
         let live = Engine::new(asked.views.clone(), inputs, asked.at).board().snapshot();

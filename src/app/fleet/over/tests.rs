@@ -9,7 +9,6 @@ use proptest::prelude::*;
 
 use super::row::{Witness, hold, row};
 use super::*;
-use crate::alert::network::Mask;
 use crate::alert::quorum::Quorum;
 use crate::app::tests::monitor::parsed;
 use crate::engine::{Engine, SiteInput, SiteState};
@@ -193,22 +192,11 @@ impl Hub {
         let gathered: Vec<(Arc<str>, Origin)> = NAMES.iter().map(|name| (Arc::from(*name), origin(name))).collect();
         let mut judging = Judging::new(&FleetSite::all(&config), (Duration::from_secs(10), true), at(0));
         let producers: Vec<Producer> = NAMES.iter().map(|_| Producer::new(1_000, 0)).collect();
+        let cadence = Cadence { interval: Duration::from_secs(1), timeout: Duration::from_secs(1) };
         let inputs = gathered.iter().zip(&producers).zip(0..).map(|(((name, origin), producer), slot)| SiteInput {
-            slot: SiteSlot(slot),
-            name: Arc::clone(name),
-            url: "http://a/".into(),
-            curl: Arc::default(),
-            interval: origin.interval,
-            timeout: origin.timeout,
-            max_response_time: None,
-            group: None,
             policies: judging.policies(&origin.name).unwrap_or_default(),
-            maintenance: Arc::default(),
             place: Place::At { location: origin.location.clone(), site: Arc::clone(&origin.name) },
-            ring: Arc::clone(producer.ring()),
-            open: Vec::new(),
-            minutes: None,
-            mask: Mask::default(),
+            ..SiteInput::new(SiteSlot(slot), Arc::clone(name), cadence, producer.ring())
         });
         let engine = Engine::new(config.views.clone(), inputs.collect(), at(0));
         judging.follow(&gathered, None, &engine.board().snapshot());
