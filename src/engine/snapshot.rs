@@ -261,6 +261,19 @@ impl Snapshot {
         first..first + count
     }
 
+    /// The site of this slot, which is usually the one at index `hint`.
+    #[must_use]
+    pub fn of_slot(&self, slot: SiteSlot, hint: usize) -> Option<&Arc<SiteSnapshot>> {
+        self.sites.get(self.place_of(slot, hint)?)
+    }
+
+    /// The index of the site of this slot, which is usually `hint`.
+    #[must_use]
+    pub fn place_of(&self, slot: SiteSlot, hint: usize) -> Option<usize> {
+        let is_hinted = self.sites.get(hint).is_some_and(|site| site.slot == slot);
+        if is_hinted { Some(hint) } else { self.sites.iter().position(|site| site.slot == slot) }
+    }
+
     /// Whether any site is shown over all its locations, as a hub does.
     #[must_use]
     pub fn is_over_locations(&self) -> bool {

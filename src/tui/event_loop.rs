@@ -93,6 +93,7 @@ fn drive(
         dirty |= cache.refresh(source) || measured != size || !keys.is_empty();
         size = measured;
         let inputs = cache.inputs(fixed);
+        state.follow_sites(&inputs);
         dirty |= state.play(&inputs);
         for key in keys.drain(..) {
             match press(source, &mut state, &key, &inputs, size) {
@@ -115,8 +116,11 @@ fn drive(
             timeout = pause;
         } else if dirty && is_ready {
             let inputs = cache.inputs(fixed);
+            let bell = state.settle(&inputs, size);
             let opened = state.opened(&inputs);
-            let (charted, focus) = (state.charted(&inputs, size), state.focus(&inputs));
+            // The tables may be frozen, so their indices mean nothing to the cache.
+            let slot = |site: Option<usize>| state.tables(&inputs).sites.get(site?).map(|site| site.slot);
+            let (charted, focus) = (slot(state.charted(&inputs, size)), slot(state.focus(&inputs)));
             let request = state.history_request(&inputs, size);
             let (usual, incident) = (state.usual_request(&inputs, size), state.incident_request(&inputs));
             cache.set_focus(source, (focus, charted), request);
@@ -124,7 +128,6 @@ fn drive(
             cache.ask_for_incident(source, incident);
             cache.ask_for_trial(source, state.trial_request());
             let inputs = cache.inputs(fixed);
-            let bell = state.settle(&inputs, size);
             let notification = state.take_notification(inputs.clock());
             let copied = state.take_copied().map(|copied| {
                 if copied.way.wants_tmux() {
@@ -183,17 +186,30 @@ mod tests {
         now: Cell<Timestamp>,
         version_every: Duration,
         stop_at: Timestamp,
+        size: Size,
+        /// After so many milliseconds the site at this index leaves the file.
+        leaves: Option<(u64, usize)>,
         commands: RefCell<Vec<SiteCommand>>,
         remembered: Cell<usize>,
     }
 
+    impl Scripted {
+        fn elapsed(&self) -> u64 {
+            u64::try_from(self.now.get().since(fixtures::now()).as_millis()).unwrap()
+        }
+    }
+
     impl Source for &Scripted {
         fn version(&self) -> u64 {
-            let elapsed = self.now.get().since(fixtures::now());
-            u64::try_from(elapsed.as_millis() / self.version_every.as_millis()).unwrap()
+            let has_left = self.leaves.is_some_and(|(at, _)| self.elapsed() >= at);
+            self.elapsed() / u64::try_from(self.version_every.as_millis()).unwrap() + u64::from(has_left)
         }
         fn snapshot(&self) -> Snapshot {
-            fixtures::five_sites().snapshot
+            let mut world = fixtures::five_sites();
+            if let Some((_, place)) = self.leaves.filter(|(at, _)| self.elapsed() >= *at) {
+                world.remove(place);
+            }
+            world.snapshot
         }
         fn alerts(&self) -> Arc<[Arc<AlertRecord>]> {
             thread_local!(static ALERTS: Arc<[Arc<AlertRecord>]> = fixtures::five_sites().alerts.into());
@@ -239,7 +255,7 @@ mod tests {
 
     impl Console for Paper<'_> {
         fn size(&mut self) -> io::Result<Size> {
-            Ok(Size { width: 80, height: 24 })
+            Ok(self.source.size)
         }
         fn wait(&mut self, timeout: Duration, keys: &mut Vec<Key>) -> io::Result<()> {
             let from = self.source.now.get();
@@ -277,24 +293,33 @@ mod tests {
         }
     }
 
-    fn play(version_every: Duration, keys: Vec<(u64, Key)>, gone_after: Option<u64>) -> (Ended, usize) {
-        let job = JobControl::default();
-        let source = Scripted {
+    fn scripted(version_every: Duration) -> Scripted {
+        Scripted {
             now: Cell::new(fixtures::now()),
             version_every,
             stop_at: fixtures::now().after(Duration::from_secs(10)),
+            size: Size { width: 80, height: 24 },
+            leaves: None,
             commands: RefCell::default(),
             remembered: Cell::default(),
-        };
+        }
+    }
+
+    fn play(version_every: Duration, keys: Vec<(u64, Key)>, gone_after: Option<u64>) -> (Ended, usize) {
+        play_at(&scripted(version_every), keys, gone_after)
+    }
+
+    fn play_at(source: &Scripted, keys: Vec<(u64, Key)>, gone_after: Option<u64>) -> (Ended, usize) {
+        let job = JobControl::default();
         let gone_at = gone_after.map(|ms| fixtures::now().after(Duration::from_millis(ms)));
         let suspends = keys.iter().filter(|(_, key)| *key == Key::Ctrl('z')).count();
         let asked = keys.iter().filter(|(_, key)| *key == Key::Char('r')).count();
         let set = keys.iter().filter(|(_, key)| matches!(key, Key::Char('t' | 'm'))).count();
         let (frames, suspended) = (RefCell::default(), Cell::new(0));
-        let mut paper = Paper { source: &source, keys, frames, job: &job, suspended, gone_at };
+        let mut paper = Paper { source, keys, frames, job: &job, suspended, gone_at };
         let world = fixtures::five_sites();
         let fixed = Fixed { zone: world.zone, about: world.about };
-        let ended = drive(&&source, fixtures::state(), &fixed, &mut paper, &job).unwrap_or(Ended::TerminalGone);
+        let ended = drive(&source, fixtures::state(), &fixed, &mut paper, &job).unwrap_or(Ended::TerminalGone);
         assert_eq!(source.commands.borrow().len(), asked, "each command is sent once");
         assert_eq!(source.remembered.get(), set, "what the user sets is remembered at once");
         assert_eq!(paper.suspended.get(), suspends, "each Ctrl-Z suspends once");
@@ -324,6 +349,27 @@ mod tests {
     fn a_command_is_sent_before_the_user_leaves() {
         let keys = vec![(500, Key::Char('r')), (510, Key::Char('r')), (510, Key::Char('q'))];
         assert_eq!(play(Duration::from_hours(1), keys, None).0, Ended::Quit);
+    }
+
+    /// A site that leaves the file while the user looks at it, with the tables frozen or not, on a screen with a chart and on one
+    /// without.
+    #[test]
+    fn a_site_that_leaves_while_it_is_looked_at_does_not_end_the_dashboard() {
+        let keys = |text: &[Key]| text.iter().zip(1..).map(|(key, at)| (100 * at, key.clone())).collect::<Vec<_>>();
+        let looks = [
+            keys(&[]),
+            keys(&[Key::End]),
+            keys(&[Key::End, Key::Enter]),
+            keys(&[Key::End, Key::Char('f')]),
+            keys(&[Key::End, Key::Char('f'), Key::Enter]),
+        ];
+        for size in [Size { width: 80, height: 24 }, Size { width: 200, height: 60 }] {
+            for (look, place) in looks.iter().flat_map(|look| (0..5).map(move |place| (look, place))) {
+                let source = Scripted { size, leaves: Some((1_000, place)), ..scripted(Duration::from_hours(1)) };
+                let ended = play_at(&source, look.clone(), None).0;
+                assert_eq!(ended, Ended::Stopped, "{look:?}, without {place}");
+            }
+        }
     }
 
     #[test]

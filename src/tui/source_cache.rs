@@ -14,7 +14,7 @@ use crate::alert::objective::SiteObjective;
 use crate::alert::trial::{TrialAnswer, TrialRequest};
 use crate::engine::snapshot::{SiteSnapshot, Snapshot};
 use crate::model::command::ManualCheck;
-use crate::model::{Health, Sample, SiteIndex, Timestamp};
+use crate::model::{Health, Sample, SiteIndex, SiteSlot, Timestamp};
 use crate::stats::series::site_history::{HistoryRequest, SiteHistory};
 use crate::stats::series::usual::{Usual, UsualRequest};
 
@@ -31,9 +31,9 @@ pub struct SourceCache {
     version: u64,
     snapshot: Snapshot,
     /// The site that the user looked at in the last frame.
-    focus: Option<usize>,
+    focus: Option<SiteSlot>,
     /// The open site and its samples.
-    opened: Option<usize>,
+    opened: Option<SiteSlot>,
     samples: Vec<Sample>,
     has_history: bool,
     requested: Option<HistoryRequest>,
@@ -193,7 +193,7 @@ impl SourceCache {
     pub fn set_focus(
         &mut self,
         source: &impl Source,
-        (focus, opened): (Option<usize>, Option<usize>),
+        (focus, opened): (Option<SiteSlot>, Option<SiteSlot>),
         request: Option<HistoryRequest>,
     ) {
         self.focus = focus;
@@ -215,13 +215,15 @@ impl SourceCache {
         self.opened = opened;
     }
 
-    /// Takes the samples of `site`; of one over all its locations those of all of them, in the order of their times.
-    fn take_samples(&mut self, source: &impl Source, site: usize) {
-        let parts = self.snapshot.parts(site);
-        if parts.is_empty() {
-            return source.samples(self.snapshot.sites[site].slot, &mut self.samples);
-        }
+    /// Takes the samples of `site`; of one over all its locations those of all of them, in the order of their times. None of one
+    /// that is no longer watched.
+    fn take_samples(&mut self, source: &impl Source, site: SiteSlot) {
         self.samples.clear();
+        let Some(place) = self.snapshot.place_of(site, 0) else { return };
+        let parts = self.snapshot.parts(place);
+        if parts.is_empty() {
+            return source.samples(site, &mut self.samples);
+        }
         let mut of_one = Vec::new();
         for part in &self.snapshot.sites[parts] {
             source.samples(part.slot, &mut of_one);
@@ -274,14 +276,15 @@ const fn second(at: Timestamp) -> u64 {
 
 /// Whether the user would miss what `fresh` has over `shown`: new figures, another state of a site, or anything about the
 /// site in focus.
-fn would_be_missed(shown: &Snapshot, fresh: &Snapshot, focus: Option<usize>) -> bool {
+fn would_be_missed(shown: &Snapshot, fresh: &Snapshot, focus: Option<SiteSlot>) -> bool {
     let state = |site: &SiteSnapshot| (site.state, site.incident, site.paused_until, site.judged_from);
     let (views, sites) = (shown.views.iter().zip(&fresh.views), shown.sites.iter().zip(&fresh.sites));
     shown.views.len() != fresh.views.len()
         || shown.sites.len() != fresh.sites.len()
         || views.into_iter().any(|(shown, fresh)| !Arc::ptr_eq(shown, fresh))
-        || sites.enumerate().any(|(index, (shown, fresh))| {
-            !Arc::ptr_eq(shown, fresh) && (focus == Some(index) || state(shown) != state(fresh))
+        || sites.into_iter().any(|(shown, fresh)| {
+            let is_other = shown.slot != fresh.slot || focus == Some(fresh.slot);
+            !Arc::ptr_eq(shown, fresh) && (is_other || state(shown) != state(fresh))
         })
 }
 
@@ -319,6 +322,7 @@ mod tests {
             ("a site less", fewer, None, true),
             ("a view less", views, None, true),
         ] {
+            let focus = focus.map(|place: usize| shown.sites[place].slot);
             assert_eq!(would_be_missed(&shown, &fresh, focus), urgent, "{what}");
         }
     }

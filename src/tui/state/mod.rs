@@ -252,6 +252,12 @@ impl UiState {
         self.copied.take()
     }
 
+    /// Takes in that sites joined or left, before a key is pressed or a site is looked up: until then rows are indices of sites
+    /// that may be gone.
+    pub fn follow_sites(&mut self, inputs: &Inputs) {
+        self.sites.follow_sites(inputs.snapshot, inputs.past.is_some());
+    }
+
     /// Takes in new figures, alerts, time and size. Returns whether to ring the bell.
     pub fn settle(&mut self, inputs: &Inputs, size: Size) -> bool {
         self.refresh(inputs, size);

@@ -1,6 +1,7 @@
 //! The rows of the overview: which sites are listed, in which order, and where the cursor is.
 //!
-//! Invariants: the order changes only when the first view is refreshed or when the user changes what is listed. A cursor
+//! Invariants: the order changes only when the first view is refreshed, when sites join or leave, or when the user changes what is
+//! listed. A row is an index of a site, so none outlives the sites that it was made for. A cursor
 //! that was moved stays on its site, not on its row; one that was not stays at the top, where the worst site is.
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::groups::GroupedList;
 use super::listed::{ListedRow, RowKind, UnfoldedSites};
 use super::overview_facts::OverviewFacts;
 use super::site_list::{SiteFilter, arrange};
-use super::state_counts::{FollowedCounts, StateCounts};
+use super::state_counts::{Followed, FollowedCounts, StateCounts};
 
 #[derive(Clone, Debug, Default)]
 pub struct SiteTable {
@@ -54,18 +55,29 @@ impl SiteTable {
         self.frozen.as_deref().unwrap_or(snapshot)
     }
 
+    /// Takes `snapshot` in if sites joined or left.
+    pub fn follow_sites(&mut self, snapshot: &Snapshot, is_past: bool) {
+        if self.counts.is_of_others(snapshot) {
+            self.update(snapshot, is_past);
+        }
+    }
+
     /// Takes `snapshot` in, which may be one of the past.
     pub fn update(&mut self, snapshot: &Snapshot, is_past: bool) {
         let frozen = self.frozen.clone();
         let tables = frozen.as_deref().unwrap_or(snapshot);
-        let is_changed = self.counts.follow(snapshot);
+        let followed = self.counts.follow(snapshot);
+        if followed == Followed::OtherSites {
+            self.arranged = None;
+            self.facts.forget();
+        }
         self.facts.update(tables, self.counts.of(tables).down);
         let arranged = Some((tables.views.first().map(|view| view.as_of), tables.sites.len(), is_past));
         if self.arranged != arranged {
             self.arranged = arranged;
             self.arrange(tables);
             self.groups.update(snapshot);
-        } else if is_changed {
+        } else if followed != Followed::Nothing {
             self.groups.update(snapshot);
         }
     }

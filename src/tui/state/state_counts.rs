@@ -48,6 +48,16 @@ impl StateCounts {
     }
 }
 
+/// What a snapshot has over the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Followed {
+    Nothing,
+    /// Some sites changed.
+    Changes,
+    /// Some places have another site, or one with other settings.
+    OtherSites,
+}
+
 /// The counts of one snapshot after the other. Cost of the next one: a comparison of two addresses a site, and a look at each site
 /// that changed.
 #[derive(Clone, Debug, Default)]
@@ -59,31 +69,35 @@ pub struct FollowedCounts {
 }
 
 impl FollowedCounts {
-    /// Counts `snapshot`. Returns whether any site changed.
-    pub fn follow(&mut self, snapshot: &Snapshot) -> bool {
-        if self.seen.len() != snapshot.sites.len() {
+    /// Counts `snapshot`.
+    pub fn follow(&mut self, snapshot: &Snapshot) -> Followed {
+        if self.is_of_others(snapshot) {
             self.begin(snapshot);
-            return true;
+            return Followed::OtherSites;
         }
-        let mut is_changed = false;
+        let mut followed = Followed::Nothing;
         for (place, site) in snapshot.sites.iter().enumerate() {
             let seen = &self.seen[place];
             if Arc::ptr_eq(seen, site) {
                 continue;
             }
-            is_changed = true;
-            // Which sites count depends on what lasts about them.
-            if !Arc::ptr_eq(&seen.facts, &site.facts) {
-                self.begin(snapshot);
-                return true;
-            }
+            followed = Followed::Changes;
             if self.counted[place] {
                 *self.counts.place(seen) -= 1;
                 *self.counts.place(site) += 1;
             }
             self.seen[place] = Arc::clone(site);
         }
-        is_changed
+        followed
+    }
+
+    /// Whether a place of `snapshot` has another site than in the one that was followed last, or one with other settings: which
+    /// sites count, and what an index means, depends on what lasts about them.
+    pub fn is_of_others(&self, snapshot: &Snapshot) -> bool {
+        let is_other = |(seen, site): (&Arc<SiteSnapshot>, &Arc<SiteSnapshot>)| {
+            !Arc::ptr_eq(seen, site) && !Arc::ptr_eq(&seen.facts, &site.facts)
+        };
+        self.seen.len() != snapshot.sites.len() || self.seen.iter().zip(&snapshot.sites).any(is_other)
     }
 
     /// The counts of `snapshot`, which is usually the one that was followed last.
@@ -149,10 +163,17 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(followed.of(&shown), StateCounts::of(&shown), "of one that was not followed");
-                let is_same = |(a, b)| Arc::ptr_eq(a, b);
-                let stays = before.sites.len() == shown.sites.len()
-                    && before.sites.iter().zip(&shown.sites).all(is_same);
-                prop_assert_eq!(followed.follow(&shown), !stays);
+                let all = |is_same: fn(&Arc<SiteSnapshot>, &Arc<SiteSnapshot>) -> bool| {
+                    before.sites.len() == shown.sites.len()
+                        && before.sites.iter().zip(&shown.sites).all(|(a, b)| is_same(a, b))
+                };
+                let expected = match (all(Arc::ptr_eq), all(|a, b| a.slot == b.slot)) {
+                    (true, _) => Followed::Nothing,
+                    (false, true) => Followed::Changes,
+                    (false, false) => Followed::OtherSites,
+                };
+                prop_assert_eq!(followed.is_of_others(&shown), expected == Followed::OtherSites);
+                prop_assert_eq!(followed.follow(&shown), expected);
                 prop_assert_eq!(followed.of(&shown), StateCounts::of(&shown));
             }
         }

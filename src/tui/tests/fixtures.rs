@@ -56,6 +56,22 @@ pub struct World {
 }
 
 impl World {
+    /// The site at index `place` leaves sites.yaml.
+    pub fn remove(&mut self, place: usize) {
+        self.snapshot.sites.remove(place);
+        for view in &mut self.snapshot.views {
+            Arc::make_mut(view).rows.remove(place);
+        }
+    }
+
+    /// The first site of sites.yaml becomes its last.
+    pub fn rotate(&mut self) {
+        self.snapshot.sites.rotate_left(1);
+        for view in &mut self.snapshot.views {
+            Arc::make_mut(view).rows.rotate_left(1);
+        }
+    }
+
     pub fn inputs(&self) -> Inputs<'_> {
         self.past.as_ref().map_or(self.present(), |past| self.present().as_of(past))
     }

@@ -3,4 +3,5 @@
 pub(crate) mod fixtures;
 mod hub;
 mod past;
+mod reload;
 mod snapshots;

@@ -91,7 +91,7 @@ impl UiState {
 
     /// Copies the check of the site as a curl line.
     fn copy_check(&mut self, inputs: &Inputs) {
-        let Some(site) = self.commanded(inputs) else { return self.timers.say("no site is selected", inputs.now) };
+        let Some(site) = self.commanded(inputs) else { return };
         if site.curl.is_empty() {
             return self.timers.say("sites.yaml does not have this site", inputs.now);
         }
@@ -102,7 +102,7 @@ impl UiState {
 
     /// Copies the URL of the site, and why its last check failed if it did.
     fn copy_error(&mut self, inputs: &Inputs) {
-        let Some(site) = self.commanded(inputs) else { return self.timers.say("no site is selected", inputs.now) };
+        let Some(site) = self.commanded(inputs) else { return };
         let failed = site.last.as_ref().filter(|last| last.sample.outcome() == Outcome::Down);
         let reason = failed.map(|last| match last.observation.as_ref().map(|observation| &*observation.detail) {
             Some(detail) if !detail.is_empty() => clean_line(detail, REASON_MAX),

@@ -21,6 +21,7 @@ use crate::tui::layout::OverviewLayout;
 use crate::tui::page::{ExitRequest, InputMode, Page};
 use crate::tui::state::UiState;
 use crate::tui::state::site_list::SORT_KEYS;
+use crate::tui::style::line::short_name;
 use crate::tui::style::theme::Scheme;
 use crate::tui::tuning::Tuning;
 use crate::tui::view::chrome::help;
@@ -191,10 +192,17 @@ impl UiState {
         }
     }
 
-    /// The site that a command is for: one for one site must not reach a whole group.
-    pub(crate) fn commanded<'a>(&self, inputs: &Inputs<'a>) -> Option<&'a Arc<SiteSnapshot>> {
+    /// The site that a command is for, as it is now: one for one site must not reach a whole group, and the tables may be frozen.
+    /// Says why there is none.
+    pub(crate) fn commanded<'a>(&mut self, inputs: &Inputs<'a>) -> Option<&'a Arc<SiteSnapshot>> {
         let focus = self.focus(inputs).filter(|_| self.selected_group(inputs).is_none());
-        focus.and_then(|index| inputs.snapshot.sites.get(index))
+        let shown = focus.and_then(|place| Some((place, self.tables(inputs).sites.get(place)?)));
+        let live = shown.and_then(|(place, site)| inputs.snapshot.of_slot(site.slot, place));
+        if live.is_none() {
+            let gone = shown.map(|(_, site)| format!("{} is no longer monitored", short_name(&site.name)));
+            self.timers.say(gone.unwrap_or_else(|| "no site is selected".to_owned()), inputs.now);
+        }
+        live
     }
 
     /// Acknowledges the open incidents of the site, or the incident of the alert, under the cursor; once all are, withdraws
@@ -208,10 +216,11 @@ impl UiState {
             Page::Incident => of_incident(),
             _ => None,
         };
-        let meant = match (one, self.commanded(inputs)) {
-            (Some(one), _) => std::slice::from_ref(one),
-            (None, Some(site)) => inputs.incidents.of_site(&site.name),
-            (None, None) => &[],
+        let meant = if let Some(one) = one {
+            std::slice::from_ref(one)
+        } else {
+            let Some(site) = self.commanded(inputs) else { return };
+            inputs.incidents.of_site(&site.name)
         };
         if meant.is_empty() {
             return self.timers.say("no incident is open", inputs.now);

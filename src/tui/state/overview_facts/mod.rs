@@ -53,6 +53,11 @@ pub struct OverviewFacts {
 }
 
 impl OverviewFacts {
+    /// Makes them anew with the next snapshot, which has other sites.
+    pub fn forget(&mut self) {
+        self.about = None;
+    }
+
     /// Takes `snapshot` in, of whose sites so many are down.
     pub fn update(&mut self, snapshot: &Snapshot, down: usize) {
         let about = Some((snapshot.sites.len(), snapshot.views.iter().map(|view| view.as_of).collect()));

@@ -52,7 +52,7 @@ fn replied(frame: &Frame) -> Option<(Role, String)> {
 
 /// The outcome of a manual check while it is new.
 fn manual_check(frame: &Frame) -> Option<(Role, String)> {
-    let site = frame.inputs.snapshot.sites.get(frame.state.focus(frame.inputs)?)?.slot;
+    let site = frame.tables.sites.get(frame.state.focus(frame.inputs)?)?.slot;
     let check = frame.inputs.manual_checks.iter().find(|check| check.site == site)?;
     let Some((at, observation)) = &check.outcome else {
         return Some((Role::Strong, "checking now …".to_owned()));
@@ -73,8 +73,7 @@ fn manual_check(frame: &Frame) -> Option<(Role, String)> {
 pub fn selected<'a>(frame: &Frame<'a>) -> Option<&'a SiteSnapshot> {
     let site = frame.state.focus(frame.inputs)?;
     let shown = frame.tables.sites.get(site)?;
-    let live = frame.inputs.snapshot.sites.get(site).filter(|site| site.name == shown.name);
-    Some(live.unwrap_or(shown))
+    Some(frame.inputs.snapshot.of_slot(shown.slot, site).unwrap_or(shown))
 }
 
 fn parts(frame: &Frame, site: &SiteSnapshot) -> Vec<(Role, String)> {

@@ -66,7 +66,7 @@ fn head(name: usize) -> Line {
 /// How the location at index `part` sees the site, in the view of this number.
 fn row(frame: &Frame, (view, part): (usize, usize), name: usize) -> Line {
     let shown = &frame.tables.sites[part];
-    let current = frame.inputs.snapshot.sites.get(part).filter(|current| current.name == shown.name);
+    let current = frame.inputs.snapshot.of_slot(shown.slot, part);
     let site = current.unwrap_or(shown);
     let location = site.place.location();
     let (role, mark) = frame.mark(site.state);
