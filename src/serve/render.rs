@@ -2,11 +2,13 @@
 
 use hyper::StatusCode;
 
+use crate::model::Timestamp;
+
 use super::answer::{Answer, JSON};
 use super::blackbox;
 use super::metrics::Scrape;
 use super::route::{BadgeForm, ListQuery, Listing, Route};
-use super::source::{List, Missing, Source};
+use super::source::{List, Missing, Rest, Source};
 
 /// The answer to `route`.
 #[must_use]
@@ -61,12 +63,12 @@ fn list(query: &ListQuery, list: &List) -> Answer {
         body.extend_from_slice(line);
     }
     body.extend_from_slice(b"]\n");
-    let next = list.next_since.map(|since| next(query, &crate::report::utc(since)));
+    let next = list.rest.as_ref().map(|rest| next(query, rest));
     Answer::new(JSON, body).linking(next.as_deref())
 }
 
-/// The path of the same list from `since` on.
-fn next(query: &ListQuery, since: &str) -> String {
+/// The path of the rest of the same list. Its times are instants even if those of `query` are counted back from now.
+fn next(query: &ListQuery, rest: &Rest) -> String {
     let name = match query.listing {
         Listing::Sites => "sites",
         Listing::Stats => "stats",
@@ -80,9 +82,14 @@ fn next(query: &ListQuery, since: &str) -> String {
     for group in &query.selection.groups {
         parameters.append_pair("group", group);
     }
-    parameters.append_pair("since", since);
-    if let Some(until) = &query.until {
-        parameters.append_pair("until", until);
+    if let Some(period) = rest.period {
+        parameters.append_pair("since", &crate::report::utc(period.since));
+        if period.until < Timestamp::MAX {
+            parameters.append_pair("until", &crate::report::utc(period.until));
+        }
+    }
+    if let Some(after) = &rest.after {
+        parameters.append_pair("after", after);
     }
     parameters.append_pair("limit", &query.limit.to_string());
     format!("/api/v1/{name}?{}", parameters.finish())

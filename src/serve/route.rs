@@ -67,6 +67,8 @@ pub struct ListQuery {
     pub since: Option<String>,
     /// Its end.
     pub until: Option<String>,
+    /// Begin after this site, of a list by site.
+    pub after: Option<String>,
     /// Objects at most.
     pub limit: usize,
 }
@@ -213,6 +215,7 @@ fn route(path: &str, parameters: &mut Parameters, headers: &HeaderMap) -> Result
         selection: parameters.selection(Part::Api)?,
         since: parameters.text("since", Part::Api)?,
         until: parameters.text("until", Part::Api)?,
+        after: parameters.text("after", Part::Api)?,
         limit,
     }))
 }

@@ -3,10 +3,11 @@
 //! Invariants: every method may be called from any thread, and is called from a blocking one; none makes a probe, a commit or
 //! any other change.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::Snapshot;
-use crate::model::Timestamp;
+use crate::report::Period;
 
 use super::health::VitalSigns;
 use super::metrics::{ProgramReading, SiteReading};
@@ -37,8 +38,17 @@ pub struct Html {
 pub struct List {
     /// Its objects, a line each.
     pub lines: Vec<u8>,
-    /// The start of the period of what did not fit.
-    pub next_since: Option<Timestamp>,
+    /// Where what did not fit begins.
+    pub rest: Option<Rest>,
+}
+
+/// The rest of a list, so that a client that follows links misses nothing and sees nothing twice while time passes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// Its period; none of a list of what is.
+    pub period: Option<Period>,
+    /// The last site that fitted, of a list by site.
+    pub after: Option<Arc<str>>,
 }
 
 /// See the module.

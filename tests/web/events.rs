@@ -143,3 +143,41 @@ fn readers_that_never_read_cost_bounded_memory() {
     assert!(grown < 64 << 20, "{grown} bytes more");
     drop(listeners);
 }
+
+#[test]
+fn a_site_that_comes_back_is_told_from_its_next_check_on() {
+    let server = Server::start(Behaviour::ok());
+    let all = |sites: &[&str]| {
+        let sites: String =
+            sites.iter().map(|site| format!("- {{ name: {site}, url: '{}' }}\n", server.url("/"))).collect();
+        format!("defaults: {{ interval: 100ms, timeout: 2s }}\nsites:\n{sites}")
+    };
+    let folder = Folder::with(&all(&["stays", "leaves"]));
+    let web = Served::start(&folder, "");
+    web.metrics();
+    let mut listener = Listener::join(&web, "/api/v1/events");
+    let mut told = Vec::new();
+    let mut until = |is_reached: &dyn Fn(&[u64], &str) -> bool| {
+        loop {
+            let (kind, object) = listener.next();
+            let site = object["site"].as_str().unwrap_or_default().to_owned();
+            if kind == "sample" && site == "leaves" {
+                told.push(object["seq"].as_u64().unwrap());
+            }
+            if is_reached(&told, &site) {
+                return told.clone();
+            }
+        }
+    };
+    let before = until(&|told, _| told.len() == 10);
+    folder.write("sites.yaml", &all(&["stays"]));
+    let gone = std::cell::Cell::new(0);
+    // Twenty checks of the other one in a row are two seconds.
+    until(&|_, site| {
+        gone.set(if site == "leaves" { 0 } else { gone.get() + 1 });
+        gone.get() == 20
+    });
+    folder.write("sites.yaml", &all(&["stays", "leaves"]));
+    let after = until(&|told, _| told.len() >= before.len() + 30);
+    assert!(after.windows(2).all(|pair| pair[0] < pair[1]), "each check once, in order: {after:?}");
+}

@@ -24,6 +24,22 @@ fn lines(text: &str) -> Vec<Value> {
     text.lines().map(json).collect()
 }
 
+/// The objects of a list in pages of at most `limit`, following the links.
+fn paged(web: &mut Served, list: &str, limit: usize) -> Vec<Value> {
+    let mut objects = Vec::new();
+    let mut next = Some(format!("/api/v1/{list}&limit={limit}"));
+    while let Some(path) = next {
+        let page = web.get(&path);
+        let shown = page.json().as_array().unwrap().clone();
+        assert!(shown.len() <= limit && !shown.is_empty(), "{path}");
+        objects.extend(shown);
+        next = page.headers.get("link").map(|link| {
+            link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap().to_owned()
+        });
+    }
+    objects
+}
+
 #[test]
 fn lists_equal_what_the_commands_print() {
     let server = server();
@@ -54,19 +70,13 @@ fn lists_equal_what_the_commands_print() {
         assert_eq!(listed.json(), Value::Array(printed), "{path}");
     }
     // In pages, following the links.
-    let mut paged = Vec::new();
-    let mut next = Some(format!("/api/v1/samples?since={since}&until={until}&limit=7"));
-    while let Some(path) = next {
-        let page = web.get(&path);
-        let objects = page.json().as_array().unwrap().clone();
-        assert!(objects.len() <= 7 && !objects.is_empty());
-        paged.extend(objects);
-        next = page.headers.get("link").map(|link| {
-            link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap().to_owned()
-        });
-    }
-    let printed = lines(&folder.run(&format!("samples --since {since} --until {until} --format json")).stdout);
-    assert_eq!(paged, printed);
+    let samples = paged(&mut web, &format!("samples?since={since}&until={until}"), 7);
+    assert_eq!(samples, lines(&folder.run(&format!("samples --since {since} --until {until} --format json")).stdout));
+    let stats = paged(&mut web, &format!("stats?since={since}&until={until}"), 1);
+    assert_eq!(stats, lines(&folder.run(&format!("stats --since {since} --until {until} --format json")).stdout));
+    let by_site = |site: &Value| site["site"].as_str().unwrap().to_owned();
+    assert_eq!(paged(&mut web, "sites?", 1).iter().map(by_site).collect::<Vec<_>>(), ["up", "down"]);
+    assert_eq!(web.get("/api/v1/sites?after=nobody").status, 400);
     let sites = web.get("/api/v1/sites").json();
     let states: Vec<(&str, &str)> = sites
         .as_array()

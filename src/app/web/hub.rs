@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::engine::{SiteSnapshot, SiteState, Snapshot};
+use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::{HubHealth, Place};
 use crate::serve::metrics::{HubReading, SiteReading, WholeReading};
 use crate::serve::route::Selection;
@@ -25,7 +25,7 @@ pub fn reading(snapshot: &Snapshot, selection: &Selection, health: Option<&HubHe
         name: site.name.clone(),
         group: site.group.clone(),
         votes: site.votes,
-        is_down: matches!(site.state, SiteState::Down | SiteState::Recovering),
+        is_down: site.incident.is_some(),
         views: snapshot
             .views
             .iter()

@@ -19,7 +19,7 @@ use crate::engine::{SiteSnapshot, Snapshot};
 use crate::model::{SiteId, Timestamp};
 use crate::report::{Period, SampleRecord, StatsRecord, Stored, json};
 use crate::serve::route::{ListQuery, Listing, Selection};
-use crate::serve::source::{List, Missing};
+use crate::serve::source::{List, Missing, Rest};
 use crate::stats::{Cadence, Summary};
 use crate::store::{Archive, Moment, Query, StoreError, StoredSite};
 
@@ -49,7 +49,10 @@ pub fn list(
     let chosen = chosen(snapshot, archive.sites().map_err(unreadable)?, &query.selection)?;
     let gathered = Gathered::of(&archive, rules).map_err(unreadable)?;
     match query.listing {
-        Listing::Stats => stats((&archive, &gathered), snapshot, &chosen, (period, now), query.limit),
+        Listing::Stats => {
+            let chosen = rest_of(&chosen, query, |site| &site.name)?;
+            stats((&archive, &gathered), snapshot, chosen, (period, now), query.limit)
+        }
         Listing::Samples => samples((&archive, &gathered), &chosen, period, query.limit),
         _ => alerts(&archive, &chosen, period, query),
     }
@@ -71,8 +74,21 @@ fn sites(snapshot: &Snapshot, query: &ListQuery) -> Result<List, Missing> {
     let names = snapshot.sites.iter().map(|site| &*site.name);
     known(&query.selection, names)?;
     let selected = snapshot.sites.iter().filter(|site| query.selection.holds(&site.name, site.group.as_deref()));
-    let lines = selected.take(query.limit).flat_map(|site| written(|out| json::site(out, snapshot.at, site)));
-    Ok(List { lines: lines.collect(), next_since: None })
+    let selected: Vec<_> = selected.collect();
+    let selected = rest_of(&selected, query, |site| &site.name)?;
+    let shown = &selected[..selected.len().min(query.limit)];
+    let lines = shown.iter().flat_map(|site| written(|out| json::site(out, snapshot.at, site)));
+    let last = shown.last().filter(|_| shown.len() < selected.len());
+    let rest = last.map(|site| Rest { period: None, after: Some(Arc::clone(&site.name)) });
+    Ok(List { lines: lines.collect(), rest })
+}
+
+/// What of `sites` comes after the one that `query` names.
+fn rest_of<'a, T>(sites: &'a [T], query: &ListQuery, name: impl Fn(&T) -> &str) -> Result<&'a [T], Missing> {
+    let Some(after) = &query.after else { return Ok(sites) };
+    let place = sites.iter().position(|site| name(site) == after);
+    let gone = || Missing::Parameter("after", "none of these sites has this name".to_owned());
+    Ok(&sites[place.ok_or_else(gone)? + 1..])
 }
 
 /// Refuses a name that is not among `names`.
@@ -124,6 +140,7 @@ fn stats(
     let period = Period { until: period.until.min(now), ..period };
     let (span, watched) = ((period.since, period.until), watched(snapshot));
     let (mut lines, mut count) = (Vec::new(), 0);
+    let mut last = None;
     for sites in chosen.chunks(AT_ONCE) {
         let moment = archive.moment().map_err(unreadable)?;
         let together = Past::new(archive, &moment, &gathered.blind, now);
@@ -132,14 +149,17 @@ fn stats(
             let cadence = watched.get(&*site.name).map(|(_, site)| of(site));
             let subject = (site.id, cadence, gathered.named(&site.name));
             let known = figures((&moment, &together), subject, span).map_err(unreadable)?;
-            let Some((summary, stored)) = known.filter(|_| count < limit) else { continue };
-            count += 1;
+            let Some((summary, stored)) = known else { continue };
+            if count == limit {
+                return Ok(List { lines, rest: Some(Rest { period: Some(period), after: last }) });
+            }
+            (count, last) = (count + 1, Some(Arc::clone(&site.name)));
             let record =
                 StatsRecord { site: &site.name, state: None, summary: &summary, stored: Some(stored), votes: None };
             lines.extend(written(|out| json::stats(out, &record)));
         }
     }
-    Ok(List { lines, next_since: None })
+    Ok(List { lines, rest: None })
 }
 
 /// The figures of a site in `span`, or of one over its locations what these saw together; `None` without a check.
@@ -177,7 +197,8 @@ fn figures(
     Ok(Some((summary, stored)))
 }
 
-/// The first objects up to a limit, and the time of the first one that is left out.
+/// The first objects up to a limit, and the time of the first one that is left out. More than the limit only where all have the
+/// same time: a period can begin after them, but not among them.
 struct Cut {
     lines: Vec<(Timestamp, Vec<u8>)>,
     limit: usize,
@@ -191,7 +212,7 @@ impl Cut {
 
     /// Adds an object of `at`. An error ends the list.
     fn add(&mut self, at: Timestamp, line: impl FnOnce() -> Vec<u8>) -> Result<(), ()> {
-        if self.lines.len() < self.limit {
+        if self.lines.len() < self.limit || self.lines.first().is_some_and(|(first, _)| *first == at) {
             self.lines.push((at, line()));
             return Ok(());
         }
@@ -199,16 +220,14 @@ impl Cut {
         Err(())
     }
 
-    fn finish(mut self) -> List {
-        // What is of the same time as the next one comes with it, unless everything is.
-        if let Some(next) = self.next
-            && self.lines.first().is_some_and(|(first, _)| *first < next)
-        {
+    /// The list, of which `period` was asked for.
+    fn finish(mut self, period: Period) -> List {
+        if let Some(next) = self.next {
+            // What is of the same time as the next one comes with it.
             self.lines.retain(|(at, _)| *at < next);
-        } else if let Some(next) = &mut self.next {
-            *next = next.after(std::time::Duration::from_micros(1));
         }
-        List { lines: self.lines.into_iter().flat_map(|(_, line)| line).collect(), next_since: self.next }
+        let rest = self.next.map(|since| Rest { period: Some(Period { since, ..period }), after: None });
+        List { lines: self.lines.into_iter().flat_map(|(_, line)| line).collect(), rest }
     }
 }
 
@@ -239,7 +258,7 @@ fn samples(
     });
     // The inner error is the end of the list.
     let _end = visited.map_err(unreadable)?;
-    Ok(cut.finish())
+    Ok(cut.finish(period))
 }
 
 fn alerts(archive: &Archive, chosen: &[StoredSite], period: Period, asked: &ListQuery) -> Result<List, Missing> {
@@ -256,7 +275,7 @@ fn alerts(archive: &Archive, chosen: &[StoredSite], period: Period, asked: &List
             break;
         }
     }
-    Ok(cut.finish())
+    Ok(cut.finish(period))
 }
 
 #[cfg(test)]
@@ -270,8 +289,9 @@ mod tests {
                 break;
             }
         }
-        let list = cut.finish();
-        (String::from_utf8(list.lines).unwrap().replace('\n', ""), list.next_since.map(Timestamp::as_micros))
+        let list = cut.finish(Period { since: Timestamp::ZERO, until: Timestamp::MAX });
+        let next = list.rest.and_then(|rest| rest.period).map(|period| period.since.as_micros());
+        (String::from_utf8(list.lines).unwrap().replace('\n', ""), next)
     }
 
     #[test]
@@ -279,7 +299,8 @@ mod tests {
         assert_eq!(cut(&[1, 2, 3], 3), ("012".to_owned(), None));
         assert_eq!(cut(&[1, 2, 3], 2), ("01".to_owned(), Some(3)));
         assert_eq!(cut(&[1, 2, 2], 2), ("0".to_owned(), Some(2)));
-        assert_eq!(cut(&[2, 2, 2], 2), ("01".to_owned(), Some(3)), "there is no other way on");
+        assert_eq!(cut(&[2, 2, 2], 2), ("012".to_owned(), None), "no period begins among them");
+        assert_eq!(cut(&[2, 2, 2, 5, 6], 1), ("012".to_owned(), Some(5)));
         assert_eq!(cut(&[], 2), (String::new(), None));
     }
 }

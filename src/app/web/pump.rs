@@ -45,6 +45,8 @@ pub struct Pump {
 
 /// How far everything was read.
 struct Places {
+    /// When that was.
+    at: Timestamp,
     next: HashMap<SiteSlot, u64>,
     as_of: Vec<Timestamp>,
 }
@@ -95,6 +97,7 @@ impl Pump {
             Some((site.slot, self.source.board.ring(site.slot)?.reader_at_head().next_seq()))
         };
         Places {
+            at: snapshot.at,
             next: snapshot.sites.iter().filter_map(next).collect(),
             as_of: snapshot.views.iter().map(|view| view.as_of).collect(),
         }
@@ -102,13 +105,18 @@ impl Pump {
 
     fn samples(&mut self, snapshot: &Snapshot, places: &mut Places) -> Vec<Told> {
         let mut found: Vec<(&Arc<SiteSnapshot>, u64, Sample)> = Vec::new();
+        let before = std::mem::replace(&mut places.at, snapshot.at);
         let mut samples = Vec::new();
         for site in &snapshot.sites {
             let Some(ring) = self.source.board.ring(site.slot) else { continue };
-            // A new site is told from its first check on.
             let mut reader = match places.next.get(&site.slot) {
                 Some(&next) => ring.reader_at(next),
-                None => ring.reader_at_oldest(),
+                // A new site is told from its first check on; of one that is back the ring holds what was stored of it.
+                None => {
+                    let mut reader = ring.reader_at_oldest();
+                    reader.drain_before(before, &mut samples);
+                    reader
+                }
             };
             samples.clear();
             let drained = reader.drain(&mut samples);

@@ -15,7 +15,7 @@ use crate::app::log::about;
 use crate::app::pages::Memory;
 use crate::app::status::counters::SchedulerCounters;
 use crate::app::status::health_meter::StoreStatus;
-use crate::engine::{Board, SiteSnapshot, SiteState, Snapshot};
+use crate::engine::{Board, SiteSnapshot, Snapshot};
 use crate::model::lock::lock;
 use crate::model::{Health, Outcome, PageTerms, Place, StoreHealth, Timeframe, Timestamp};
 use crate::serve::health::VitalSigns;
@@ -162,7 +162,8 @@ impl MonitorSource {
             url: Arc::clone(&site.url),
             interval: site.interval,
             sums: sums.stored.of(&site.name).or_else(|| sums.live.of(&site.name)).cloned(),
-            is_down: matches!(site.state, SiteState::Down | SiteState::Recovering),
+            // Not by its state, which also says that it is paused or that nothing is known.
+            is_down: site.incident.is_some(),
             is_up: last.and_then(|last| match last.sample.outcome() {
                 Outcome::Up => Some(true),
                 Outcome::Down => Some(false),
