@@ -202,6 +202,17 @@ impl RuleKind {
         }
     }
 
+    /// The part of a site that it is about, where a site can be watched without the rule.
+    #[must_use]
+    pub const fn aspect(self) -> Option<&'static str> {
+        match self {
+            Self::Latency => Some("response time"),
+            Self::Certificate => Some("certificate"),
+            Self::SloFast | Self::SloSlow => Some("error budget"),
+            _ => None,
+        }
+    }
+
     /// How urgent its incidents are.
     #[must_use]
     pub const fn severity(self) -> Severity {

@@ -47,6 +47,7 @@ pub use sections::export::typed_sink;
 pub use sections::fleet::{location as location_name, stream as stream_name, stream_size};
 pub use sections::locations::LocationTerms;
 pub use sections::site::ConfiguredSite;
+pub use sections::web::listen::QUANTILES_OF;
 pub use sections::web::report::ReportTerms;
 
 use diagnostics::lookalike::{SeenNames, with_lookalikes};
@@ -102,7 +103,7 @@ pub struct Config {
     pub page: PageTerms,
     /// Where the page goes as files, and how often.
     pub report: Option<ReportTerms>,
-    /// Whether `/metrics` has quantiles.
+    /// Whether `/metrics` has quantiles, those of the view of [`QUANTILES_OF`].
     pub quantiles: bool,
     /// Surprising settings, one line each, with its position in the file.
     pub warnings: Vec<String>,
@@ -313,7 +314,7 @@ impl RawConfig {
         let listen = keys.section("listen", |keys| sections::web::listen::listen(keys, &mut notes));
         let page = keys.section("page", sections::web::page::page);
         let report = sections::web::report::report(&mut keys, &mut notes);
-        let quantiles = keys.section("metrics", sections::web::listen::metrics);
+        let quantiles = keys.section("metrics", |keys| sections::web::listen::metrics(keys, &views, &mut notes));
         let sites_at = keys.take("sites");
         keys.finish();
         let entries = Self::read_sites(reader, sites_at, &defaults, &mut notes)?;

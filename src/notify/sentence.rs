@@ -26,7 +26,7 @@ pub(super) fn title(news: &News, zone: &TimeZone) -> String {
             format!("{subject} {} from {from} to {to}{lasted}", past(alert.rule))
         }
         NewsKind::Ended => {
-            format!("{subject} is no longer watched; it {} since {}", had(alert.rule), moment(alert.since, zone))
+            format!("{}; it {} since {}", unwatched(news), had(alert.rule), moment(alert.since, zone))
         }
         NewsKind::Reminder => {
             let lasts = context.open_for.map_or_else(String::new, |lasts| format!(" after {}", rounded(lasts)));
@@ -56,7 +56,7 @@ pub(super) fn subject(news: &News) -> String {
         }
         NewsKind::Closed => format!("{subject} {}", again(news.alert.rule)),
         NewsKind::Was => format!("{subject} {}", past(news.alert.rule)),
-        NewsKind::Ended => format!("{subject} is no longer watched"),
+        NewsKind::Ended => unwatched(news),
         NewsKind::Reminder => format!("{subject} {}", still(news)),
         NewsKind::Acknowledged => format!("{subject}: acknowledged"),
         NewsKind::Withdrawn => format!("{subject}: acknowledgement withdrawn"),
@@ -95,6 +95,13 @@ fn note(news: &News) -> &str {
         Some(Reading::Note(note)) => note.trim_end_matches('.'),
         _ => "",
     }
+}
+
+/// What ended: a site may go on without one of its rules.
+fn unwatched(news: &News) -> String {
+    let aspect = news.alert.rule.aspect().filter(|_| news.alert.rule != RuleKind::Certificate);
+    let what = aspect.map_or_else(|| named(news), |aspect| format!("The {aspect} of website {}", news.alert.site));
+    format!("{what} is no longer watched")
 }
 
 /// Whom or what the event is about.
@@ -178,9 +185,9 @@ fn had(rule: RuleKind) -> &'static str {
         RuleKind::Availability => "had been down",
         RuleKind::Partial => "had been partly down",
         RuleKind::Location => "had been without a vote",
-        RuleKind::Latency => "had been slow",
+        RuleKind::Latency => "had been too long",
         RuleKind::Certificate => "had been about to expire",
-        RuleKind::SloFast | RuleKind::SloSlow => "had spent its error budget too fast",
+        RuleKind::SloFast | RuleKind::SloSlow => "had been spent too fast",
         RuleKind::Network | RuleKind::Store | RuleKind::Lateness | RuleKind::Outlet => "had been in trouble",
     }
 }

@@ -116,6 +116,18 @@ fn each_event_has_its_sentence_to_the_letter() {
             "Website api is no longer watched; it had been down since 2026-11-22 08:56:48",
             "Website api is no longer watched",
         ),
+        (
+            Ended,
+            Latency,
+            "The response time of website api is no longer watched; it had been too long since 2026-11-22 08:56:48",
+            "The response time of website api is no longer watched",
+        ),
+        (
+            Ended,
+            Certificate,
+            "The certificate of website api is no longer watched; it had been about to expire since 2026-11-22 08:56:48",
+            "The certificate of website api is no longer watched",
+        ),
         (Reminder, Availability, "Website api is still down after 2h", "Website api is still down"),
         (Acknowledged, Availability, "Website api: acknowledged by ada: looking at it", "Website api: acknowledged"),
         (

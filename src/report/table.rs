@@ -251,7 +251,14 @@ fn closed(alert: &AlertRecord, zone: &TimeZone) -> String {
     if alert.rule == RuleKind::Partial {
         return format!("{NONE} no longer only partly down; was so since {since}{down}");
     }
-    format!("{NONE} no longer watched; was down since {since}{down}")
+    let was = match alert.rule {
+        RuleKind::Latency => "too long",
+        RuleKind::Certificate => "about to expire",
+        RuleKind::SloFast | RuleKind::SloSlow => "spent too fast",
+        _ => "down",
+    };
+    let what = alert.rule.aspect().map_or_else(String::new, |aspect| format!("{aspect} "));
+    format!("{NONE} {what}no longer watched; was {was} since {since}{down}")
 }
 
 fn time_or_none(micros: Option<u32>) -> String {
@@ -437,6 +444,17 @@ new                  –     –       0     0       –        –        –  
             assert_eq!(told, said);
             assert!(wording::cells(&told) <= CELL_MAX);
         }
+    }
+
+    #[test]
+    fn the_end_of_a_rule_is_not_that_of_its_site() {
+        let words =
+            |rule| closed(&AlertRecord { facts: crate::alert::Alert { rule, ..ended().facts }, ..ended() }, &zone());
+        let was = |rule| words(rule).split(" since ").next().unwrap().to_owned();
+        assert_eq!(was(RuleKind::Availability), "– no longer watched; was down");
+        assert_eq!(was(RuleKind::Latency), "– response time no longer watched; was too long");
+        assert_eq!(was(RuleKind::Certificate), "– certificate no longer watched; was about to expire");
+        assert_eq!(was(RuleKind::SloFast), "– error budget no longer watched; was spent too fast");
     }
 
     #[test]

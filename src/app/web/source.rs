@@ -15,6 +15,7 @@ use crate::app::log::about;
 use crate::app::pages::Memory;
 use crate::app::status::counters::SchedulerCounters;
 use crate::app::status::health_meter::StoreStatus;
+use crate::config::QUANTILES_OF;
 use crate::engine::{Board, SiteSnapshot, Snapshot};
 use crate::model::lock::lock;
 use crate::model::{Health, Outcome, PageTerms, Place, StoreHealth, Timeframe, Timestamp};
@@ -26,9 +27,6 @@ use crate::serve::source::{Html, List, Missing, Source};
 use super::pages::Pages;
 use super::sums::{LiveSums, ReadUntil, StoredSums};
 use super::{hub, lists};
-
-/// The window of quantiles.
-const QUANTILES: Duration = Duration::from_mins(10);
 
 /// A running monitor.
 pub struct Running {
@@ -196,9 +194,9 @@ impl MonitorSource {
     }
 }
 
-/// p50, p95 and p99 of the view of [`QUANTILES`], by the place of the site.
+/// p50, p95 and p99 of the view of [`QUANTILES_OF`], by the place of the site.
 fn quantiles(snapshot: &Snapshot) -> Vec<Option<[u32; 3]>> {
-    let view = snapshot.views.iter().find(|view| view.timeframe == Timeframe::new(QUANTILES));
+    let view = snapshot.views.iter().find(|view| view.timeframe == Timeframe::new(QUANTILES_OF));
     let rows = view.map_or(&[][..], |view| &view.rows[..]);
     let of = |latency: &crate::stats::Latency| [latency.p50, latency.p95, latency.p99];
     rows.iter().map(|row| row.summary.response.as_ref().map(of)).collect()

@@ -5,6 +5,7 @@
 use jiff::tz::TimeZone;
 
 use crate::alert::incident::past::PastIncident;
+use crate::engine::SiteState;
 use crate::model::text::clean_line;
 use crate::model::time::duration;
 use crate::model::{Timestamp, figures};
@@ -26,6 +27,7 @@ fn name(site: &str) -> String {
 pub fn lead(all: usize, not_up: &[&str]) -> String {
     let sites = wording::plural(all as u64, "site");
     match not_up {
+        [] if all == 0 => "No site is watched.".to_owned(),
         [] if all == 1 => "The site is up.".to_owned(),
         [] => format!("All {sites} are up."),
         [one] if all == 1 => format!("{} is not up.", name(one)),
@@ -97,9 +99,14 @@ fn company(report: &Postmortem) -> Option<String> {
     })
 }
 
-/// Of a site without an open incident, from its checks in the `past` until now; `newest` is its newest incident.
+/// Of a site in `state` without an open incident, from its checks in the `past` until now; `newest` is its newest incident.
 #[must_use]
-pub fn others(site: &str, past: &Summary, newest: Option<&PastIncident>, now: Timestamp) -> Vec<String> {
+pub fn others(
+    (site, state): (&str, SiteState),
+    past: &Summary,
+    newest: Option<&PastIncident>,
+    now: Timestamp,
+) -> Vec<String> {
     let (site, counts) = (name(site), past.counts);
     let span = duration::format(past.timeframe.length());
     let checks = wording::plural(counts.checks(), "check");
@@ -109,11 +116,19 @@ pub fn others(site: &str, past: &Summary, newest: Option<&PastIncident>, now: Ti
         (0, _) => {
             format!("Nothing can be said of {site}: no check of the past {span} is stored that tells whether it is up.")
         }
-        (_, 0) => format!("{site} is up: {checks} of the past {span} were successful{median}."),
+        (_, 0) => {
+            let now = match state {
+                SiteState::Paused => "is paused; before that,",
+                SiteState::Unknown | SiteState::New => "is unknown, for no newer check tells whether it is up;",
+                _ => "is up:",
+            };
+            format!("{site} {now} {checks} of the past {span} were successful{median}.")
+        }
         (_, down) => {
+            let when = if down == counts.checks() { "in every check" } else { "now and then" };
             let answers = wording::answers_worst_first(&past.failures());
             format!(
-                "{site} fails now and then: {down} of {checks} of the past {span} failed ({answers}), and no alert is open."
+                "{site} fails {when}: {down} of {checks} of the past {span} failed ({answers}), and no alert is open."
             )
         }
     }];
@@ -149,6 +164,7 @@ mod tests {
 
     #[test]
     fn the_lead_names_what_is_not_up() {
+        assert_eq!(lead(0, &[]), "No site is watched.");
         assert_eq!(lead(1, &[]), "The site is up.");
         assert_eq!(lead(1, &["api"]), "api is not up.");
         assert_eq!(lead(12, &[]), "All 12 sites are up.");
@@ -178,15 +194,16 @@ mod tests {
     #[test]
     fn others_are_up_or_fail_or_are_unknown() {
         let now = Timestamp::from_secs(1_795_255_800);
-        let told = |causes: &[Cause]| {
+        let in_state = |state, causes: &[Cause]| {
             let mut figures = PeriodFigures::default();
             for (number, cause) in (0u64..).zip(causes) {
                 let at = now.before(Duration::from_mins(5)).after(Duration::from_secs(number));
                 figures.admit(&Observation::failed(*cause, "").sample(at, Micros::ZERO, 0), None);
             }
             let past = figures.summary((now.before(Duration::from_mins(10)), now), None, None);
-            others("api", &past, None, now).join(" ")
+            others(("api", state), &past, None, now).join(" ")
         };
+        let told = |causes: &[Cause]| in_state(SiteState::Up, causes);
         let none = "No incident of it is stored.";
         assert_eq!(
             told(&[]),
@@ -202,11 +219,22 @@ mod tests {
             failing.starts_with("api fails now and then: 1 of 3 checks of the past 10m failed (reset×1)"),
             "{failing}"
         );
+        let all = in_state(SiteState::Failing, &[Cause::Reset; 3]);
+        assert!(all.starts_with("api fails in every check: 3 of 3 checks of the past 10m failed (reset×3)"), "{all}");
+        let silent = in_state(SiteState::Unknown, &[Cause::Ok; 3]);
+        assert!(
+            silent.starts_with(
+                "api is unknown, for no newer check tells whether it is up; 3 checks of the past 10m were"
+            ),
+            "{silent}"
+        );
+        let paused = in_state(SiteState::Paused, &[Cause::Ok; 3]);
+        assert!(paused.starts_with("api is paused; before that, 3 checks of the past 10m were successful"), "{paused}");
         let report = report("api", "");
         let incident = PastIncident { opening: report.opening, closing: report.closing };
         let past = PeriodFigures::default().summary((now.before(Duration::from_mins(10)), now), None, None);
         let at = incident.closing.as_ref().unwrap().at.after(Duration::from_secs(90));
-        let told = others("api", &past, Some(&incident), at);
+        let told = others(("api", SiteState::Up), &past, Some(&incident), at);
         assert_eq!(told[1], "Its newest incident lasted 22m and ended 1m30s ago.");
     }
 }

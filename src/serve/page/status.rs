@@ -82,8 +82,8 @@ pub(super) fn verdict(page: &StatusPage) -> (Glance, String) {
     let (glance, mut verdict) = if down > 0 {
         (Glance::Bad, format!("▼ {down} of {all} {} {} down", sites(all), are(down)))
     } else if failing > 0 {
-        let fail = if failing == 1 { "fails" } else { "fail" };
-        (Glance::Mixed, format!("▲ {failing} of {all} {} {fail} now and then", sites(all)))
+        let its = if failing == 1 { "its" } else { "their" };
+        (Glance::Mixed, format!("▲ {failing} of {all} {} failed {its} last check", sites(all)))
     } else if unknown + paused >= all {
         return (Glance::Unknown, format!("? Nothing can be said of {all} {}", sites(all)));
     } else if unknown + paused > 0 {

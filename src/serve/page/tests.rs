@@ -212,7 +212,7 @@ fn the_verdict_counts_and_has_a_shape_of_its_own() {
         (&[Up, Up], "● All 2 sites are up"),
         (&[Up, Down], "▼ 1 of 2 sites is down"),
         (&[Down, Down, Unknown], "▼ 2 of 3 sites are down; 1 cannot be judged"),
-        (&[Up, Failing], "▲ 1 of 2 sites fails now and then"),
+        (&[Up, Failing], "▲ 1 of 2 sites failed its last check"),
         (&[Up, Paused, Unknown], "● 1 of 3 sites is up; 1 cannot be judged; 1 is paused"),
         (&[Unknown, Paused], "? Nothing can be said of 2 sites"),
     ] {

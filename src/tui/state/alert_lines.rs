@@ -43,7 +43,10 @@ pub(crate) fn texts(inputs: &Inputs, alert: &AlertRecord, open: bool, cells: usi
         AlertState::Ended if alert.rule == RuleKind::Partial => {
             format!("{} is no longer only partly down", short_name(&alert.site))
         }
-        AlertState::Ended => format!("{} is no longer monitored; its incident is closed", short_name(&alert.site)),
+        AlertState::Ended => {
+            let what = alert.rule.aspect().map_or_else(String::new, |aspect| format!("the {aspect} of "));
+            format!("{what}{} is no longer monitored; its incident is closed", short_name(&alert.site))
+        }
         _ => alert.message.clone(),
     };
     let room = cells.saturating_sub(indent);

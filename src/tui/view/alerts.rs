@@ -141,6 +141,7 @@ fn burst(frame: &Frame, members: &[usize], open: bool, unfolded: bool) -> Line {
     let what = match newest.state {
         AlertState::Down => "websites went down",
         AlertState::Up => "websites came up",
+        AlertState::Ended if alerts.iter().any(|alert| alert.rule.aspect().is_some()) => "incidents were closed",
         AlertState::Ended => "websites were removed",
         AlertState::Breached => "websites breached a rule",
         AlertState::Cleared => "websites are clear of a rule",

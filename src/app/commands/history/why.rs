@@ -71,7 +71,7 @@ pub fn why(args: &WhyArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
             let report = postmortem(&past.archive, (&stored, &known), incident, past.now)?;
             why::down(&report, &past.zone)
         } else {
-            why::others(&site.name, &lately(&past, &moment, site)?, newest.get(&site.name), past.now)
+            why::others((&site.name, site.state), &lately(&past, &moment, site)?, newest.get(&site.name), past.now)
         };
         paragraphs.push(sentences.join(" "));
     }

@@ -2,15 +2,20 @@
 //!
 //! Invariants: what is read is fit for its address ([`ListenAccess::check`]); the token is in no message.
 
+use std::time::Duration;
+
 use crate::config::keys::declared::ValueForm;
 use crate::config::keys::mapping::Keys;
 use crate::config::keys::value;
 use crate::config::syntax::fault::Fault;
 use crate::config::syntax::tree::Kind;
-use crate::model::{ListenAccess, ListenAddress, ListenTarget, Part, Secret, text};
+use crate::model::{ListenAccess, ListenAddress, ListenTarget, Part, Secret, View, text};
 
 use crate::config::sections::notes::Notes;
 use crate::config::sections::tls::server_identity;
+
+/// The timeframe of the view that the quantiles of `/metrics` are those of.
+pub const QUANTILES_OF: Duration = Duration::from_mins(10);
 
 /// Shortest token, bytes: a shorter one can be guessed.
 const TOKEN_MIN: usize = 8;
@@ -58,9 +63,16 @@ pub(crate) fn listen(keys: &mut Keys<'_, '_>, notes: &mut Notes) -> ListenTarget
     ListenTarget { address, access }
 }
 
-/// Whether `/metrics` has quantiles.
-pub(crate) fn metrics(keys: &mut Keys<'_, '_>) -> bool {
-    keys.boolean("quantiles").unwrap_or(false)
+/// Whether `/metrics` has quantiles, which are those of one of the `views`.
+pub(crate) fn metrics(keys: &mut Keys<'_, '_>, views: &[View], notes: &mut Notes) -> bool {
+    let reader = keys.reader();
+    let at = keys.key("quantiles").map_or(0, |key| reader.span(key).start);
+    let is_wanted = keys.boolean("quantiles").unwrap_or(false);
+    if is_wanted && views.iter().all(|view| view.timeframe.length() != QUANTILES_OF) {
+        let lacks = "quantiles are those of a view of 10m, which `dashboard.views` lacks: `/metrics` has none";
+        notes.warnings.push((at, lacks.to_owned()));
+    }
+    is_wanted
 }
 
 fn public(keys: &mut Keys<'_, '_>) -> Option<Vec<Part>> {
