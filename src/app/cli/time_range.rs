@@ -41,7 +41,12 @@ pub fn back(text: &str) -> Option<Duration> {
 fn absolute(text: &str, now: Timestamp, zone: &TimeZone) -> Option<jiff::Timestamp> {
     let now = jiff::Timestamp::from_microsecond(i64::try_from(now.as_micros()).ok()?).ok()?;
     let today = Zoned::new(now, zone.clone()).date();
-    let at = |local: DateTime| Some(zone.to_ambiguous_zoned(local).compatible().ok()?.timestamp());
+    // Both readings of a time that the clock shows twice.
+    let shown = |local: DateTime| {
+        let at = zone.to_ambiguous_zoned(local);
+        [at.clone().compatible(), at.later()].into_iter().filter_map(|at| Some(at.ok()?.timestamp()))
+    };
+    let at = |local: DateTime| shown(local).next();
     let midnight = |date: Date| at(date.to_datetime(Time::midnight()));
     match text {
         "now" => return Some(now),
@@ -50,8 +55,9 @@ fn absolute(text: &str, now: Timestamp, zone: &TimeZone) -> Option<jiff::Timesta
         _ => {}
     }
     if let Some(time) = clock_time(text) {
-        let dates = [Some(today), today.checked_sub(1.day()).ok()];
-        return dates.into_iter().flatten().filter_map(|date| at(date.to_datetime(time))).find(|&at| at <= now);
+        // A clock that is set back over midnight has shown times of the next day.
+        let dates = (-1..=1).filter_map(|days| today.checked_add(days.days()).ok());
+        return dates.flat_map(|date| shown(date.to_datetime(time))).filter(|at| *at <= now).max();
     }
     text.parse::<jiff::Timestamp>().ok().or_else(|| at(text.parse().ok()?))
 }
@@ -110,6 +116,32 @@ mod tests {
             let at: jiff::Timestamp = utc.parse().unwrap();
             let expected = Timestamp::from_secs(at.as_second().unsigned_abs());
             assert_eq!(instant(text, Timestamp::ZERO, zone), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_without_a_date_is_the_last_at_which_the_clock_showed_it() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let sao_paulo = TimeZone::get("America/Sao_Paulo").unwrap();
+        let at = |text: &str| {
+            let at: jiff::Timestamp = text.parse().unwrap();
+            Timestamp::from_secs(at.as_second().unsigned_abs())
+        };
+        for (now, text, zone, utc) in [
+            // 02:30 comes at 00:30 and at 01:30 UTC.
+            ("2026-10-25T00:29:59Z", "02:30", &berlin, "2026-10-24T00:30:00Z"),
+            ("2026-10-25T00:40:00Z", "02:30", &berlin, "2026-10-25T00:30:00Z"),
+            ("2026-10-25T01:29:59Z", "02:30", &berlin, "2026-10-25T00:30:00Z"),
+            ("2026-10-25T01:30:00Z", "02:30", &berlin, "2026-10-25T01:30:00Z"),
+            ("2026-10-25T12:00:00Z", "02:30", &berlin, "2026-10-25T01:30:00Z"),
+            // It is left out: 03:30 stands for it.
+            ("2026-03-29T01:40:00Z", "02:30", &berlin, "2026-03-29T01:30:00Z"),
+            ("2026-03-29T01:20:00Z", "02:30", &berlin, "2026-03-28T01:30:00Z"),
+            // Midnight is 23:00 of the day before, once.
+            ("2018-02-18T02:40:00Z", "23:30", &sao_paulo, "2018-02-18T02:30:00Z"),
+            ("2018-02-18T02:10:00Z", "23:30", &sao_paulo, "2018-02-18T01:30:00Z"),
+        ] {
+            assert_eq!(instant(text, at(now), zone), Ok(at(utc)), "{text} at {now}");
         }
     }
 
