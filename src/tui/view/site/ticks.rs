@@ -55,37 +55,54 @@ pub fn times(scope: &SeriesRange, zone: &TimeZone) -> Vec<TimeTick> {
     #[allow(clippy::cast_precision_loss, reason = "a label has a few cells")]
     let fits = |step: &i64| cells(*step) >= (1 + label_width(*step) + GAP) as f64;
     let step = STEPS.into_iter().find(fits).unwrap_or(28 * DAY);
-    let local = scope.from.instant().to_zoned(zone.clone()).datetime();
-    let mut ticks = Vec::new();
-    let mut next = floor(local, step);
-    // There is at most one tick in a cell.
-    for _ in 0..=scope.cells {
-        let Some(at) = next.and_then(|next| instant(next, zone)) else { break };
-        if at >= scope.start(scope.cells) {
-            break;
-        }
-        if let Some(cell) = scope.of(at).filter(|cell| ticks.last().is_none_or(|last: &TimeTick| last.cell < *cell)) {
+    let marks = if step < DAY { within_days(scope, step, zone) } else { midnights(scope, step, zone) };
+    let mut ticks: Vec<TimeTick> = Vec::new();
+    for at in marks {
+        // A change of the clock brings two marks nearer to each other.
+        let is_free = |cell: &usize| ticks.last().is_none_or(|last| last.cell + label_width(step) + 1 < *cell);
+        if let Some(cell) = scope.of(at).filter(is_free) {
             ticks.push(TimeTick { cell, label: label(at, step, zone) });
         }
-        next = next.and_then(|next| next.checked_add(Span::new().seconds(step)).ok());
     }
     ticks
 }
 
-const fn label_width(step: i64) -> usize {
-    if step < MINUTE { "14:02:13".len() } else { "14:02".len() }
+/// The instants of `scope` at which the time of day is a multiple of `step`: also those of an hour that comes twice.
+fn within_days(scope: &SeriesRange, step: i64, zone: &TimeZone) -> Vec<Timestamp> {
+    let (mut from, end) = (scope.from.instant(), scope.start(scope.cells).instant());
+    let mut marks = Vec::new();
+    loop {
+        let change = zone.following(from).map(|change| change.timestamp()).find(|change| *change > from);
+        let until = change.map_or(end, |change| change.min(end));
+        let offset = i64::from(zone.to_offset(from).seconds());
+        let mut at = (from.as_second() + offset).div_euclid(step) * step - offset;
+        while at < until.as_second() || at == until.as_second() && until.subsec_nanosecond() > 0 {
+            if let Some(mark) = u64::try_from(at).ok().map(Timestamp::from_secs).filter(|mark| mark.instant() >= from) {
+                marks.push(mark);
+            }
+            at += step;
+        }
+        if until >= end {
+            return marks;
+        }
+        from = until;
+    }
 }
 
-/// The last multiple of `step` at or before `at`: of a day counted from midnight, beyond that from a Monday.
-fn floor(at: DateTime, step: i64) -> Option<DateTime> {
-    let midnight = at.date().to_datetime(jiff::civil::Time::midnight());
-    if step < DAY {
-        let since = i64::from(at.hour()) * 3_600 + i64::from(at.minute()) * 60 + i64::from(at.second());
-        return midnight.checked_add(Span::new().seconds(since / step * step)).ok();
-    }
-    // The first day of the epoch was a Thursday.
-    let days = i64::from(at.date().since(jiff::civil::date(1970, 1, 1)).ok()?.get_days()) + 3;
-    midnight.checked_sub(Span::new().days(days % (step / DAY))).ok()
+/// The midnights of `scope` that are a multiple of `step`, a number of days.
+fn midnights(scope: &SeriesRange, step: i64, zone: &TimeZone) -> Vec<Timestamp> {
+    let date = scope.from.instant().to_zoned(zone.clone()).date();
+    // The first day of the epoch was a Thursday, and steps of weeks begin on a Monday.
+    let since = date.since(jiff::civil::date(1970, 1, 1)).map_or(0, |since| i64::from(since.get_days())) + 3;
+    let first = date.checked_sub(Span::new().days(since % (step / DAY)));
+    let days = first.into_iter().flat_map(|first| first.series(Span::new().days(step / DAY)));
+    let midnights = days.map_while(|day| instant(day.to_datetime(jiff::civil::Time::midnight()), zone));
+    // There is at most one in a cell.
+    midnights.take_while(|at| *at < scope.start(scope.cells)).take(scope.cells + 1).collect()
+}
+
+const fn label_width(step: i64) -> usize {
+    if step < MINUTE { "14:02:13".len() } else { "14:02".len() }
 }
 
 fn instant(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
@@ -147,13 +164,34 @@ mod tests {
         for (until, labels) in [
             // 02:00 is 03:00, and 02:00 comes twice.
             ("2026-03-29T04:10:00Z", "00:00 01:00 03:00 04:00 05:00 06:00"),
-            ("2026-10-25T04:10:00Z", "01:00 02:00 03:00 04:00 05:00"),
+            ("2026-10-25T04:10:00Z", "01:00 02:00 02:00 03:00 04:00 05:00"),
         ] {
             let ticks = shown(Duration::from_hours(6), until, 99, &berlin);
             let shown: Vec<String> =
                 ticks.iter().map(|tick| tick.1.replace("03-29", "00:00").replace("10-25", "00:00")).collect();
             assert_eq!(shown.join(" "), labels);
             assert!(ticks.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        }
+    }
+
+    /// Zoomed in, the hour that comes twice has its marks both times; marks that come too near to another one are left out.
+    #[test]
+    fn an_hour_that_comes_twice_is_marked_twice() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        // Its clock is set back by half an hour.
+        let lord_howe = TimeZone::get("Australia/Lord_Howe").unwrap();
+        for (span, until, zone, labels) in [
+            (Duration::from_mins(30), "2026-10-25T00:50:00Z", &berlin, "02:25 02:30 02:35 02:40 02:45 02:50"),
+            (Duration::from_mins(30), "2026-10-25T01:50:00Z", &berlin, "02:25 02:30 02:35 02:40 02:45 02:50"),
+            (Duration::from_mins(30), "2026-10-25T01:10:00Z", &berlin, "02:45 02:50 02:55 02:00 02:05 02:10"),
+            (Duration::from_hours(3), "2026-04-04T16:10:00Z", &lord_howe, "00:30 01:00 01:30 01:30 02:00 02:30"),
+            (Duration::from_hours(24), "2026-10-25T12:00:00Z", &berlin, "18:00 10-25 06:00 12:00"),
+            (Duration::from_hours(24), "2026-03-29T12:00:00Z", &berlin, "18:00 03-29 06:00 12:00"),
+        ] {
+            let ticks = shown(span, until, 69, zone);
+            let shown: Vec<&str> = ticks.iter().map(|tick| tick.1.as_str()).collect();
+            assert_eq!(shown.join(" "), labels, "{span:?} to {until}");
+            assert!(ticks.windows(2).all(|pair| pair[0].0 + pair[0].1.len() + 1 < pair[1].0), "{ticks:?}");
         }
     }
 
