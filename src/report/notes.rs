@@ -33,9 +33,14 @@ const DAY: Duration = Duration::from_hours(24);
 pub fn begins(out: &mut impl Columns, zone: &TimeZone, records: &[StatsRecord<'_>]) -> io::Result<()> {
     let begins = |record: &StatsRecord<'_>| Some((record.stored?.begins?, record.site.to_owned()));
     let begun: Vec<(Timestamp, String)> = records.iter().filter_map(begins).collect();
+    // The heading has the offset of the end.
+    let end = records.iter().find_map(|record| record.stored).map(|stored| stored.period.until);
+    let shown = |at: Timestamp| {
+        format!("{}{}", time::second(at, zone), end.map_or_else(String::new, |end| time::unlike(at, end, zone)))
+    };
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for (at, site) in &begun {
-        let at = time::second(*at, zone);
+        let at = shown(*at);
         match groups.iter_mut().find(|(known, _)| *known == at) {
             Some((_, sites)) => sites.push(site.clone()),
             None => groups.push((at, vec![site.clone()])),
@@ -45,7 +50,7 @@ pub fn begins(out: &mut impl Columns, zone: &TimeZone, records: &[StatsRecord<'_
         let times = || begun.iter().map(|(at, _)| *at);
         let [Some(first), Some(last)] = [times().min(), times().max()] else { return Ok(()) };
         let sites = wording::plural(begun.len() as u64, "site");
-        let (first, last) = (time::second(first, zone), time::second(last, zone));
+        let (first, last) = (shown(first), shown(last));
         return folded_line(out, &format!("  {sites}: data since {first}, of the last since {last}"));
     }
     groups.iter().try_for_each(|(at, sites)| match sites.len() {
@@ -60,7 +65,8 @@ pub fn begins(out: &mut impl Columns, zone: &TimeZone, records: &[StatsRecord<'_
 /// # Errors
 /// The writer's.
 pub fn holes(out: &mut impl Columns, zone: &TimeZone, holes: &[(&str, Period)], shown: Period) -> io::Result<()> {
-    let time = if shown.until.since(shown.since) > DAY { time::second } else { time::clock };
+    let form = if shown.until.since(shown.since) > DAY { time::second } else { time::clock };
+    let time = |at: Timestamp| format!("{}{}", form(at, zone), time::unlike(at, shown.until, zone));
     let mut groups: Vec<(Period, Vec<Period>, Vec<String>)> = Vec::new();
     for &(site, hole) in holes {
         let is_close = |a: Timestamp, b: Timestamp| a.since(b).max(b.since(a)) <= CLOSE;
@@ -76,8 +82,8 @@ pub fn holes(out: &mut impl Columns, zone: &TimeZone, holes: &[(&str, Period)], 
     for (first, all, sites) in &groups {
         let since = all.iter().map(|hole| hole.since).min().unwrap_or(first.since);
         let until = all.iter().map(|hole| hole.until).max().unwrap_or(first.until);
-        let (from, to) = (time(since, zone), time(until, zone));
-        let is_same = all.iter().all(|hole| time(hole.since, zone) == from && time(hole.until, zone) == to);
+        let (from, to) = (time(since), time(until));
+        let is_same = all.iter().all(|hole| time(hole.since) == from && time(hole.until) == to);
         let about = if is_same { "" } else { "about " };
         let why = "webmon did not run, or the clock was set";
         folded_line(out, &format!("  {}: not observed {about}{from} – {to} ({why})", names(sites)))?;
@@ -130,14 +136,15 @@ pub fn nothing(
     begins: Option<Timestamp>,
 ) -> io::Result<()> {
     let since = time::minute(period.since, zone);
+    let told = if period.until == Timestamp::MAX { period.since } else { period.until };
     let period = match period.until {
-        crate::model::Timestamp::MAX => format!("since {since} ({})", time::offset(period.since, zone)),
+        Timestamp::MAX => format!("since {since} ({})", time::offset(period.since, zone)),
         until => {
             let offsets = time::offsets(period.since, until, zone);
             format!("between {since} and {} ({offsets})", time::minute(until, zone))
         }
     };
-    let begins = begins.map(|begins| time::minute(begins, zone));
+    let begins = begins.map(|at| format!("{}{}", time::minute(at, zone), time::unlike(at, told, zone)));
     let said = match (of, begins) {
         ([], None) => format!("no samples {period}; the store is empty"),
         ([], Some(begins)) => format!("no samples {period}; the store begins at {begins}"),
@@ -261,7 +268,16 @@ mod tests {
     fn a_period_across_a_change_of_the_clocks_names_both_offsets() {
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
         let period = Period { since: at("2026-10-20T12:00:00Z"), until: at("2026-11-20T12:00:00Z") };
-        let text = printed(|out| nothing(out, &berlin, &[], period, None));
-        assert!(text.contains("2026-11-20 13:00 (+02:00/+01:00); "), "{text}");
+        let begins = Some(at("2026-10-19T12:00:00Z"));
+        let text = printed(|out| nothing(out, &berlin, &[], period, begins));
+        assert!(
+            text.contains("2026-11-20 13:00 (+02:00/+01:00); the store begins at 2026-10-19 14:00 +02:00"),
+            "{text}"
+        );
+        let hole = Period { since: at("2026-10-25T00:30:00Z"), until: at("2026-10-25T01:30:00Z") };
+        assert_eq!(
+            printed(|out| holes(out, &berlin, &[("blog", hole)], period)),
+            "  blog: not observed 2026-10-25 02:30:00 +02:00 – 2026-10-25 02:30:00 (webmon did not run, or the clock was set)\n"
+        );
     }
 }

@@ -73,7 +73,7 @@ pub fn table(
         aligned(out, &heads, SLO, &rows)?;
     }
     for (site, figures) in &known {
-        remarks(out, zone, site, figures)?;
+        remarks(out, zone, until, (site, figures))?;
     }
     if known.iter().any(|(_, figures)| figures.standing.burns.iter().any(|burn| burn.is_burning)) {
         folded_line(out, "  ! burns: at or above the threshold of its alert rule (14.4, 6, 3 and 1 for 30 days)")?;
@@ -90,9 +90,16 @@ pub fn table(
 }
 
 /// What the row of a site leaves open.
-fn remarks(out: &mut impl Columns, zone: &TimeZone, site: &str, of: &ObjectiveFigures) -> io::Result<()> {
+fn remarks(
+    out: &mut impl Columns,
+    zone: &TimeZone,
+    until: Timestamp,
+    (site, of): (&str, &ObjectiveFigures),
+) -> io::Result<()> {
     if let Some(begins) = of.begins {
-        folded_line(out, &format!("  {site}: data since {}", time::second(begins, zone)))?;
+        // The heading has the offset of the end.
+        let (at, offset) = (time::second(begins, zone), time::unlike(begins, until, zone));
+        folded_line(out, &format!("  {site}: data since {at}{offset}"))?;
     }
     if !of.left_out.is_zero() {
         let left_out = duration::format_seconds(of.left_out);
@@ -316,6 +323,20 @@ shop   99.9%   30d  ≈99.85%  100%  259,200     400  43m12s  154.32%        -54
             "2026-11-22 14:02 +01:00 · 0 objectives · webmon.redb\n\
              no site has an objective; write for instance alert: { slo: 99.9% }\n"
         );
+    }
+
+    #[test]
+    fn data_that_begin_before_a_change_of_the_clock_have_its_offset() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        for (begins, shown) in [
+            ("2026-10-25T00:30:00Z", "\n  api: data since 2026-10-25 02:30:00 +02:00\n"),
+            ("2026-10-25T01:30:00Z", "\n  api: data since 2026-10-25 02:30:00\n"),
+        ] {
+            let known = ObjectiveFigures { begins: Some(at(begins)), ..figures(0, 0) };
+            let record = SloRecord { site: "api", objective: Objective::Figures(&known) };
+            let text = printed(|out| table(out, &berlin, (known.until, "webmon.redb"), &[record]));
+            assert!(text.contains(shown), "{text}");
+        }
     }
 
     #[test]

@@ -132,11 +132,9 @@ pub fn stats(
 ) -> io::Result<()> {
     let Period { since, until } = heading.period;
     let past = if heading.back_from_now { format!("past {} · ", span(until.since(since))) } else { String::new() };
-    let (from, to) = (time::minute(since, zone), time::minute(until, zone));
-    let (before, offset) = (time::offset(since, zone), time::offset(until, zone));
-    let from = if before == offset { from } else { format!("{from} {before}") };
+    let shown = time::period(since, until, zone);
     let sites = wording::plural(u64::try_from(records.len()).expect("a number of sites fits 64 bits"), "site");
-    folded_line(out, &format!("{past}{from} – {to} {offset} · {sites} · {}", heading.store))?;
+    folded_line(out, &format!("{past}{shown} · {sites} · {}", heading.store))?;
 
     let heads =
         ["SITE", "AVAIL", "COV", "CHECKS", "DOWN", "OUTAGE", "AVG", "P50", "P95", "P99", "MAX", "TTFB", "CODES"];

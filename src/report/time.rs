@@ -50,6 +50,18 @@ pub(super) fn offset(at: Timestamp, zone: &TimeZone) -> String {
     at.format(zone, "%:z")
 }
 
+/// ` +02:00`, the offset at `at`; nothing if it is the one at `told`, which stands elsewhere.
+pub(super) fn unlike(at: Timestamp, told: Timestamp, zone: &TimeZone) -> String {
+    let own = offset(at, zone);
+    if own == offset(told, zone) { String::new() } else { format!(" {own}") }
+}
+
+/// A period to the minute: `2026-11-22 10:00 – 2026-11-22 11:00 +01:00`, with the offset of its start where that is another one.
+pub(super) fn period(since: Timestamp, until: Timestamp, zone: &TimeZone) -> String {
+    let (from, to) = (minute(since, zone), minute(until, zone));
+    format!("{from}{} – {to} {}", unlike(since, until, zone), offset(until, zone))
+}
+
 /// The zone's offsets from `from` to `to`, in their order: `+01:00`, or `+02:00/+01:00` across a change.
 pub(super) fn offsets(from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
     let mut offsets = vec![offset(from, zone)];
@@ -96,6 +108,18 @@ mod tests {
         assert_eq!(second(moment, &zone()), "2026-11-23 00:00:10");
         assert_eq!(millisecond(moment, &zone()), "2026-11-23 00:00:10.123");
         assert_eq!(offset(moment, &zone()), "+01:00");
+    }
+
+    #[test]
+    fn each_end_of_a_period_has_its_own_offset() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let (october, november) = (at("2026-10-20T12:00:00Z"), at("2026-11-22T12:00:00Z"));
+        assert_eq!(period(november, november, &berlin), "2026-11-22 13:00 – 2026-11-22 13:00 +01:00");
+        assert_eq!(period(october, november, &berlin), "2026-10-20 14:00 +02:00 – 2026-11-22 13:00 +01:00");
+        assert_eq!(
+            (unlike(october, november, &berlin).as_str(), unlike(october, october, &berlin).as_str()),
+            (" +02:00", "")
+        );
     }
 
     #[test]

@@ -31,12 +31,12 @@ pub fn table(
     let Period { since, until } = heading.period;
     let checks = wording::grouped(sites.iter().map(|site| site.checks).sum());
     let count = wording::plural(sites.len() as u64, "site");
-    let (from, to) = (time::minute(since, zone), time::minute(until, zone));
+    let shown = time::period(since, until, zone);
     let rules = match heading.b {
         Some(b) => format!("A: {} · B: {b}", heading.a),
         None => format!("rules: {}", heading.a),
     };
-    folded_line(out, &format!("{from} – {to} {} · {count} · {checks} checks · {rules}", time::offset(until, zone)))?;
+    folded_line(out, &format!("{shown} · {count} · {checks} checks · {rules}"))?;
     let outages = format!("OUTAGES ≥ {}", duration::format(heading.least));
     let cells = |of: &RuleResult<'_>| {
         [of.incidents.to_string(), of.messages.to_string(), found_after(of.score), of.score.short.to_string()]
@@ -114,7 +114,10 @@ pub fn in_groups(out: &mut impl Columns, a: usize, b: Option<usize>) -> io::Resu
 /// The writer's.
 pub fn incident(out: &mut impl Columns, zone: &TimeZone, end: Timestamp, of: &ListedIncident<'_>) -> io::Result<()> {
     let Incident { rule, opened, closed, availability, cause } = of.incident;
-    let until = closed.map_or_else(|| "still open".to_owned(), |closed| time::clock(closed, zone));
+    // The heading has the offset of the end.
+    let offset = |at: Timestamp| time::unlike(at, end, zone);
+    let until = closed
+        .map_or_else(|| "still open".to_owned(), |closed| format!("{}{}", time::clock(closed, zone), offset(closed)));
     let judged = availability.map_or_else(
         || rule.name().to_owned(),
         |judged| format!("{} of {} failed", judged.checks - judged.up, judged.checks),
@@ -126,7 +129,7 @@ pub fn incident(out: &mut impl Columns, zone: &TimeZone, end: Timestamp, of: &Li
         None => String::new(),
     };
     let length = duration::format_short(of.incident.length(end));
-    let begun = time::second(*opened, zone);
+    let begun = format!("{}{}", time::second(*opened, zone), offset(*opened));
     folded_line(out, &format!("▼ {only}{}  {begun} → {until}  {length}  {judged}{cause}", of.site))
 }
 

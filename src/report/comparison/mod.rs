@@ -56,8 +56,7 @@ pub fn table(
     (period, before): (Period, Period),
     sites: &[ComparedSite<'_>],
 ) -> io::Result<()> {
-    let shown = |period: Period| format!("{} – {}", time::minute(period.since, zone), time::minute(period.until, zone));
-    folded_line(out, &format!("{} beside {} {}", shown(period), shown(before), time::offset(period.until, zone)))?;
+    folded_line(out, &heading(zone, period, before))?;
     let heads = ["SITE", "AVAIL", "BEFORE", "CHANGE", "P50", "BEFORE", "CHANGE", "P95", "BEFORE", "CHANGE"];
     let rows: Vec<[String; 10]> = sites.iter().map(row).collect();
     aligned(out, &heads, COLUMNS, &rows)?;
@@ -65,6 +64,18 @@ pub fn table(
         folded_line(out, "  ! at least half as long again, and 5 ms more")?;
     }
     Ok(())
+}
+
+/// Both periods: with one offset if all of their ends have the same, else each with its own.
+fn heading(zone: &TimeZone, period: Period, before: Period) -> String {
+    let ends = [period.since, before.since, before.until];
+    if ends.iter().all(|at| time::unlike(*at, period.until, zone).is_empty()) {
+        let earlier = format!("{} – {}", time::minute(before.since, zone), time::minute(before.until, zone));
+        let (from, to) = (time::minute(period.since, zone), time::minute(period.until, zone));
+        return format!("{from} – {to} beside {earlier} {}", time::offset(period.until, zone));
+    }
+    let shown = |period: Period| time::period(period.since, period.until, zone);
+    format!("{} beside {}", shown(period), shown(before))
 }
 
 fn row(site: &ComparedSite<'_>) -> [String; 10] {
@@ -212,6 +223,29 @@ mod tests {
         let object: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((&object["before_availability"], &object["availability"]), (&serde_json::Value::Null, &0.9.into()));
         assert_eq!((&object["checks"], &object["before_checks"]), (&100.into(), &0.into()));
+    }
+
+    #[test]
+    fn each_period_has_its_own_offset_where_they_differ() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let back = |period: Period, days: u64| {
+            let back = Duration::from_hours(days * 24);
+            Period { since: period.since.before(back), until: period.until.before(back) }
+        };
+        let (period, before) = periods();
+        assert_eq!(
+            heading(&berlin, period, before),
+            "2026-11-20 11:00 – 2026-11-21 11:00 beside 2026-11-13 11:00 – 2026-11-14 11:00 +01:00"
+        );
+        assert_eq!(
+            heading(&berlin, period, back(period, 60)),
+            "2026-11-20 11:00 – 2026-11-21 11:00 +01:00 beside 2026-09-21 12:00 – 2026-09-22 12:00 +02:00"
+        );
+        // The clock was set back on 25 October.
+        assert_eq!(
+            heading(&berlin, period, back(period, 27)),
+            "2026-11-20 11:00 – 2026-11-21 11:00 +01:00 beside 2026-10-24 12:00 +02:00 – 2026-10-25 11:00 +01:00"
+        );
     }
 
     #[test]

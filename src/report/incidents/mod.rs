@@ -175,6 +175,11 @@ pub fn incidents_csv(out: &mut impl io::Write, list: &IncidentList, now: Timesta
     })
 }
 
+/// An instant of a table whose head has the offset at `now`.
+fn beside(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    format!("{}{}", time::second(at, zone), time::unlike(at, now, zone))
+}
+
 /// The open incidents as a table.
 ///
 /// # Errors
@@ -183,6 +188,7 @@ pub fn incidents_table(out: &mut impl Columns, zone: &TimeZone, list: &IncidentL
     if list.incidents.is_empty() {
         return wording::line(out, "no open incidents");
     }
+    let shown = |at: Timestamp| beside(at, now, zone);
     let row = |incident: &ListedIncident| {
         let silence = list.silence(&incident.site, incident.group.as_deref(), now);
         let ack = incident.ack.as_ref().map(|ack| match words(&ack.text) {
@@ -193,9 +199,9 @@ pub fn incidents_table(out: &mut impl Columns, zone: &TimeZone, list: &IncidentL
             incident.number.to_string(),
             incident.site.to_string(),
             incident.rule.name().to_owned(),
-            time::second(incident.opened, zone),
+            shown(incident.opened),
             incident.relapses.to_string(),
-            silence.map_or_else(String::new, |silence| time::second(silence.until, zone)),
+            silence.map_or_else(String::new, |silence| shown(silence.until)),
             ack.unwrap_or_default(),
         ]
     };
@@ -249,12 +255,13 @@ pub fn silences_table<'a>(
     silences: impl Iterator<Item = &'a Silence>,
     now: Timestamp,
 ) -> io::Result<()> {
+    let shown = |at: Timestamp| beside(at, now, zone);
     let row = |silence: &Silence| {
         [
             silence.number.to_string(),
             silence.sites.words().join(" "),
-            time::second(silence.from, zone),
-            time::second(silence.until, zone),
+            shown(silence.from),
+            shown(silence.until),
             if silence.is_maintenance { "maintenance" } else { "silence" }.to_owned(),
             silence.by.to_string(),
             silence.text.clone(),
@@ -267,4 +274,50 @@ pub fn silences_table<'a>(
     let since = format!("SINCE ({})", time::offset(now, zone));
     let heads = ["SILENCE", "SITES", &since, "UNTIL", "KIND", "BY", "TEXT"];
     aligned(out, &heads, SILENCES_TABLE, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::{RuleKind, SiteSelector};
+    use crate::report::tests::fixtures::{at, printed};
+
+    /// Begun in summer time and listed in winter time, each instant has the offset that its clock had.
+    #[test]
+    fn an_instant_before_a_change_of_the_clock_has_its_own_offset() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let silence = |number, from: &str, until: &str| Silence {
+            number,
+            sites: SiteSelector::of(["api"]),
+            from: at(from),
+            until: at(until),
+            by: "ada".into(),
+            text: String::new(),
+            is_maintenance: false,
+        };
+        let silences = [
+            silence(1, "2026-10-25T00:30:00Z", "2026-10-25T12:00:00Z"),
+            silence(2, "2026-10-25T01:30:00Z", "2026-10-25T12:00:00Z"),
+        ];
+        let now = at("2026-10-25T02:00:00Z");
+        assert_eq!(
+            printed(|out| silences_table(out, &berlin, silences.iter(), now)),
+            "SILENCE  SITES  SINCE (+01:00)              UNTIL                KIND     BY   TEXT\n      \
+             1  api    2026-10-25 02:30:00 +02:00  2026-10-25 13:00:00  silence  ada\n      \
+             2  api    2026-10-25 02:30:00         2026-10-25 13:00:00  silence  ada\n"
+        );
+        let incident = ListedIncident {
+            number: 7,
+            site: "api".into(),
+            group: None,
+            rule: RuleKind::Availability,
+            opened: at("2026-10-25T00:30:00Z"),
+            newest: at("2026-10-25T00:30:00Z"),
+            relapses: 0,
+            ack: None,
+        };
+        let list = IncidentList { incidents: vec![incident], ..IncidentList::default() };
+        let table = printed(|out| incidents_table(out, &berlin, &list, now));
+        assert!(table.contains("SINCE (+01:00)") && table.contains("  2026-10-25 02:30:00 +02:00  "), "{table}");
+    }
 }
