@@ -192,6 +192,7 @@ fn a_report_that_is_killed_leaves_the_old_one_whole() {
 #[track_caller]
 fn crawl_within(text: &str, sites: usize) {
     let targets: std::collections::BTreeSet<&str> = between(text, " id=\"", "\"").into_iter().collect();
+    assert_eq!(targets.len(), between(text, " id=\"", "\"").len(), "each id is there once");
     let links: Vec<&str> = between(text, "<a href=\"", "\"");
     assert!(links.len() >= sites, "{} links", links.len());
     for link in links {
@@ -206,7 +207,7 @@ const OUTAGE: &[(u64, u64, webmon::model::Cause)] = &[(30, 20, webmon::model::Ca
 
 #[test]
 fn every_link_within_one_file_has_its_target() {
-    let names = ["api", "<b>docs</b> & \"co\"", "Shop Checkout", "日本", "a/b", "a b"];
+    let names = ["api", "<b>docs</b> & \"co\"", "Shop Checkout", "日本", "a/b", "a b", "top", "site-x", "a/b?c#d"];
     let sites: String =
         names.map(|name| format!("- {{ name: '{name}', url: 'http://127.0.0.1:1', group: g }}\n")).concat();
     let folder = Folder::with(&format!("sites:\n{sites}"));

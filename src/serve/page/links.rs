@@ -24,7 +24,7 @@ impl Links {
         match self {
             Self::Served => format!("/site/{}", utf8_percent_encode(name, KEPT)),
             Self::Files => format!("site/{}.html", slug(name)),
-            Self::Within => format!("#{}", slug(name)),
+            Self::Within => format!("#{}", anchor(name)),
         }
     }
 
@@ -39,8 +39,16 @@ impl Links {
     }
 }
 
-/// A name for files and anchors: lower-case ASCII, digits and `-`, with 8 hexadecimal digits of a hash where that is not the
-/// name itself. Different names have different slugs, up to a collision of 32 bits.
+/// The `id` of the site `name` in a page of all sites. No other `id` begins as these do, and a slug that is not the name itself has
+/// a second `-`, with which none begins that is: so they differ, up to a collision of 32 bits.
+#[must_use]
+pub fn anchor(name: &str) -> String {
+    let slug = slug(name);
+    if slug == name { format!("site-{slug}") } else { format!("site--{slug}") }
+}
+
+/// A name for files: lower-case ASCII, digits and `-`, with 8 hexadecimal digits of a hash where that is not the
+/// name itself. Different names have different slugs, up to a collision of 32 bits, unless one is written to be the slug of another.
 #[must_use]
 pub fn slug(name: &str) -> String {
     let mut slug = String::new();

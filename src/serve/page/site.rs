@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::model::{DomainExpiry, figures};
 
 use super::document::{Glance, document, footer};
-use super::links::{Links, slug};
+use super::links::{Links, anchor};
 use super::model::{Locations, SitePage, StatusPage};
 use super::status::{content, incidents, verdict};
 use super::{chart, words};
@@ -44,7 +44,7 @@ pub fn whole(page: &StatusPage, sites: &[SitePage]) -> String {
                 h2 { "Each site" }
                 div class="one" {
                     @for site in sites {
-                        details id=(slug(&site.name)) {
+                        details id=(anchor(&site.name)) {
                             summary { (words::state(site.state)) " · " (words::foreign(&site.name)) }
                             (body(site))
                         }

@@ -277,6 +277,22 @@ fn slugs_are_plain_and_differ() {
 }
 
 #[test]
+fn each_site_of_one_file_has_an_id_of_its_own() {
+    let hashed = slug("a b");
+    let names = ["top", "site-x", "x", "-x", "a/b?c#d", "a b", &hashed, "site-top", "", "A", "a", "日本"];
+    let sites: Vec<(&str, SiteState, Option<&str>)> = names.iter().map(|name| (*name, SiteState::Up, None)).collect();
+    let text = whole(&status_page(&sites), &names.map(site_page));
+    let all: Vec<&str> = text.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let ids: std::collections::BTreeSet<&str> = all.iter().copied().collect();
+    assert_eq!((all.len(), ids.len()), (names.len() + 1, names.len() + 1), "{all:?}");
+    for name in names {
+        let link = Links::Within.site(name);
+        assert!(ids.contains(link.trim_start_matches('#')) && text.contains(&format!("href=\"{link}\"")), "{link}");
+    }
+    assert!(ids.contains("top") && ids.contains("site-top") && Links::Within.all() == "#top");
+}
+
+#[test]
 fn durations_are_two_units_at_most() {
     for (secs, text) in [(0, "0s"), (40, "40s"), (61, "1m 1s"), (3_600, "1h"), (3_605, "1h"), (90_061, "1d 1h")] {
         assert_eq!(words::lasted(Duration::from_secs(secs)), text);
