@@ -42,6 +42,8 @@ fn any_page_becomes_a_picture_with_the_keys_of_the_file() {
     assert!(incident.contains("What happened") && incident.contains("broken"), "{incident}");
     let before = drawn("--until 2020-01-01T00:00");
     assert!(before.contains("PAST") && before.contains("not watched yet"), "{before}");
+    let ahead = drawn("--until 2099-01-01");
+    assert!(!ahead.contains("PAST") && !ahead.contains("not watched yet") && ahead.contains("503×"), "{ahead}");
     assert!(drawn("--page alerts").contains("newest first"));
     assert!(drawn("--page help").contains("sort the sites"));
 }

@@ -132,13 +132,16 @@ fn order(
         }
         (None, Some(PageChoice::Incident)) => PicturePage::Incident,
     };
-    let until = args.until.as_ref().map(|text| instant(text, clock::wall(), zone)).transpose();
+    let now = clock::wall();
+    let until = args.until.as_ref().map(|text| instant(text, now, zone)).transpose();
     let until = until.map_err(CommandError::Usage)?;
     if until.is_some() && !matches!(page, PicturePage::Overview | PicturePage::Alerts) {
         return Err(CommandError::Usage("--until goes with the overview and the alerts only".to_owned()));
     }
-    let now = PictureOrder::of(page);
-    Ok(PictureOrder { size: args.size.unwrap_or(now.size), until, ..now })
+    // Of the future nothing is known: as of now, as the pages are.
+    let until = until.filter(|until| *until < now);
+    let usual = PictureOrder::of(page);
+    Ok(PictureOrder { size: args.size.unwrap_or(usual.size), until, ..usual })
 }
 
 /// The configuration, even without its secrets; none if the user names a store and there is no file.
