@@ -73,7 +73,12 @@ pub fn four_decimals(share: f64) -> f64 {
 /// A share of `0.0..=1.0` in whole percent, rounded down: `100%` only for all, `<1%` below one percent.
 #[must_use]
 pub fn whole_percent(share: f64) -> String {
-    if share > 0.0 && share < 0.01 { "<1%".to_owned() } else { format!("{:.0}%", (share * 100.0).floor()) }
+    if share > 0.0 && share < 0.01 {
+        return "<1%".to_owned();
+    }
+    // A product such as 0.29 * 100 falls below its whole number; a quotient of whole numbers is the share itself.
+    let near = (share * 100.0).round();
+    format!("{:.0}%", if near / 100.0 > share { near - 1.0 } else { near })
 }
 
 /// Parts per million in percent, exactly: `80%`, `99.999%`.
@@ -181,6 +186,17 @@ mod tests {
         }
         for (share, text) in [(0.0, "0%"), (0.004, "<1%"), (0.01, "1%"), (0.9999, "99%"), (1.0, "100%")] {
             assert_eq!(whole_percent(share), text);
+        }
+        for percent in 0..=100_u32 {
+            let share = f64::from(percent) / 100.0;
+            assert_eq!(whole_percent(share), format!("{percent}%"));
+            assert_eq!(whole_percent(f64::from(percent * 864) / 86_400.0), format!("{percent}%"));
+            let below = match percent {
+                0 => continue,
+                1 => "<1%".to_owned(),
+                percent => format!("{}%", percent - 1),
+            };
+            assert_eq!(whole_percent(share.next_down()), below);
         }
         for (ppm, text) in
             [(800_000, "80%"), (999_990, "99.999%"), (999_999, "99.9999%"), (5, "0.0005%"), (1_000_000, "100%")]
