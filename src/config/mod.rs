@@ -47,8 +47,7 @@ pub use sections::export::typed_sink;
 pub use sections::fleet::{location as location_name, stream as stream_name, stream_size};
 pub use sections::locations::LocationTerms;
 pub use sections::site::ConfiguredSite;
-pub use sections::web::listen::QUANTILES_OF;
-pub use sections::web::report::ReportTerms;
+pub use sections::web::{listen::QUANTILES_OF, page::title as page_title, report::ReportTerms};
 
 use diagnostics::lookalike::{SeenNames, with_lookalikes};
 use diagnostics::warning::Warnings;

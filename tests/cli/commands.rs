@@ -578,6 +578,18 @@ fn usage_is_judged_before_the_store() {
     folder.run("samples --since 1h").with(3);
 }
 
+/// On the command line and in the file.
+#[test]
+fn a_report_has_a_title() {
+    let folder = Folder::with("sites: ['https://a.example']\npage: { title: ' ' }\n");
+    let why = "write a title, such as \"Status of example.org\"";
+    assert!(refused(&folder, "validate").contains(why));
+    for title in ["--title=", "--title=\u{a0}"] {
+        let said = refused(&folder, &format!("report {title}"));
+        assert!(said.contains("--title") && said.contains(why), "{said}");
+    }
+}
+
 #[test]
 fn whoever_stops_listening_is_no_reason_to_fail() {
     let folder = Folder::empty();

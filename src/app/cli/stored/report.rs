@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::config::page_title;
 use crate::model::time::duration;
 
 /// Options of `report`.
@@ -23,7 +24,7 @@ pub struct ReportArgs {
     #[arg(long = "group", value_name = "NAME")]
     pub groups: Vec<String>,
     /// The title [default: as in `page.title`]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = page_title)]
     pub title: Option<String>,
     /// The instant that it shows: RFC 3339, a local date or date-time, or a duration back from now [default: now]
     #[arg(long, value_name = "TIME")]

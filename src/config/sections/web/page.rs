@@ -15,10 +15,7 @@ const TITLE_MAX: usize = 200;
 /// What is under `page`.
 pub(crate) fn page(keys: &mut Keys<'_, '_>) -> PageTerms {
     let usual = PageTerms::default();
-    let title = keys.value("title", |text| match clean_line(text, TITLE_MAX) {
-        title if title.trim().is_empty() => Err("write a title, such as \"Status of example.org\"".to_owned()),
-        title => Ok(title),
-    });
+    let title = keys.value("title", title);
     let groups = keys.names("groups").unwrap_or_default();
     let group_notes = notes(keys);
     PageTerms {
@@ -30,6 +27,17 @@ pub(crate) fn page(keys: &mut Keys<'_, '_>) -> PageTerms {
         days: keys.whole("days").unwrap_or(usual.days),
         shows_urls: keys.boolean("show_url").unwrap_or(usual.shows_urls),
         shows_errors: keys.boolean("show_errors").unwrap_or(usual.shows_errors),
+    }
+}
+
+/// The title of a page.
+///
+/// # Errors
+/// It is empty.
+pub fn title(text: &str) -> Result<String, String> {
+    match clean_line(text, TITLE_MAX) {
+        title if title.trim().is_empty() => Err("write a title, such as \"Status of example.org\"".to_owned()),
+        title => Ok(title),
     }
 }
 
