@@ -2,17 +2,19 @@
 
 use maud::html;
 use serde_json::json;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::engine::SiteState;
 use crate::model::figures;
 use crate::model::text::clean_line;
 use crate::stats::Availability;
 
-/// Most characters of a label.
+/// Most bytes of a label.
 const LABEL_MAX: usize = 60;
 
-/// Width of a character at the size of a badge, tenths of a pixel: an upper bound for the usual ones.
-const CHARACTER: usize = 72;
+/// Width of a terminal cell at the size of a badge, tenths of a pixel: an upper bound for the usual characters. Wide ones, such as those of
+/// Chinese, take two.
+const CELL: usize = 72;
 
 /// What a badge says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,7 +52,7 @@ impl BadgeTerms<'_> {
 #[must_use]
 pub fn svg(terms: &BadgeTerms<'_>) -> String {
     let (label, message) = (terms.label(), terms.message());
-    let width = |text: &str| (text.chars().count() * CHARACTER).div_ceil(10) + 12;
+    let width = |text: &str| (text.width() * CELL).div_ceil(10) + 12;
     let (left, right) = (width(&label), width(&message));
     let (all, title) = (left + right, format!("{label}: {message}"));
     let picture = html! {
@@ -83,6 +85,19 @@ pub fn json(terms: &BadgeTerms<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_of_wide_characters_is_as_wide_as_they_are() {
+        let width = |site| {
+            let picture = svg(&BadgeTerms { site, state: SiteState::Up, availability: None });
+            let (_, width) = picture.split_once("width=\"").unwrap();
+            width.split('"').next().unwrap().parse::<usize>().unwrap()
+        };
+        // Full-width characters are as wide as the size of the text, 11 px.
+        assert_eq!(width("東京都庁") - width(""), width("abcdefgh") - width(""));
+        assert!(width("東京都庁") - width("") >= 4 * 11);
+        assert_eq!(width("e\u{301}"), width("e"), "a mark above a letter takes no place");
+    }
 
     #[test]
     fn a_badge_says_state_and_availability_and_no_name_breaks_it() {
