@@ -211,7 +211,7 @@ impl<P: Send + Sync + 'static> Reloader<P> {
         match self.take(origin).await {
             Ok(difference) => {
                 self.since = self.reload.clock.now();
-                let ConfigDiff { added, removed, changed, elsewhere, notices } = difference;
+                let ConfigDiff { added, removed, changed, elsewhere, later, notices } = difference;
                 let is_other = added + removed + changed > 0 || elsewhere;
                 let what = match cause {
                     Cause::File => format!("reloaded {name}"),
@@ -220,7 +220,8 @@ impl<P: Send + Sync + 'static> Reloader<P> {
                 let notice = if is_other {
                     Some(format!("{what}: {} added, {removed} removed, {changed} changed", sites(added)))
                 } else {
-                    (by_hand || self.refused).then(|| format!("{what}: nothing changed"))
+                    // What takes effect later has changed, and its notice says so.
+                    (!later && (by_hand || self.refused)).then(|| format!("{what}: nothing changed"))
                 };
                 self.refused = false;
                 self.tell(notice.into_iter().chain(notices));
@@ -374,6 +375,48 @@ mod tests {
                 "reload waits for the store: disk full; keeping the 1 site loaded at 09:00:00",
                 "reloaded sites.yaml: 1 site added, 0 removed, 0 changed"
             ]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_changes_only_what_waits_for_the_next_start_says_just_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sites.yaml");
+        std::fs::write(&path, "sites: ['http://127.0.0.1:1']\n").unwrap();
+        let origin = Origin::of(&path, &[]);
+        let running = read(&origin).1.unwrap().config;
+        let (asks, mut asked) = mpsc::channel::<RestoreRequest>(1);
+        let (changes, mut received) = mpsc::channel::<ConfigChange>(1);
+        let (prober, _) = watch::channel(Arc::new(()));
+        let reviser = Reconciler::new(running, Some(asks), changes, prober);
+        let (keeping, mut kept) = watch::channel(StoreStatus::default());
+        let reload = Reload {
+            origin: Some(origin),
+            renew: |_, _, known| Ok(Arc::clone(known)),
+            clock: Clock::start_at(Timestamp::from_secs(1_795_338_000)),
+            zone: TimeZone::UTC,
+            service: None,
+            on_hangup: true,
+        };
+        let hangup = Arc::new(Notify::new());
+        let reloading = Reloader::new(reload, reviser, keeping).run(Arc::clone(&hangup));
+        let others = async {
+            for (section, count) in [("storage: { retention: 20d }", 1), ("storage: { retention: 20d }", 2)] {
+                std::fs::write(&path, format!("sites: ['http://127.0.0.1:1']\n{section}\n")).unwrap();
+                hangup.notify_one();
+                assert!(asked.recv().await.unwrap().answer.send(Ok(Restored::default())).is_ok());
+                assert!(received.recv().await.unwrap().done.send(Vec::new()).is_ok());
+                kept.wait_for(|keeping| keeping.notices.len() >= count).await.unwrap();
+            }
+            kept.borrow().notices.clone()
+        };
+        let notices = tokio::select! {
+            () = reloading => unreachable!("it reads again for ever"),
+            notices = others => notices,
+        };
+        assert_eq!(
+            notices,
+            ["sites.yaml: changes under storage take effect at the next start", "reloaded sites.yaml: nothing changed"]
         );
     }
 }

@@ -80,6 +80,8 @@ pub struct ConfigDiff {
     pub changed: usize,
     /// Whether views, the program for alerts, or name servers changed.
     pub elsewhere: bool,
+    /// Whether something changed that takes effect at the next start, as a notice says.
+    pub later: bool,
     /// Messages for the user.
     pub notices: Vec<String>,
 }
@@ -262,14 +264,17 @@ impl<P> Reconciler<P> {
             !now.site.is_same(&then.site) || !now.is_judged_as(then) || now.group != then.group
         };
         let (kept, changed) = (kept.clone().count(), kept.filter(is_changed).count());
+        let mut later = false;
         for (what, differs) in [
             ("storage", config.storage != self.running.storage && self.asks.is_some()),
             ("dashboard (but its views, keys and columns)", !config.dashboard.is_alike(&self.running.dashboard)),
             ("export", !exported_alike(config, &self.running) && self.asks.is_some()),
             ("listen.address", config.listen.address != self.running.listen.address),
             ("network", config.network_threads != self.running.network_threads),
+            ("fleet", config.fleet != self.running.fleet && self.location.is_some()),
         ] {
             if differs {
+                later = true;
                 notices.push(format!("sites.yaml: changes under {what} take effect at the next start"));
             }
         }
@@ -291,6 +296,7 @@ impl<P> Reconciler<P> {
                 || config.page != self.running.page
                 || config.report != self.running.report
                 || config.quantiles != self.running.quantiles,
+            later,
             notices,
         }
     }
