@@ -1,9 +1,17 @@
 //! Which sites a setting is about: all, some by name, or the members of groups (`group:shop`).
+//!
+//! Invariant: words read back as the selector that wrote them, so a site whose name is also such a word is written `site:all`.
 
 use std::sync::Arc;
 
 /// The prefix of a group.
 pub const GROUP: &str = "group:";
+
+/// The word for all sites.
+const ALL: &str = "all";
+
+/// The prefix of the name of a site that would be another word.
+const SITE: &str = "site:";
 
 /// A set of sites. Cost of a test: linear in its parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,11 +36,29 @@ impl SiteSelector {
         for word in words {
             match word.strip_prefix(GROUP) {
                 Some(group) => groups.push(Arc::from(group)),
-                None if word == "all" => return Self::All,
-                None => names.push(Arc::from(word)),
+                None if word == ALL => return Self::All,
+                None => names.push(Arc::from(Self::name_in(word))),
             }
         }
         Self::Some { names, groups }
+    }
+
+    /// Whether `name` as a word is not the site of this name, but something else.
+    #[must_use]
+    pub fn is_other(name: &str) -> bool {
+        name == ALL || name.starts_with(GROUP) || name.strip_prefix(SITE).is_some_and(Self::is_other)
+    }
+
+    /// The word for the site `name`: `api`, `site:all`.
+    #[must_use]
+    pub fn word_for(name: &str) -> String {
+        if Self::is_other(name) { format!("{SITE}{name}") } else { name.to_owned() }
+    }
+
+    /// The name of the site that `word`, which is one for a site, stands for.
+    #[must_use]
+    pub fn name_in(word: &str) -> &str {
+        word.strip_prefix(SITE).filter(|name| Self::is_other(name)).unwrap_or(word)
     }
 
     /// Whether the site of this name and group is selected.
@@ -51,10 +77,10 @@ impl SiteSelector {
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         match self {
-            Self::All => vec!["all".to_owned()],
+            Self::All => vec![ALL.to_owned()],
             Self::Some { names, groups } => {
                 let groups = groups.iter().map(|group| format!("{GROUP}{group}"));
-                names.iter().map(ToString::to_string).chain(groups).collect()
+                names.iter().map(|name| Self::word_for(name)).chain(groups).collect()
             }
         }
     }
@@ -73,5 +99,26 @@ mod tests {
         let all = SiteSelector::of(["api", "all"]);
         assert!(all.selects("blog", None) && all == SiteSelector::All);
         assert_eq!(all.words(), ["all"]);
+    }
+
+    #[test]
+    fn a_site_whose_name_is_another_word_can_be_meant() {
+        for (name, word) in [
+            ("api", "api"),
+            ("all", "site:all"),
+            ("group:shop", "site:group:shop"),
+            ("site:all", "site:site:all"),
+            // Nothing else is meant by these.
+            ("site:api", "site:api"),
+            ("site:", "site:"),
+            ("All", "All"),
+            ("all ", "all "),
+        ] {
+            let one = SiteSelector::Some { names: vec![name.into()], groups: Vec::new() };
+            assert_eq!(one.words(), [word]);
+            assert_eq!(SiteSelector::of([word]), one);
+            assert_eq!(SiteSelector::is_other(name), name != word);
+            assert!(one.selects(name, None) && !one.selects("other", Some("shop")));
+        }
     }
 }

@@ -68,6 +68,30 @@ fn a_running_monitor_obeys_and_answers() {
     monitor.end_by(Signal::TERM).with(143);
 }
 
+#[test]
+fn a_site_called_all_is_not_all_sites() {
+    let folder = Folder::with(&format!(
+        "defaults: {{ interval: 100ms, timeout: 100ms }}\n\
+         sites: [{{ name: all, url: 'http://{}/' }}, {{ name: api, url: 'http://{0}/' }}]\n\
+         alerting: {{ window: 1s }}\n",
+        closed_port(),
+    ));
+    let warned = ada(&folder, "validate").stderr;
+    assert!(warned.contains("write \"site:all\" for it there"), "{warned}");
+    let mut monitor = folder.start("--headless --format json --events alert");
+    monitor.until(|lines| lines.iter().any(|line| json(line)["event"] == "alert"));
+    let one = ada(&folder, "silence site:all 1h").quietly().stdout;
+    assert!(one.starts_with("silence 1: site:all is not reported until "), "{one}");
+    let every = ada(&folder, "silence all 1h").quietly().stdout;
+    assert!(every.starts_with("silence 2: no site is reported until "), "{every}");
+    let listed = ada(&folder, "silence --format json").quietly().json();
+    let sites: Vec<&str> = listed.iter().map(|silence| silence["sites"][0].as_str().unwrap()).collect();
+    assert_eq!(sites, ["site:all", "all"]);
+    let refused = ada(&folder, "silence group:all 1h").with(2).stderr;
+    assert!(refused.starts_with("webmon: no site is in the group \"all\""), "{refused}");
+    monitor.end_by(Signal::TERM).with(143);
+}
+
 /// The acknowledgement that waits survives a kill and a start, and is obeyed once.
 #[test]
 fn without_a_monitor_an_order_waits_for_the_next_start() {

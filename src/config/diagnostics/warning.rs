@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::alert::SiteSelector;
 use crate::config::excerpt::source::SourceText;
 use crate::config::syntax::variables::Env;
 use crate::config::{ConfiguredSite, Storage};
@@ -60,6 +61,12 @@ impl Warnings {
     pub(crate) fn site(&mut self, at: usize, configured: &ConfiguredSite) {
         let (site, rule) = (&configured.site, configured.rule());
         let mut add = |text| self.add(Some(at), Some(&site.name), text);
+        if SiteSelector::is_other(&site.name) {
+            let (name, word) = (&site.name, SiteSelector::word_for(&site.name));
+            add(format!(
+                "{name:?} under `sites` and in `webmon silence` is not this site; write {word:?} for it there"
+            ));
+        }
         if site.timeout > site.interval {
             add(format!(
                 "the timeout {} is longer than the interval {}: checks can overlap",

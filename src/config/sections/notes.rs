@@ -88,7 +88,7 @@ impl Notes {
             let name = word.value.trim();
             let (what, among, name) = match name.strip_prefix(GROUP) {
                 Some(group) => ("group", groups, group),
-                None => ("site", names, name),
+                None => ("site", names, SiteSelector::name_in(name)),
             };
             if !among.contains(name) {
                 reader.fault(word.fault(unknown(what, name, among)));

@@ -45,11 +45,12 @@ fn begin(desk: &OrderDesk, word: &str, args: &SilenceArgs) -> Result<(), Command
     if until.since(desk.now) > SILENCE_MAX {
         return Err(CommandError::Usage(Refusal::TooLong.to_string()));
     }
+    let what = if sites == SiteSelector::All { "no site is".to_owned() } else { format!("{word} is not") };
     let order = UserOrder::Silence { sites, until, is_maintenance: args.maintenance, replaces: false };
     let say = |answer: &Answer| {
         let number = answer.silence.map_or_else(String::new, |number| format!("silence {number}: "));
         let kind = if args.maintenance { " (maintenance)" } else { "" };
-        vec![format!("{number}{word} is not reported until {}{kind}", minute(until, &desk.zone))]
+        vec![format!("{number}{what} reported until {}{kind}", minute(until, &desk.zone))]
     };
     desk.give(&order, args.message.as_deref(), say)
 }
@@ -77,18 +78,20 @@ fn end_silence(desk: &OrderDesk, which: &str) -> Result<(), CommandError> {
 
 /// The sites that `word` selects.
 fn selector(desk: &OrderDesk, word: &str) -> Result<SiteSelector, CommandError> {
-    if desk.is_site(word) {
-        return Ok(SiteSelector::Some { names: vec![word.into()], groups: Vec::new() });
-    }
     let selected = SiteSelector::of([word]);
-    let SiteSelector::Some { groups, .. } = &selected else { return Ok(selected) };
-    let (Some(group), Some(config)) = (groups.first(), &desk.config) else {
-        return if groups.is_empty() { Err(desk.unknown(word)) } else { Ok(selected) };
-    };
+    let SiteSelector::Some { names, groups } = &selected else { return Ok(selected) };
+    if let Some(name) = names.first() {
+        return if desk.is_site(name) { Ok(selected) } else { Err(desk.unknown(name)) };
+    }
+    let (Some(group), Some(config)) = (groups.first(), &desk.config) else { return Ok(selected) };
     let groups = || config.sites.iter().chain(&config.disabled).filter_map(|watched| watched.group.as_deref());
     if groups().any(|known| *known == **group) {
         return Ok(selected);
     }
-    let hint = config::nearest(group, groups()).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+    let hint = if desk.is_site(word) {
+        format!("; for the site of this name write {:?}", SiteSelector::word_for(word))
+    } else {
+        config::nearest(group, groups()).map_or_else(String::new, |near| format!("; did you mean {near:?}?"))
+    };
     Err(CommandError::Usage(format!("no site is in the group {:?}{hint}", &**group)))
 }
