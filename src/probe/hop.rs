@@ -31,12 +31,13 @@ use super::io::budget::Budget;
 use super::io::paced::Paced;
 use super::proxy::{self, Line, unreached};
 use super::run::ProbeRun;
-use super::tcp::connect::{connect, offline};
+use super::tcp::connect::connect;
 use super::tcp::zone::scope;
 use super::tls::chain::presented::PresentedChain;
 use super::tls::client_auth::ClientCertRequest;
 use super::tls::terms::TlsTerms;
 use super::tls::{Tcp, TlsStream};
+use super::transport::Transport;
 
 /// A connection that is ready for HTTP, or whatever is spoken.
 pub(super) struct Dialed {
@@ -215,10 +216,8 @@ impl<'a> ProbeRun<'a> {
             return Ok(());
         }
         let judged = Box::pin(self.transport.resolver.expect(self.site, &mut self.watch)).await;
-        self.addresses = judged.map_err(|failure| match failure.cause {
-            Cause::DnsAnswer => failure,
-            _ => offline(&[], self.transport.has_route).unwrap_or(failure),
-        })?;
+        let Transport { resolver, has_route, .. } = self.transport;
+        self.addresses = judged.map_err(|failure| resolver.explain_offline(failure, *has_route))?;
         Ok(())
     }
 
@@ -240,8 +239,9 @@ impl<'a> ProbeRun<'a> {
         if let Some(addresses) = self.addresses.as_ref().filter(|_| is_judged) {
             return Ok(Arc::clone(addresses));
         }
-        let addresses = self.transport.resolver.addresses(host, self.site.family, is_own, &mut self.watch).await;
-        addresses.map_err(|failure| offline(&[], self.transport.has_route).unwrap_or(failure))
+        let Transport { resolver, has_route, .. } = self.transport;
+        let addresses = resolver.addresses(host, self.site.family, is_own, &mut self.watch).await;
+        addresses.map_err(|failure| resolver.explain_offline(failure, *has_route))
     }
 
     /// Connects for requests to `url`, with TLS if that is https.

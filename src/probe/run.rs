@@ -297,7 +297,11 @@ impl ProbeRun<'_> {
 
     /// The failure of a lookup that had no answer in time.
     fn explain_resolve(&self, timeout: Failure) -> Failure {
-        offline(&[], self.transport.has_route).unwrap_or_else(|| self.transport.resolver.explain_silence(timeout))
+        let Transport { resolver, has_route, .. } = self.transport;
+        match resolver.explain_offline(timeout, *has_route) {
+            timeout if timeout.cause == Cause::DnsTimeout => resolver.explain_silence(timeout),
+            offline => offline,
+        }
     }
 
     async fn finish(mut self, outcome: Outcome) -> Observation {

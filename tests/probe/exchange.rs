@@ -632,8 +632,10 @@ async fn names_that_cannot_be_resolved_say_why() {
         let seen = online.probe(&site).await;
         assert_eq!((seen.cause, phases(&seen).as_str()), (cause, "r"), "{name}: {seen:?}");
         assert!(seen.detail.contains(detail), "{name}: {seen:?}");
+        // A name server on this machine that says nothing may lack a network to ask; what it says is said.
+        let cause = if cause == Cause::DnsTimeout { Cause::Local } else { cause };
         let seen = offline.probe(&site).await;
-        assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::Local, "r"), "{name} offline: {seen:?}");
+        assert_eq!((seen.cause, phases(&seen).as_str()), (cause, "r"), "{name} offline: {seen:?}");
     }
     assert!(names.asked().iter().all(|name| name.ends_with(".example.test")), "no search list for full names");
 }

@@ -20,11 +20,12 @@ use url::Host;
 use crate::model::{Cause, Family, Phase, RecordKind, Resolver, is_localhost};
 use crate::probe::failure::Failure;
 use crate::probe::stopwatch::{Stopwatch, Waiting};
-use crate::probe::tcp::connect::alternate;
+use crate::probe::tcp::connect::{alternate, offline};
 
 use super::cache::{Found, KnownRecords, NameCache};
 use super::getaddrinfo;
 use super::servers::{NameServers, Resolved, ServerConfig};
+use super::system_files::NameFiles;
 
 const IN_FLIGHT_MAX: usize = 128;
 /// Of these, for names without an answer last time.
@@ -223,6 +224,28 @@ impl NameResolver {
         self.slots.answered.load(Ordering::Relaxed)
     }
 
+    /// `failure` of a lookup, unless this machine has no network and no way to a name server.
+    ///
+    /// What a name server said stands: a machine without a route to the world may have one to its name server, as in a closed
+    /// network. Silence of a name server on this machine says nothing, because it may have lacked a network to ask.
+    pub(crate) fn explain_offline(&self, failure: Failure, has_route: fn(IpAddr) -> bool) -> Failure {
+        if !matches!(failure.cause, Cause::DnsTimeout | Cause::DnsError) {
+            return failure;
+        }
+        let Some(offline) = offline(&[], has_route) else { return failure };
+        let servers: Vec<IpAddr> = match self.config() {
+            Some(config) => config.servers().collect(),
+            // The same for the system's lookup, as far as that can be known.
+            None if cfg!(unix) => {
+                NameFiles::default().conf(&[]).servers.iter().map(|server| server.address.ip()).collect()
+            }
+            None => Vec::new(),
+        };
+        let (own, others): (Vec<IpAddr>, Vec<IpAddr>) = servers.into_iter().partition(IpAddr::is_loopback);
+        let may_be_said = failure.cause == Cause::DnsError && !own.is_empty();
+        if may_be_said || others.into_iter().any(has_route) { failure } else { offline }
+    }
+
     /// The failure of a lookup without an answer in time: `timeout`, or that no name server listens.
     pub(crate) fn explain_silence(&self, timeout: Failure) -> Failure {
         match self.config() {
@@ -271,4 +294,46 @@ fn literal(addresses: &[IpAddr], family: Family) -> Result<Arc<[IpAddr]>, Failur
         ));
     }
     Ok(held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[allow(clippy::disallowed_methods, reason = "no test looks at the time")]
+    fn clock() -> Instant {
+        Instant::now()
+    }
+
+    /// In a closed network only the name server has a route.
+    #[test]
+    fn what_a_name_server_says_stands_and_its_silence_if_it_has_a_route() {
+        use Cause::{DnsAnswer, DnsError, DnsNotFound, DnsTimeout, Local};
+        let (nowhere, closed): (fn(IpAddr) -> bool, fn(IpAddr) -> bool) =
+            (|_| false, |ip| ip == IpAddr::from([10, 9, 0, 1]));
+        for (servers, has_route, said, cause) in [
+            (&["10.9.0.1:53"][..], closed, DnsNotFound, DnsNotFound),
+            (&["10.9.0.1:53"], closed, DnsError, DnsError),
+            (&["10.9.0.1:53"], closed, DnsTimeout, DnsTimeout),
+            (&["127.0.0.11:53", "10.9.0.1:53"], closed, DnsTimeout, DnsTimeout),
+            (&["10.9.0.2:53"], closed, DnsTimeout, Local),
+            (&["10.9.0.1:53"], nowhere, DnsNotFound, DnsNotFound),
+            (&["10.9.0.1:53"], nowhere, DnsAnswer, DnsAnswer),
+            // Nobody can have said this: there was no way to send the question.
+            (&["10.9.0.1:53"], nowhere, DnsError, Local),
+            (&["10.9.0.1:53"], nowhere, DnsTimeout, Local),
+            // The name server of a container.
+            (&["127.0.0.11:53"], nowhere, DnsNotFound, DnsNotFound),
+            (&["127.0.0.11:53"], nowhere, DnsError, DnsError),
+            (&["127.0.0.11:53"], nowhere, DnsTimeout, Local),
+            (&["10.9.0.2:53"], |ip| ip == IpAddr::from([192, 0, 2, 1]), DnsTimeout, DnsTimeout),
+        ] {
+            let choice = Resolver::Servers(servers.iter().map(|server| server.parse().unwrap()).collect());
+            let told = NameResolver::new(&choice, clock).explain_offline(Failure::new(said, "x"), has_route);
+            assert_eq!(told.cause, cause, "{said:?} of {servers:?}");
+        }
+        let system = NameResolver::new(&Resolver::System, clock);
+        assert_eq!(system.explain_offline(Failure::new(DnsNotFound, "x"), nowhere).cause, DnsNotFound);
+        assert_eq!(system.explain_offline(Failure::new(DnsTimeout, "x"), nowhere).cause, Local);
+    }
 }

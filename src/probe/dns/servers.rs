@@ -118,6 +118,11 @@ impl ServerConfig {
         Self { order: ServerOrder::new(&conf), hosts, conf }
     }
 
+    /// The addresses of the name servers.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = IpAddr> {
+        self.conf.servers.iter().map(|server| server.address.ip())
+    }
+
     /// The addresses of `name` in the hosts file, if it has some of `family`.
     pub(crate) fn in_hosts_file(&self, name: &Name, family: Family) -> Option<Resolved> {
         let addresses: Vec<IpAddr> = [RecordType::AAAA, RecordType::A]

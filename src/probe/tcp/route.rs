@@ -1,13 +1,19 @@
 //! Tells whether this machine has a network at all.
 //!
 //! Connecting a UDP socket sends nothing: the kernel only looks for a route. That costs microseconds and needs no privileges. The
-//! two addresses for "any network" are reserved for documentation (RFC 5737, RFC 3849), so no host answers there.
+//! first addresses for "any network" are reserved for documentation (RFC 5737, RFC 3849), so no host answers there. Some machines
+//! discard packets to reserved addresses by a route of its own, so two that are in use stand beside them: those of the root name
+//! server a.root-servers.net.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-const ANYWHERE: [IpAddr; 2] =
-    [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
+const ANYWHERE: [IpAddr; 4] = [
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+    IpAddr::V4(Ipv4Addr::new(198, 41, 0, 4)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0x503, 0xba3e, 0, 0, 0, 2, 0x30)),
+];
 
 /// Whether the kernel has a route to `address`.
 ///
@@ -43,5 +49,11 @@ mod tests {
         assert!(route_to_anywhere(|address| address.is_ipv4()));
         assert!(route_to_anywhere(|address| address.is_ipv6()));
         assert!(!route_to_anywhere(|_| false));
+    }
+
+    #[test]
+    fn a_machine_that_discards_reserved_addresses_is_somewhere() {
+        assert!(route_to_anywhere(|ip| ip == IpAddr::from([198, 41, 0, 4])));
+        assert!(route_to_anywhere(|ip| ip.is_ipv6() && !ip.to_string().starts_with("2001:db8:")));
     }
 }
