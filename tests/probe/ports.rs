@@ -417,10 +417,9 @@ async fn a_port_is_up_when_it_is_reached() {
 
 #[tokio::test]
 async fn a_banner_is_read_until_it_is_as_expected() {
-    let regex = Regex::new("^220 .*ESMTP\r\n$").unwrap();
+    let regex = Regex::new("^220 .*ESMTP\r\n").unwrap();
     let regex = Expected { what: regex, shown: "^220".to_owned() };
     let greeting: Expect = BodyExpectations { regex: Some(regex), ..BodyExpectations::default() }.into();
-    let polite: Expect = BodyExpectations { not_contains: vec![text("421")], ..BodyExpectations::default() }.into();
     let port = Port::start(None, |mut line, log| async move {
         for byte in "220 mail.test ESMTP\r\n".bytes() {
             line.write_all(&[byte]).await.ok()?;
@@ -435,7 +434,6 @@ async fn a_banner_is_read_until_it_is_as_expected() {
     for (site, bytes) in [
         (expecting(port.site("tcp"), containing("220 ")), 4..=21),
         (expecting(port.site("tcp"), greeting), 21..=21),
-        (expecting(port.site("tcp"), polite), 1..=21),
         (sending(port.site("tcp"), "QUIT\r\n"), 1..=21),
         (expecting(sending(port.site("tcp"), "QUIT\r\n"), containing("221 ")), 25..=30),
     ] {
@@ -496,6 +494,44 @@ async fn what_a_port_says_or_not_has_its_cause() {
     let mut site = expecting(port.site("tcp"), containing("220 "));
     site.expect.max_response_time = Some(Duration::ZERO);
     assert_eq!(prober(None).probe(&site).await.cause, Cause::Slow);
+}
+
+/// Its first words may be as expected, and those that come later not.
+#[tokio::test]
+async fn a_port_has_finished_when_it_closes_or_its_time_is_up() {
+    let regex = |what: &str| Some(Expected { what: Regex::new(what).unwrap(), shown: what.to_owned() });
+    let json = |path: &str| {
+        let one = Expected { what: serde_json::json!(1), shown: "1".to_owned() };
+        vec![JsonExpectation { path: path.to_owned(), query: None, wanted: JsonWish::OneOf(vec![one]) }]
+    };
+    let none = BodyExpectations::default;
+    let not = |what: &str| BodyExpectations { not_contains: vec![text(what)], ..none() };
+    let mixed = || BodyExpectations { contains: vec![text("+OK")], ..not("ERROR") };
+    for (pieces, expected, cause, bytes) in [
+        (["220 hi\r\n", "ERROR"], not("ERROR"), Cause::Body, 13),
+        (["+OK ", "ERROR"], mixed(), Cause::Body, 9),
+        (["+OK ", "fine"], mixed(), Cause::Ok, 8),
+        (["x", "FATAL"], BodyExpectations { not_regex: regex("FATAL"), ..none() }, Cause::Body, 6),
+        (["status: ok", "-ish"], BodyExpectations { regex: regex("ok$"), ..none() }, Cause::Body, 14),
+        (["status: o", "k"], BodyExpectations { regex: regex("ok$"), ..none() }, Cause::Ok, 10),
+        (["1", "23"], BodyExpectations { json: json(""), ..none() }, Cause::Body, 3),
+        (["{\"a\":1", "}"], BodyExpectations { json: json("/a"), ..none() }, Cause::Ok, 7),
+        // Nothing that follows matters.
+        (["220 x", "ERROR"], BodyExpectations { contains: vec![text("220 x")], ..none() }, Cause::Ok, 5),
+        (["220 x", "ERROR"], BodyExpectations { regex: regex(r"^220 \w"), ..none() }, Cause::Ok, 5),
+    ] {
+        let [first, second] = pieces.map(Step::send);
+        let server = Server::start(Behaviour::always(vec![first, Step::wait_ms(200), second, Step::Close]));
+        let site = Site::new("site", format!("tcp://{}", server.address()).parse().unwrap());
+        let site = sending(expecting(site, expected.clone().into()), "GET / HTTP/1.1\r\n\r\n");
+        let seen = prober(None).probe(&site).await;
+        assert_eq!((seen.cause, seen.bytes), (cause, bytes), "{pieces:?} {expected:?}: {seen:?}");
+    }
+    // A banner, after which the server waits.
+    let port = Port::saying(None, "SSH-2.0-x\r\n").await;
+    let timeout = Duration::from_secs(1);
+    let seen = prober(None).probe(&Site { timeout, ..expecting(port.site("tcp"), not("421").into()) }).await;
+    assert_eq!((seen.cause, seen.phases.total().as_duration() < timeout), (Cause::Ok, true), "{seen:?}");
 }
 
 #[tokio::test]

@@ -108,13 +108,6 @@ impl BodyMatch {
         length == 0 || length <= SHORT && is_plain && has_no_query && regex.iter().chain(not_regex).all(is_easy)
     }
 
-    /// The work of a short search: bytes times states.
-    pub(crate) fn cost(&self) -> usize {
-        let BodyExpectations { regex, not_regex, .. } = &*self.expected;
-        let patterns = regex.iter().chain(not_regex).filter_map(|regex| self.patterns.compiled(&regex.what));
-        self.body.kept.len().max(1) * (1 + patterns.map(|pattern| pattern.states()).sum::<usize>())
-    }
-
     /// Whether the body is as expected.
     pub(crate) async fn verdict(mut self) -> JobResult {
         if let Some(name) = &self.body.codings.unsupported

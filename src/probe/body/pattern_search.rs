@@ -14,6 +14,7 @@ use regex_automata::Input;
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Builder, Cache, DFA};
 use regex_automata::nfa::thompson::{BuildError, Compiler, NFA, State, WhichCaptures};
+use regex_automata::util::look::Look;
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::syntax;
 
@@ -35,6 +36,8 @@ pub(crate) struct Pattern {
     capturing: OnceLock<NFA>,
     /// None if the NFA is too large for one.
     dfa: Option<DFA>,
+    /// Whether the text behind a match can undo it: `ok$`, `ok\b`.
+    looks_ahead: bool,
 }
 
 impl Pattern {
@@ -50,7 +53,8 @@ impl Pattern {
             .minimum_cache_clear_count(Some(1))
             .minimum_bytes_per_state(Some(BYTES_PER_STATE));
         let dfa = Builder::new().configure(rules).build_from_nfa(nfa.clone()).ok();
-        Ok(Self { text: text.to_owned(), nfa, capturing: OnceLock::new(), dfa })
+        let looks_ahead = nfa.look_set_any().iter().any(|look| !matches!(look, Look::Start | Look::StartLF));
+        Ok(Self { text: text.to_owned(), nfa, capturing: OnceLock::new(), dfa, looks_ahead })
     }
 
     /// The automaton that knows the groups.
@@ -105,6 +109,23 @@ enum SearchEnd {
     GaveUp,
 }
 
+/// What the last byte of a text is to a search that has reached it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LastByte {
+    EndsText,
+    /// More may follow, which no match depends on.
+    MayEndMatch,
+    /// More may follow, and matter.
+    Open,
+}
+
+impl LastByte {
+    /// What it means that the text up to here has a match, or none.
+    fn decides(self, is_match: bool) -> SearchEnd {
+        if is_match || self == Self::EndsText { SearchEnd::Decided(is_match) } else { SearchEnd::Undecided }
+    }
+}
+
 impl PatternSearch {
     pub(crate) fn new(pattern: Arc<Pattern>) -> Self {
         let engine =
@@ -133,13 +154,18 @@ impl PatternSearch {
     /// decided yet, for lack of time or of text.
     pub(crate) fn step(&mut self, text: &[u8], ends: bool) -> Option<bool> {
         let until = text.len().min(self.at + (STEP / self.pattern.states().max(1)).max(64));
+        let last = match (ends, self.pattern.looks_ahead) {
+            (true, _) => LastByte::EndsText,
+            (false, true) => LastByte::Open,
+            (false, false) => LastByte::MayEndMatch,
+        };
         let part = match (&mut self.engine, &self.pattern.dfa) {
             (SearchEngine::Decided(found), _) => return Some(*found),
             (SearchEngine::Dfa(cache, state), Some(dfa)) => {
-                walk(dfa, (cache, state), (&mut self.at, until), text, ends)
+                walk(dfa, (cache, state), (&mut self.at, until), text, last)
             }
             (SearchEngine::Dfa(..), None) => SearchEnd::GaveUp,
-            (SearchEngine::Nfa(sets), _) => sets.walk(&self.pattern.nfa, (&mut self.at, until), text, ends),
+            (SearchEngine::Nfa(sets), _) => sets.walk(&self.pattern.nfa, (&mut self.at, until), text, last),
         };
         match part {
             SearchEnd::Decided(found) => {
@@ -160,7 +186,7 @@ fn walk(
     (cache, state): (&mut Cache, &mut LazyStateID),
     (at, until): (&mut usize, usize),
     text: &[u8],
-    ends: bool,
+    last: LastByte,
 ) -> SearchEnd {
     cache.search_start(*at);
     while *at < until {
@@ -181,10 +207,10 @@ fn walk(
         }
     }
     cache.search_finish(*at);
-    if !ends || *at < text.len() {
+    if last == LastByte::Open || *at < text.len() {
         return SearchEnd::Undecided;
     }
-    dfa.next_eoi_state(cache, *state).map_or(SearchEnd::GaveUp, |last| SearchEnd::Decided(last.is_match()))
+    dfa.next_eoi_state(cache, *state).map_or(SearchEnd::GaveUp, |end| last.decides(end.is_match()))
 }
 
 /// The states that the NFA may be in.
@@ -203,7 +229,7 @@ impl NfaStates {
         Self { reached, closed: StateSet::new(nfa.states().len()), stack: Vec::new() }
     }
 
-    fn walk(&mut self, nfa: &NFA, (at, until): (&mut usize, usize), text: &[u8], ends: bool) -> SearchEnd {
+    fn walk(&mut self, nfa: &NFA, (at, until): (&mut usize, usize), text: &[u8], last: LastByte) -> SearchEnd {
         while *at < until {
             if self.close(nfa, text, *at) {
                 return SearchEnd::Decided(true);
@@ -225,7 +251,10 @@ impl NfaStates {
             }
             *at += 1;
         }
-        if ends && *at == text.len() { SearchEnd::Decided(self.close(nfa, text, *at)) } else { SearchEnd::Undecided }
+        if last == LastByte::Open || *at < text.len() {
+            return SearchEnd::Undecided;
+        }
+        last.decides(self.close(nfa, text, *at))
     }
 
     /// Follows the transitions without a byte; returns whether they lead to a match.

@@ -45,7 +45,12 @@ pub(crate) struct Live {
     clock: fn() -> Instant,
     /// The length of the body, and since when.
     arrivals: Vec<(usize, Instant)>,
-    /// Of an endless body, as its bytes are.
+    early: EarlyVerdict,
+}
+
+/// Tells whether the beginning of a body decides, whatever follows.
+pub(crate) struct EarlyVerdict {
+    /// Of the bytes as they are; none if only the whole is judged.
     search: Option<Search>,
     reading: Reading,
     work: usize,
@@ -90,10 +95,8 @@ impl Live {
         clock: fn() -> Instant,
     ) -> Result<Self, Failure> {
         let is_endless = body.kind.as_deref().is_some_and(|kind| ENDLESS.contains(&kind));
-        let search = if is_endless { Some(Search::new(expected, patterns)?) } else { None };
-        let (codings, charset) = (body.codings.known.clone(), body.charset.clone());
-        let reading = Reading { codings, charset, expected: Arc::clone(expected), patterns: Arc::clone(patterns) };
-        Ok(Self { status_line, clock, arrivals: Vec::new(), search, reading, work: WORK })
+        let early = EarlyVerdict::new(body, expected, patterns, is_endless)?;
+        Ok(Self { status_line, clock, arrivals: Vec::new(), early })
     }
 
     /// Takes the whole `body` so far. Returns now if it decides the verdict.
@@ -108,24 +111,7 @@ impl Live {
             });
         }
         self.arrivals.push((body.len(), now));
-        let search = self.search.as_mut()?;
-        // Coded bytes say nothing.
-        let mut next = if self.reading.codings.is_empty() { Next::Search } else { Next::Await };
-        while next == Next::Search && self.work > 0 {
-            let before = search.cost();
-            next = search.step(body);
-            self.work = self.work.saturating_sub(search.cost().abs_diff(before).max(1));
-        }
-        if next == Next::Await && self.reading.has_own_text(body) && self.work > 0 {
-            let Ok((is_met, cost)) = at_once(self.reading.is_met(body, DECODED_MAX, self.work)) else { return None };
-            self.work = self.work.saturating_sub(cost);
-            next = if is_met { Next::Decided } else { next };
-        }
-        if self.work == 0 {
-            // Too much for this thread.
-            self.search = None;
-        }
-        (next == Next::Decided).then_some(now)
+        self.early.is_decided_by(body).then_some(now)
     }
 
     /// Since when `body`, all that arrived in time, meets the expectations, if it does; and its status.
@@ -137,7 +123,7 @@ impl Live {
     ) -> Option<(Instant, StatusLine)> {
         let decided_at = Arc::new(AtomicUsize::new(0));
         let result = Arc::clone(&decided_at);
-        let (reading, ends) = (self.reading.clone(), self.arrivals.iter().map(|(bytes, _)| *bytes).collect::<Vec<_>>());
+        let (reading, ends) = (self.early.reading, self.arrivals.iter().map(|(bytes, _)| *bytes).collect::<Vec<_>>());
         let search = async move {
             if reading.has_own_text(&body) {
                 return reading.search_all(&body, &ends, &result).await;
@@ -148,6 +134,43 @@ impl Live {
         let decided_at = decided_at.load(Ordering::Relaxed);
         let (_, at) = self.arrivals.iter().find(|(bytes, _)| *bytes >= decided_at)?;
         Some((*at, self.status_line))
+    }
+}
+
+impl EarlyVerdict {
+    /// Of `body`, of which only the head has arrived, if it has one; if not `is_possible`, only the whole decides.
+    pub(crate) fn new(
+        body: &BodyRead,
+        expected: &Arc<BodyExpectations>,
+        patterns: &Arc<Patterns>,
+        is_possible: bool,
+    ) -> Result<Self, Failure> {
+        let (codings, charset) = (body.codings.known.clone(), body.charset.clone());
+        let reading = Reading { codings, charset, expected: Arc::clone(expected), patterns: Arc::clone(patterns) };
+        let search = if is_possible { Some(Search::new(expected, patterns)?) } else { None };
+        Ok(Self { search, reading, work: WORK })
+    }
+
+    /// Whether `body`, all that has arrived so far, meets every expectation for good.
+    pub(crate) fn is_decided_by(&mut self, body: &[u8]) -> bool {
+        let Some(search) = &mut self.search else { return false };
+        // Coded bytes say nothing.
+        let mut next = if self.reading.codings.is_empty() { Next::Search } else { Next::Await };
+        while next == Next::Search && self.work > 0 {
+            let before = search.cost();
+            next = search.step(body);
+            self.work = self.work.saturating_sub(search.cost().abs_diff(before).max(1));
+        }
+        if next == Next::Await && self.reading.has_own_text(body) && self.work > 0 {
+            let Ok((is_met, cost)) = at_once(self.reading.is_met(body, DECODED_MAX, self.work)) else { return false };
+            self.work = self.work.saturating_sub(cost);
+            next = if is_met { Next::Decided } else { next };
+        }
+        if self.work == 0 {
+            // Too much for this thread.
+            self.search = None;
+        }
+        next == Next::Decided
     }
 }
 
@@ -334,9 +357,12 @@ mod tests {
         for (contains, pattern, body, at) in [
             (Some("ok"), None, "data: ok\n\n", Some(8)),
             (Some("no"), None, "data: ok\n\n", None),
-            (None, Some("data: .k"), "data: ok\n\n", Some(9)),
+            (None, Some("data: .k"), "data: ok\n\n", Some(8)),
             (Some("ok"), Some("^d"), "data: ok\n\n", Some(8)),
-            (Some("d"), Some("ok"), "data: ok\n\n", Some(9)),
+            (Some("d"), Some("ok"), "data: ok\n\n", Some(8)),
+            (None, Some("(?m)^ok"), "data:\nok", Some(8)),
+            (None, Some("(?Rm)^x"), "\r", None),
+            (None, Some("ü"), "dü", Some(3)),
             // The body may not end here.
             (None, Some("ok$"), "data: ok", None),
             (None, Some(r"ok\z"), "data: ok\n", None),

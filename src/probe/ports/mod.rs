@@ -2,10 +2,12 @@
 //!
 //! Names, connections, proxies and TLS are those of any probe. A WebSocket is up when its handshake is accepted and its first
 //! message is as expected, if one is awaited. A bare port is up when it is reached; if something is sent or expected, it is read
-//! until what came is as expected, because most servers wait for the client then. What came is judged as the body of an answer.
+//! until what came is as expected whatever follows, because most servers wait for the client then. What came is judged as the body
+//! of an answer. Where the end has to be seen (something must not be there, JSON, `ok$`), it is read until the server closes or
+//! the time is up: no silence before that tells whether a server has finished, and a banner may come in pieces.
 //!
-//! Bounds: `max_body` bytes, 16 MiB at most. Judging what a bare port said so far costs 4 Mi bytes times states at most; then, and
-//! with more than 64 KiB or a query of JSON, only the whole is judged.
+//! Bounds: `max_body` bytes, 16 MiB at most. Judging what a bare port said so far has the bounds of [`EarlyVerdict`]; beyond them
+//! only the whole is judged.
 
 use std::io;
 use std::time::Instant;
@@ -17,9 +19,7 @@ use tokio_util::either::Either;
 use crate::model::{BODY_KEPT_MAX, Cause, HttpOffer, Phase, Secret};
 
 use super::body::excerpt;
-use super::body::interrupt::at_once;
-use super::body::matcher::BodyMatch;
-use super::body::stream::StatusLine;
+use super::body::stream::{EarlyVerdict, StatusLine};
 use super::expectations::judge_content;
 use super::failure::{Failure, broken_connection, chain};
 use super::hop::Dialed;
@@ -33,8 +33,6 @@ use super::websocket::session::Session;
 
 /// Bytes of one read.
 const PIECE: usize = 8 << 10;
-/// Bytes times states that are searched while more may come.
-const WORK: usize = 4 << 20;
 /// The status of an answer that accepts a handshake.
 const SWITCHED: u16 = 101;
 
@@ -92,7 +90,7 @@ impl ProbeRun<'_> {
         Ok(())
     }
 
-    /// Sends what is to be sent, and reads until that is as expected, or ends.
+    /// Sends what is to be sent, and reads until what comes is as expected for good, or ends.
     async fn converse<S>(&mut self, stream: &mut S, budget: &Budget, asked: ClientCertRequest) -> Result<(), Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -101,7 +99,9 @@ impl ProbeRun<'_> {
         if let Some(text) = &self.site.send {
             say(stream, text).await.map_err(|error| explain(&error, "before the answer", asked))?;
         }
-        let (mut piece, mut work, max) = (vec![0; PIECE], WORK, self.site.max_body.min(BODY_KEPT_MAX));
+        let (mut piece, max) = (vec![0; PIECE], self.site.max_body.min(BODY_KEPT_MAX));
+        let expected = &self.site.expect.body;
+        let mut early = EarlyVerdict::new(&self.body, expected, &self.transport.patterns, !expected.needs_end())?;
         loop {
             // A piece of one byte costs as much as one of thousands.
             consume_budget().await;
@@ -129,7 +129,7 @@ impl ProbeRun<'_> {
             let room = usize::try_from(max - self.body.bytes).unwrap_or(usize::MAX);
             self.body.kept.extend_from_slice(&piece[..count.min(room)]);
             (self.body.bytes, self.body.is_capped) = (self.body.kept.len() as u64, count > room);
-            if self.is_met(&mut work) {
+            if early.is_decided_by(&self.body.kept) {
                 self.body.decided = Some(now);
             }
             if self.body.decided.is_some() || self.body.is_capped {
@@ -137,20 +137,6 @@ impl ProbeRun<'_> {
                 return Ok(());
             }
         }
-    }
-
-    /// Whether what came so far is as expected, as far as `work` can tell.
-    fn is_met(&self, work: &mut usize) -> bool {
-        if !self.site.expect.asks_for_body() {
-            return true;
-        }
-        let matching = BodyMatch::new(self.body.clone(), self.site, &self.transport.patterns);
-        let cost = matching.cost();
-        if !matching.is_short() || cost > *work {
-            return false;
-        }
-        *work -= cost;
-        at_once(matching.verdict()).is_ok()
     }
 
     /// Judges all that a port said until its time was up at `now`; the last of it was `heard` then.
