@@ -5,6 +5,8 @@
 //! Bounds: documents of 4 MiB, which take some 30 times as much memory while they are read, one at a time; 128 levels (of `serde_json`);
 //! 10,000 values of a query.
 
+mod lenient;
+
 use std::sync::{Mutex, MutexGuard};
 
 use serde_json::{Number, Value};
@@ -14,6 +16,8 @@ use crate::model::KnownSecrets;
 use crate::model::expect::{JsonExpectation, JsonWish};
 use crate::model::lock::lock;
 use crate::model::text::clean_line;
+
+use lenient::readable;
 
 /// Bytes of the longest document.
 pub(crate) const DOCUMENT_MAX: usize = 4 << 20;
@@ -73,7 +77,12 @@ struct Document {
 
 fn parsed(document: &str) -> Result<Document, serde_json::Error> {
     let one_at_a_time = (document.len() > LARGE).then(|| lock(&LARGE_DOCUMENT));
-    Ok(Document { value: serde_json::from_str(document)?, _one_at_a_time: one_at_a_time })
+    let value = serde_json::from_str(document).or_else(|error| match readable(document) {
+        // The place in the first error is that in the document.
+        Some(document) => serde_json::from_str(&document).map_err(|_| error),
+        None => Err(error),
+    })?;
+    Ok(Document { value, _one_at_a_time: one_at_a_time })
 }
 
 /// Why a document is not as expected.
@@ -229,6 +238,22 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_was_cut_and_a_number_too_large_leave_the_rest_readable() {
+        let document = r#"{"s":"ok","t":"cut \ud83d","big":1e999,"face":"\ud83d\ude00"}"#;
+        for (path, wanted, sentence) in [
+            ("/s", is(json!("ok")), ""),
+            ("/t", is(json!("cut \u{fffd}")), ""),
+            ("/face", is(json!("😀")), ""),
+            ("/big", compared(Comparison::Greater, 1e300), ""),
+            ("/big", compared(Comparison::Less, 1.0), "/big is 1.7976931348623157e308, expected < 1"),
+        ] {
+            assert_eq!(said(document, path, wanted), sentence, "{path}");
+        }
+        assert_eq!(text_at(document, "/s", None).as_deref(), Ok("ok"));
+        assert_eq!(text_at(document, "/t", None).as_deref(), Ok("cut \u{fffd}"));
+    }
+
+    #[test]
     fn of_the_values_of_a_query_each_is_as_expected_and_there_is_one() {
         let one_of = |values: [&str; 2]| {
             JsonWish::OneOf(values.map(|value| expected(json!(value), &format!("{value:?}"))).to_vec())
@@ -284,7 +309,8 @@ mod tests {
             ("{} x", "trailing characters at line 1 column 4"),
             ("{\"a\":1", "EOF while parsing an object at line 1 column 6"),
             ("{'a':1}", "key must be a string at line 1 column 2"),
-            ("[1e999]", "number out of range at line 1 column 6"),
+            ("[1e999", "number out of range at line 1 column 6"),
+            (r#"["\ud83d""#, "unexpected end of hex escape at line 1 column 9"),
         ] {
             assert_eq!(said(document, "/a", JsonWish::Present), format!("not JSON: {why}"), "{document}");
         }
