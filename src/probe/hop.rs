@@ -2,8 +2,10 @@
 //!
 //! A request is silently sent once more over a fresh connection if a pooled one turns out to be stale before an answer began, if
 //! an HTTP/2 server says that it has not processed it (GOAWAY, `REFUSED_STREAM`), and, over HTTP/1.1 if the site allows it, if
-//! the server requires that version. Time on a stale connection belongs to no phase; what a server refused counts. A request
-//! that the server may have processed is repeated only if it is idempotent; a 408 over a pooled connection says that it was not.
+//! the server requires that version. Time on a stale connection belongs to no phase; what a server refused counts. A pooled
+//! connection that is closed or reset without a byte of an answer is stale for requests of any method; after any other end a
+//! request that the server may have processed is repeated only if it is idempotent. A 408 over a pooled connection says that it
+//! was not.
 //!
 //! Cost: rare paths are boxed, so that the state of a probe stays small; starting a probe moves it.
 

@@ -102,6 +102,7 @@ async fn a_stale_connection_is_replaced_in_silence() {
         ("closed while idle", vec![Step::Close], "GET", Cause::Ok),
         ("closed while idle", vec![Step::Close], "POST", Cause::Ok),
         ("reset while idle", vec![Step::Reset], "GET", Cause::Ok),
+        ("reset while idle", vec![Step::Reset], "POST", Cause::Ok),
     ] {
         let server = Server::start(Behaviour::always([vec![Step::send(response(200, "ok"))], ending].concat()));
         let site = Site { keep_alive: true, method: method.to_owned(), ..site(&server.url("/")) };
@@ -173,25 +174,56 @@ async fn a_timeout_of_an_idle_connection_is_not_the_answer_of_the_next_check() {
     assert_eq!(server.accepted(), 1);
 }
 
+/// A server ends an idle connection while the next request is on its way: it may have read it, and says nothing.
 #[tokio::test]
-async fn a_request_that_may_have_been_seen_is_not_repeated_unless_that_is_harmless() {
-    for (method, outcomes) in [("GET", [Cause::Ok, Cause::Ok]), ("POST", [Cause::Ok, Cause::Closed])] {
-        // The second request over a connection is read and not answered.
-        let seen_before = std::sync::Mutex::new(std::collections::HashSet::new());
-        let server = Server::start(Behaviour::answering(move |request| {
-            if seen_before.lock().unwrap().insert(request.connection) {
-                return vec![Step::send(response(200, "ok"))];
-            }
-            vec![Step::Close]
-        }));
+async fn a_kept_connection_that_ends_without_a_word_was_stale_for_any_method() {
+    for (method, ending) in [
+        ("GET", Step::Close),
+        ("POST", Step::Close),
+        ("GET", Step::Reset),
+        ("POST", Step::Reset),
+        ("PATCH", Step::Reset),
+    ] {
+        let what = format!("{method} {ending:?}");
+        let server = Server::start(second_request(vec![ending]));
         let site = Site { keep_alive: true, method: method.to_owned(), ..site(&server.url("/")) };
         let prober = prober(&online());
-        for cause in outcomes {
+        for check in 0..3 {
+            let seen = prober.probe(&site).await;
+            assert_eq!((seen.cause, phases(&seen).as_str()), (Cause::Ok, "cpT"), "{what} {check}: {seen:?}");
+        }
+        assert_eq!((server.requests().len(), server.accepted()), (5, 3), "{what}");
+    }
+    // Over a fresh connection it is an outage.
+    let server = Server::start(Behaviour::always(vec![Step::Close]));
+    let site = Site { keep_alive: true, method: "POST".to_owned(), ..site(&server.url("/")) };
+    assert_eq!(prober(&online()).probe(&site).await.cause, Cause::Closed);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_was_being_answered_is_not_repeated() {
+    for method in ["GET", "POST"] {
+        let server = Server::start(second_request(vec![Step::send("HTTP/1.1 200"), Step::Close]));
+        let site = Site { keep_alive: true, method: method.to_owned(), ..site(&server.url("/")) };
+        let prober = prober(&online());
+        for cause in [Cause::Ok, Cause::Closed] {
             let seen = prober.probe(&site).await;
             assert_eq!(seen.cause, cause, "{method}: {seen:?}");
         }
-        assert_eq!(server.requests().len(), if method == "GET" { 3 } else { 2 });
+        assert_eq!(server.requests().len(), 2);
     }
+}
+
+/// A server that answers the first request over each connection, and then does this.
+fn second_request(then: Vec<Step>) -> Behaviour {
+    let seen_before = std::sync::Mutex::new(std::collections::HashSet::new());
+    Behaviour::answering(move |request| {
+        if seen_before.lock().unwrap().insert(request.connection) {
+            return vec![Step::send(response(200, "ok"))];
+        }
+        then.clone()
+    })
 }
 
 #[tokio::test]

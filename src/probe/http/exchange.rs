@@ -115,9 +115,13 @@ pub(crate) async fn send_message(
         Ok(answer) => read_head(connection, answer).map_err(ExchangeError::without_retry),
         Err(SendError { error, is_unsent }) => {
             let budget = &connection.budget;
-            let is_unseen = is_unsent || may_repeat && budget.is_untouched();
+            let failure = explain_head(&error, budget.is_spent(), connection.cert_request);
+            // A kept connection that ends without a word was too old: its end and the request crossed. Browsers and curl then
+            // repeat a request of any method, or a POST would fail whenever the server's patience is shorter than the interval.
+            let has_ended = matches!(failure.cause, Cause::Closed | Cause::Reset);
+            let is_unseen = is_unsent || (may_repeat || has_ended) && budget.is_untouched();
             let retry = Retry::said_by(&error).unwrap_or(if is_unseen { Retry::Unseen } else { Retry::No });
-            Err(ExchangeError { failure: explain_head(&error, budget.is_spent(), connection.cert_request), retry })
+            Err(ExchangeError { failure, retry })
         }
     }
 }
