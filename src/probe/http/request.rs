@@ -1,7 +1,9 @@
 //! One request of a hop: method, URL, headers and body.
 //!
 //! The headers of a site are its secrets: once a redirect leaves their origin (scheme, host and port), only harmless ones stay,
-//! and the others do not come back when a later hop returns. Headers that describe the body go with it. A method that becomes
+//! and the others do not come back when a later hop returns. A step from http to https of the same host does not leave it, if
+//! both ports are the usual ones: they are one website, and what went in the clear before now goes over TLS. Behind
+//! any other port may be another service, which gets no password. Headers that describe the body go with it. A method that becomes
 //! GET loses both (RFC 9110 §15.4; 301 and 302 as in every browser). Each hop gets the cookies for its URL.
 
 use bytes::Bytes;
@@ -85,7 +87,7 @@ impl Request {
             self.body = Bytes::new();
             self.keep_headers(|name| !describes_body(name));
         }
-        if target.origin() != self.url.origin() {
+        if target.origin() != self.url.origin() && !is_upgrade(&self.url, &target) {
             let has_body = self.has_body();
             let is_harmless = |name: &HeaderName| HARMLESS.contains(name) || name == CONNECTION;
             self.keep_headers(|name| is_harmless(name) || has_body && describes_body(name));
@@ -180,6 +182,14 @@ impl Request {
     }
 }
 
+/// Whether `to` is the website at `from` over https instead of http.
+fn is_upgrade(from: &Url, to: &Url) -> bool {
+    // The usual port of a scheme is not part of a URL.
+    (from.scheme(), to.scheme()) == ("http", "https")
+        && (from.port(), to.port()) == (None, None)
+        && from.host() == to.host()
+}
+
 /// Whether a header describes the body and not the site: its type, coding, language, digest.
 fn describes_body(name: &HeaderName) -> bool {
     let name = name.as_str();
@@ -266,6 +276,36 @@ mod tests {
         }
         let same = request.follow(Url::parse("http://a.test:8080/other").unwrap(), 302);
         assert!(names(&same).contains(&"authorization".to_owned()));
+    }
+
+    #[test]
+    fn secrets_go_along_to_https_of_the_same_website() {
+        let own = [("Authorization", "Bearer x"), ("X-Key", "k")];
+        let headers = site("GET", &own).headers;
+        let usual = Site { headers, ..Site::new("a", Url::parse("http://a.test/path").unwrap()) };
+        let request = Request::first(&usual).unwrap();
+        for (target, keeps) in [
+            ("https://a.test/", true),
+            ("https://A.test:443/login", true),
+            ("https://a.test:8443/", false),
+            ("https://www.a.test/", false),
+            ("https://b.test/", false),
+            ("http://a.test:8080/", false),
+        ] {
+            let next = request.clone().follow(Url::parse(target).unwrap(), 301);
+            for name in ["authorization", "x-key"] {
+                assert_eq!(names(&next).contains(&name.to_owned()), keeps, "{name} to {target}");
+            }
+        }
+        let upgraded = request.follow(Url::parse("https://a.test/").unwrap(), 301);
+        let same = upgraded.clone().follow(Url::parse("https://a.test/in").unwrap(), 302);
+        assert!(names(&same).contains(&"x-key".to_owned()));
+        assert!(sent(&same).contains(&("host".to_owned(), "a.test".to_owned())));
+        // Back in the clear.
+        let back = upgraded.follow(Url::parse("http://a.test/").unwrap(), 302);
+        assert!(!names(&back).contains(&"x-key".to_owned()));
+        let odd = Request::first(&site("GET", &own)).unwrap();
+        assert!(!names(&odd.follow(Url::parse("https://a.test/").unwrap(), 301)).contains(&"x-key".to_owned()));
     }
 
     #[test]
