@@ -7,10 +7,10 @@
 const PROTOCOL: &[u8] = b"HTTP/";
 
 /// The digits of a status.
-pub(super) type StatusDigits = [u8; 3];
+pub(crate) type StatusDigits = [u8; 3];
 
 /// `line`, which has no line end, as hyper reads it, and its status; none if it is not a status line.
-pub(super) fn repair(line: &[u8]) -> Option<(Vec<u8>, StatusDigits)> {
+pub(crate) fn repair(line: &[u8]) -> Option<(Vec<u8>, StatusDigits)> {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let rest = line.get(PROTOCOL.len()..).filter(|_| may_become_one(line))?;
     let (version, rest) = rest.split_at(rest.iter().position(is_blank)?);
@@ -39,12 +39,12 @@ pub(super) fn repair(line: &[u8]) -> Option<(Vec<u8>, StatusDigits)> {
 }
 
 /// Whether a line that begins with `beginning` may turn out to be a status line.
-pub(super) fn may_become_one(beginning: &[u8]) -> bool {
+pub(crate) fn may_become_one(beginning: &[u8]) -> bool {
     beginning.iter().zip(PROTOCOL).all(|(byte, expected)| byte.eq_ignore_ascii_case(expected))
 }
 
 /// Whether another head follows one with this status; the one that switches protocols is final.
-pub(super) fn is_provisional(code: StatusDigits) -> bool {
+pub(crate) fn is_provisional(code: StatusDigits) -> bool {
     code[0] == b'1' && code != *b"101"
 }
 

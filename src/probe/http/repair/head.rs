@@ -11,7 +11,7 @@ use std::fmt;
 
 use bytes::BytesMut;
 
-use super::status_line::{self, StatusDigits};
+use crate::probe::io::status_line::{self, StatusDigits};
 
 const TRANSFER_ENCODING: &str = "Transfer-Encoding";
 /// Headers that tell where a body ends.

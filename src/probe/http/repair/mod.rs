@@ -4,4 +4,3 @@ pub(crate) mod chunks;
 pub(crate) mod goaway;
 pub(crate) mod head;
 pub(crate) mod lines;
-pub(crate) mod status_line;
