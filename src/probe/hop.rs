@@ -256,6 +256,7 @@ impl<'a> ProbeRun<'a> {
             let (stream, cert_request) = (Either::Left(tcp), ClientCertRequest::None);
             return Ok(Dialed { stream, budget, certificate: None, cert_request, http2 });
         }
+        verifiable(terms.server_name().or(url.host_str()).unwrap_or_default())?;
         let origin = match terms.server_name() {
             Some(name) => Cow::Owned(format!("https://{name}")),
             None => Cow::Borrowed(&url[..Position::BeforePath]),
@@ -277,6 +278,16 @@ impl<'a> ProbeRun<'a> {
         let (stream, cert_request) = (Either::Right(Box::new(stream)), handshake.request);
         Ok(Dialed { stream, budget, certificate: shown, cert_request, http2 })
     }
+}
+
+/// Whether `host` can be verified: the DNS has names that the TLS library takes for none, which is not their site's fault.
+fn verifiable(host: &str) -> Result<(), Failure> {
+    let name = host.trim_matches(['[', ']']).trim_end_matches('.');
+    let refused = |_| {
+        let why = "is no name for TLS, as where a part of it begins or ends with a hyphen; set `tls.server_name` to another one";
+        Failure::new(Cause::Local, format!("cannot verify a certificate: {name} {why}"))
+    };
+    ServerName::try_from(name).map(drop).map_err(refused)
 }
 
 fn borrowed(host: &Host<String>) -> Host<&str> {

@@ -41,6 +41,21 @@ fn site(server: &Server, host: &str) -> Site {
     Site { timeout: PATIENCE, ..Site::new("names", url) }
 }
 
+/// The DNS has such names, and http needs no more.
+#[tokio::test]
+async fn a_name_that_cannot_be_verified_is_not_the_fault_of_its_site() {
+    let (web, names) = (Server::start(Behaviour::ok()), NameServer::start(|_| here()));
+    let prober = prober(&[&names]);
+    for host in ["a-.test", "-a.test"] {
+        let plain = site(&web, host);
+        assert_eq!(prober.probe(&plain).await.cause, Cause::Ok, "{host}");
+        let url = web.url_at(host, "/").replacen("http:", "https:", 1);
+        let seen = prober.probe(&Site::new("names", url.parse().expect("a URL"))).await;
+        assert_eq!(seen.cause, Cause::Local, "{host}: {seen:?}");
+        assert!(seen.detail.contains(&format!("{host} is no name for TLS")), "{}", seen.detail);
+    }
+}
+
 fn resolve(seen: &Observation) -> Duration {
     Duration::from_micros(seen.phases.get(Phase::Resolve).map_or(0, |time| time.get().into()))
 }

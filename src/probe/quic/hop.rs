@@ -96,7 +96,9 @@ fn shaken(opened: Result<(Line, quinn::Connection), Unopened>, record: &Handshak
             Err(Unopened::Unreached(error)) => return Err(error),
             Err(Unopened::Refused(error)) => Err(refused_chain(presented.as_ref())
                 .unwrap_or_else(|| broken_connection(&error, Stage::Handshake, request))),
-            Err(Unopened::Name) => Err(Failure::new(Cause::TlsError, "TLS: no certificate can name this host")),
+            Err(Unopened::Name) => {
+                Err(Failure::new(Cause::Local, "cannot verify a certificate: the host is no name for TLS"))
+            }
             Err(Unopened::Config(error)) => Err(Failure::new(Cause::Local, format!("cannot set up QUIC: {error}"))),
         };
     Ok(Shaken { line, presented, request })
