@@ -257,8 +257,13 @@ impl Ledger {
             Phase::Closed(at) => Some(at.after(self.memory())),
             Phase::Calming(since) => Some(since.after(incident.settle)),
             Phase::Breached if !incident.is_announced => Some(now.after(MUTE_LOOK)),
-            Phase::Breached => incident.reminder.map(|(due, _)| due),
+            Phase::Breached => incident.reminder.filter(|_| self.is_watched(incident)).map(|(due, _)| due),
         }
+    }
+
+    /// Whether the site of `incident` is watched: nobody knows how one is that was not selected.
+    fn is_watched(&self, incident: &Incident) -> bool {
+        incident.rule().is_own() || self.terms.sites.contains_key(incident.site())
     }
 
     fn is_due(&self, incident: &Incident, now: Timestamp) -> bool {

@@ -226,6 +226,27 @@ fn reminders_double_and_stop_with_an_acknowledgement() {
     assert_eq!(scene.seen(), [(130, Closed, 1)]);
 }
 
+/// A run that selects other sites knows nothing of this one: neither that it is still down nor that a reminder is due.
+#[test]
+fn a_site_that_is_not_watched_is_not_reminded_of_until_it_is_again() {
+    let remind = Some(Duration::from_secs(60));
+    let terms = with_site("api", SiteTerms { remind, ..SiteTerms::default() });
+    let mut scene = Scene::new(terms.clone());
+    scene.alert(0, "api", Down);
+    let kept: Vec<Incident> = scene.ledger.open_incidents().cloned().collect();
+    let mut others = Scene::new(with_site("web", SiteTerms::default()));
+    others.ledger.restore(kept, Vec::new(), (2, 1));
+    others.until(600);
+    assert_eq!(others.seen(), []);
+    assert_eq!(others.ledger.due(), Timestamp::MAX, "nothing to look for either");
+    let kept: Vec<Incident> = others.ledger.open_incidents().cloned().collect();
+    let mut again = Scene::new(terms);
+    again.now = 600;
+    again.ledger.restore(kept, Vec::new(), (2, 1));
+    again.until(601);
+    assert_eq!(again.seen(), [(601, Reminder, 1)]);
+}
+
 #[test]
 fn a_site_is_quiet_while_its_parent_is_down() {
     let parent = Some("gateway".into());

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::alert::Alert;
 use crate::model::Timestamp;
 
 use super::incident::{Incident, Silence};
@@ -53,6 +54,18 @@ pub enum Record {
     Order(Timestamp),
     /// A number.
     Next(u64),
+}
+
+impl Record {
+    /// An alert of the site that it is about, if it is about one.
+    #[must_use]
+    pub fn subject(&self) -> Option<&Alert> {
+        match self {
+            Self::Incident(incident) => Some(&incident.opening),
+            Self::Row(row) => Some(&row.news.alert),
+            Self::Told(_) | Self::Silence(_) | Self::Order(_) | Self::Next(_) => None,
+        }
+    }
 }
 
 /// A change of one record.

@@ -4,7 +4,6 @@
 //! first, and each site joins its own as soon as its ring is filled ([`crate::app::storage::restore`]). The engine starts when
 //! all rings are filled, as of the instant before the first check, so that every later sample is new to it.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +21,7 @@ use crate::app::status::counters::SchedulerCounters;
 use crate::app::storage::restore::{Assembly, Restored, assemble};
 use crate::app::storage::task::{StoreReceivers, StoreSenders};
 use crate::app::system::limits::FlightPermits;
-use crate::model::{SiteId, Timestamp};
+use crate::model::Timestamp;
 use crate::probe::{Prober, Spent};
 use crate::store::Store;
 
@@ -94,10 +93,7 @@ impl<P: Prober, N> NetworkLinks<P, N> {
         let counters = Arc::new(SchedulerCounters::of(options.threads.get()));
         let (sender, texts) = mpsc::channel(TEXT_QUEUE);
         let mut queues = vec![TextQueue::new(sender, false)];
-        let gone = memory.ended.iter().map(|(id, alert)| (Arc::clone(&alert.site), *id));
-        let ids = memory.registered.iter().map(|registered| registered.id);
-        let ids: HashMap<Arc<str>, SiteId> = names.iter().cloned().zip(ids).chain(gone).collect();
-        let store_queues = store.map(|_| StoreReceivers::open(ids, TEXT_QUEUE));
+        let store_queues = store.map(|_| StoreReceivers::open(memory.stored_sites.clone(), TEXT_QUEUE));
         let failures = store_queues.iter().map(|(_, to)| TextQueue::new(to.texts.clone(), true));
         queues.extend(failures);
         let printed = options.wants_checks.then(|| {

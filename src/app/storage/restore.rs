@@ -9,6 +9,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::kept::incident::Incident;
 use crate::alert::network::Mask;
 use crate::alert::policy::Minutes;
 use crate::alert::{Alert, AlertRecord, Rule, StandingIncident};
@@ -20,7 +21,7 @@ use crate::app::scheduler::{CheckTexts, ScheduledSite};
 use crate::app::system::machine;
 use crate::config::{Config, ConfiguredSite};
 use crate::engine::SiteInput;
-use crate::model::{Cause, Certificate, Observation, Sample, SiteId, SiteSlot, Timestamp, View, figures};
+use crate::model::{Cause, Certificate, OWN_NAME, Observation, Sample, SiteId, SiteSlot, Timestamp, View, figures};
 use crate::ring::{Producer, Reader, Ring, SLOT_BYTES, Slab, capacity_for};
 use crate::store::{Kept, OpenIncident, Outages, Query, Registered, Store, StoreError};
 
@@ -31,6 +32,8 @@ use super::site_spec::SiteSpec;
 pub struct Restored {
     /// One per site, in the order of the configuration; empty without a store.
     pub registered: Vec<Registered>,
+    /// Every site of the store by name, watched or not: an incident that was kept is written under its own site.
+    pub stored_sites: HashMap<Arc<str>, SiteId>,
     /// The samples of the same sites within their horizons; empty at the start, which reads them into the rings.
     pub samples: Vec<Vec<Sample>>,
     /// The open incidents of each site.
@@ -100,6 +103,10 @@ pub fn remember(
 ) -> Result<Restored, StoreError> {
     let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
     let mut memory = known(store, &names, now)?;
+    // What is watched comes last: of two sites of one name it is the one that is meant.
+    let watched = memory.registered.iter().map(|registered| registered.id);
+    let watched: Vec<(Arc<str>, SiteId)> = names.iter().cloned().zip(watched).collect();
+    memory.stored_sites = store.names()?.into_iter().chain(watched).collect();
     memory.alerts = store.alerts(&Query::ALL)?;
     memory.kept = store.kept()?;
     let (agent, is_copy) = store.agent(random(), machine::host_name().as_deref())?;
@@ -121,7 +128,23 @@ pub fn remember(
             memory.adopted.extend(opening.map(|alert| alert.facts.clone()));
         }
     }
+    end_misplaced(&mut memory, all_names, now);
     Ok(memory)
+}
+
+/// Ends the incidents of sites that an earlier version wrote under webmon's own name: no check would ever end them.
+fn end_misplaced(memory: &mut Restored, all_names: &[Arc<str>], now: Timestamp) {
+    if all_names.iter().any(|name| **name == *OWN_NAME) {
+        return;
+    }
+    let is_misplaced =
+        |incident: &&Incident| incident.is_open() && !incident.rule().is_own() && **incident.site() == *OWN_NAME;
+    for incident in memory.kept.incidents.iter().filter(is_misplaced) {
+        let Alert { threshold, window, .. } = incident.opening;
+        let rule = Rule { threshold, window, ..Rule::default() };
+        let ended = Alert::ended(Arc::clone(incident.site()), &rule, incident.opened(), now);
+        memory.ended.push((SiteId::OWN, Alert { rule: incident.rule(), incident: Some(incident.number), ..ended }));
+    }
 }
 
 /// What a user should know of a store that came from another machine.
@@ -359,5 +382,35 @@ impl Restored {
             open: self.open.get(&registered.id).map_or(&[], Vec::as_slice),
             paused: self.paused.get(&registered.id).copied(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::incident::ledger::Ledger;
+    use crate::alert::incident::terms::{Emitted, LedgerTerms};
+    use crate::alert::{AlertState, NewsContext, RuleKind};
+
+    /// What an earlier version made of the incident of a site that was not selected.
+    #[test]
+    fn an_incident_of_a_site_under_webmons_own_name_ends_at_the_start() {
+        let at = Timestamp::from_secs(5);
+        let mut memory = Restored::default();
+        for (site, rule) in
+            [(OWN_NAME, RuleKind::Availability), (OWN_NAME, RuleKind::Outlet), ("api", RuleKind::Availability)]
+        {
+            let ended = Alert { rule, ..Alert::ended(site.into(), &Rule::default(), at, at) };
+            let mut ledger = Ledger::new(LedgerTerms::default(), Box::new(|_| String::new()));
+            let down = Alert { state: AlertState::Down, ..ended };
+            ledger.note(&down, NewsContext::default(), at, &mut Emitted::default());
+            memory.kept.incidents.extend(ledger.open_incidents().cloned());
+        }
+        end_misplaced(&mut memory, &["api".into()], at);
+        let ended: Vec<_> =
+            memory.ended.drain(..).map(|(_, alert)| (alert.rule, alert.incident, alert.state)).collect();
+        assert_eq!(ended, [(RuleKind::Availability, Some(1), AlertState::Ended)]);
+        end_misplaced(&mut memory, &[OWN_NAME.into()], at);
+        assert!(memory.ended.is_empty(), "a site of this name is meant");
     }
 }

@@ -17,6 +17,7 @@ use tracing::debug;
 
 use super::export_handle::{ExportHandle, LAST_FLUSH};
 use crate::alert::Alert;
+use crate::alert::kept::change::Record;
 use crate::alert::network::Outage;
 use crate::app::alerts::stored_report::{self, KeptOutage, ReportReceiver, ReportSender};
 use crate::app::clock::Clock;
@@ -238,7 +239,7 @@ pub async fn ended(export: &mut Option<ExportHandle>) {
 
 /// The receivers of everything but samples that goes into a commit: bounded queues, emptied at each flush.
 pub struct StoreReceivers {
-    /// The ids of the sites, by name.
+    /// The ids of all sites of the store, watched or not, by name.
     pub sites: HashMap<Arc<str>, SiteId>,
     /// Texts of failed checks.
     pub texts: mpsc::Receiver<CheckTexts>,
@@ -315,15 +316,18 @@ impl StoreReceivers {
         // Before the outages that were found by then.
         let decided = Timestamp::from_micros(self.decided.load(Ordering::Acquire));
         let sites = &self.sites;
-        // A site that has left the store since has no number; its records are about webmon then.
-        let id =
-            |alert: &Alert| sites.get(&alert.site).copied().filter(|_| !alert.rule.is_own()).unwrap_or(SiteId::OWN);
+        // `None`: of a site that the store does not know. Under webmon's own number it would read back as webmon's.
+        let id = |alert: &Alert| if alert.rule.is_own() { Some(SiteId::OWN) } else { sites.get(&alert.site).copied() };
         while let Some(report) = self.reports.next() {
             for alert in report.alerts {
-                intake.note_alert(id(&alert), alert);
+                match id(&alert) {
+                    Some(site) => intake.note_alert(site, alert),
+                    None => debug!(target: about::STORE, site = &*alert.site, "an alert of an unknown site"),
+                }
             }
-            for change in report.changes {
-                intake.note_change(change, id);
+            for (key, record) in report.changes {
+                let site = record.as_ref().and_then(Record::subject).map_or(Some(SiteId::OWN), id);
+                intake.note_change((key, record.filter(|_| site.is_some())), |_| site.unwrap_or(SiteId::OWN));
             }
             for KeptOutage { outage, sites: names, is_kept } in report.outages {
                 let mut concerned: Vec<SiteId> = names.iter().filter_map(|name| sites.get(name).copied()).collect();
@@ -350,6 +354,13 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::incident::ledger::Ledger;
+    use crate::alert::incident::terms::{Emitted, LedgerTerms};
+    use crate::alert::kept::change::ChangeKey;
+    use crate::alert::kept::row::Row;
+    use crate::alert::{AlertState, NewsContext, Rule};
+    use crate::app::alerts::stored_report::StoredReport;
+    use crate::app::storage::restore::remember;
     use crate::model::{Cause, Micros, Observation, Phase, Phases, Sample};
     use crate::ring::Producer;
     use crate::store::tests::simulated_disk::Disk;
@@ -452,6 +463,52 @@ mod tests {
             let last = front.left_behind(&mut disk_thread);
             assert_eq!(last.health, StoreHealth::NotSaving { since: now, reason: reason.to_owned() });
             assert_eq!(last.notices, [format!("the last 1 samples could not be saved: {reason}")]);
+        }
+    }
+
+    /// `webmon run a` leaves the incident of b alone: acknowledged meanwhile, it read back as one of webmon that never ended.
+    #[test]
+    fn what_is_kept_of_a_site_that_is_not_watched_stays_its_own() {
+        let disk = Disk::default();
+        let (now, file) = (Timestamp::from_secs(1_795_340_000), "sites: [{ name: a, url: 'http://a/' }]");
+        let all: [Arc<str>; 2] = ["a".into(), "b".into()];
+        let facts = |site: &str| {
+            let ended = Alert::ended(site.into(), &Rule::default(), now, now);
+            Alert { state: AlertState::Down, incident: Some(1), ..ended }
+        };
+        for round in 0..2 {
+            let store = disk.store().unwrap();
+            store.register(&all, now).unwrap();
+            let memory = remember(&store, &crate::app::tests::monitor::parsed(file), &all, now).unwrap();
+            if round == 1 {
+                let incidents: Vec<&str> = memory.kept.incidents.iter().map(|kept| &**kept.site()).collect();
+                let rows: Vec<&str> = memory.kept.rows.iter().map(|row| &*row.news.alert.site).collect();
+                let alerts: Vec<&str> = memory.alerts.iter().map(|alert| &*alert.site).collect();
+                assert_eq!((incidents, rows, alerts), (vec!["b"], vec!["b"], vec!["b"]), "not webmon, and not gone");
+                assert_eq!((memory.ended, memory.open.len()), (Vec::new(), 1));
+                return;
+            }
+            let (mut receivers, senders) = StoreReceivers::open(memory.stored_sites, 8);
+            let writer = Writer::new(store, Vec::new()).unwrap();
+            let (mut changes, mut alerts) = (Vec::new(), Vec::new());
+            for (number, site) in [(1, "b"), (2, "gone")] {
+                let mut ledger = Ledger::new(LedgerTerms::default(), Box::new(|_| String::new()));
+                let mut out = Emitted::default();
+                ledger.restore(Vec::new(), Vec::new(), (number, 1));
+                ledger.note(&facts(site), NewsContext::default(), now, &mut out);
+                changes.append(&mut out.changes);
+                let (_, news) = out.news.remove(0);
+                alerts.push(news.alert.clone());
+                let outlet: Arc<str> = "pager".into();
+                let (made, incident) = (now, number);
+                let row = Row { number, outlet, incident, made, due: now, attempts: 0, is_begun: false, news };
+                changes.push((ChangeKey::Row(number), Some(Record::Row(Box::new(row)))));
+            }
+            let report = StoredReport { ticket: 1, alerts, changes, ..StoredReport::default() };
+            assert!(senders.reports.send(report, true));
+            let intake = writer.entrance();
+            receivers.hand_over(&mut held(&intake));
+            assert!(writer.close(now).notices.is_empty());
         }
     }
 

@@ -85,9 +85,6 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
         config.sites.iter().chain(&config.disabled).map(|watched| Arc::clone(&watched.site.name)).collect();
     let mut memory = remember(&store, &config, &names, clock.now())?;
     notices.append(&mut memory.notices);
-    let ids = memory.registered.iter().map(|site| site.id);
-    let gone = memory.ended.iter().map(|(id, alert)| (Arc::clone(&alert.site), *id));
-    let ids = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).zip(ids).chain(gone).collect();
     let (origins, next) = store.gathered()?;
     let most = usize::try_from(terms.max_pairs).unwrap_or(usize::MAX);
     let gathering = Gathering::new(&origins, |site| next.get(&site).copied().unwrap_or(0), most);
@@ -110,7 +107,7 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     follower.exporting(export.as_ref());
     follower.terms.send_replace(ledger_terms(&config));
     follower.arrangement.send_replace(Arc::new(config.dashboard.arrangement.clone()));
-    let (receivers, senders) = StoreReceivers::open(ids, NO_TEXTS);
+    let (receivers, senders) = StoreReceivers::open(std::mem::take(&mut memory.stored_sites), NO_TEXTS);
     let desk = Desk::open(&config, memory, (&clock, &zone), (&path, senders.reports), &follower);
     let news = LocationNews::default();
     let place = LogTarget::of(is_headless.then_some(args.format), Some(&path));
