@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::engine::leap::Leap;
+use crate::model::time::leap::Leap;
 use crate::model::{SiteIndex, SiteSlot, Timestamp};
 use crate::ring::Ring;
 

@@ -25,7 +25,6 @@ use crate::model::time::duration;
 use crate::model::{Observation, SiteIndex, SiteSlot, Timestamp, View};
 
 pub use board::Board;
-pub use leap::Leap;
 pub use snapshot::{LastCheck, OpenIncident, Row, SiteFacts, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
 pub use step::{EngineStep, StateChange};
 pub use tracker::SiteInput;
@@ -356,7 +355,6 @@ fn micros(refresh: Duration) -> u64 {
 }
 
 mod clock_set;
-mod leap;
 mod mask;
 pub mod past;
 mod reconfigure;

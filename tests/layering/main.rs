@@ -165,7 +165,7 @@ const LAYERS: [(&str, &[&[&str]]); 15] = [
             &["tracker"],
             &["board", "state_machine"],
             &["step"],
-            &["leap", "snapshot", "span"],
+            &["snapshot", "span"],
         ],
     ),
     (

@@ -1,6 +1,7 @@
 //! Incidents: what users hear of, and when (growing calm, reminders, mutes, acknowledgements).
 
 pub(crate) mod calm;
+mod clock_set;
 pub mod handover;
 pub mod ledger;
 pub mod list;

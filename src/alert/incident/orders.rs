@@ -159,7 +159,7 @@ impl Ledger {
         self.forget_windows(out);
     }
 
-    fn keep_silence(&mut self, silence: Silence, out: &mut Emitted) {
+    pub(super) fn keep_silence(&mut self, silence: Silence, out: &mut Emitted) {
         out.changes.push((ChangeKey::Silence(silence.number), Some(Record::Silence(silence.clone()))));
         self.silences.insert(silence.number, silence);
     }

@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::ledger::Ledger;
 use super::terms::{Emitted, LedgerTerms, Mute, SiteTerms, Target};
 use crate::alert::incident::order::{Obeyed, OrderedBy, Refusal, SILENCES_MAX, Silenced, UserOrder, WINDOW_MEMORY};
+use crate::alert::kept::change::ChangeKey;
 use crate::alert::kept::incident::{Incident, SILENCE_MAX};
 use crate::alert::maintenance::{Days, Maintenance, Schedule, clock_time};
 use crate::alert::{Alert, AlertState, Calm, NewsContext, NewsKind, Rule, RuleKind, SiteSelector};
 use crate::model::Timestamp;
+use crate::model::time::leap::Leap;
 
 fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(1_000_000 + secs)
@@ -18,11 +20,16 @@ struct Scene {
     ledger: Ledger,
     seen: Vec<(u64, NewsKind, u64)>,
     now: u64,
+    /// When its clock was last right.
+    begin: Timestamp,
+    /// What a leap of the clock changed.
+    stored: Vec<ChangeKey>,
 }
 
 impl Scene {
     fn new(terms: LedgerTerms) -> Self {
-        Self { ledger: Ledger::new(terms, Box::new(|alert| alert.site.to_string())), seen: Vec::new(), now: 0 }
+        let ledger = Ledger::new(terms, Box::new(|alert| alert.site.to_string()));
+        Self { ledger, seen: Vec::new(), now: 0, begin: at(0), stored: Vec::new() }
     }
 
     fn note(&mut self, out: Emitted) {
@@ -392,4 +399,69 @@ fn a_window_of_maintenance_is_remembered_and_no_other_silence_is() {
     let mut out = Emitted::default();
     scene.ledger.step(at(40).after(WINDOW_MEMORY), &mut out);
     assert_eq!(kept(&scene), [(1, at(0), at(100))], "nobody looks back so far");
+}
+
+impl Scene {
+    /// The clock, which was wrong since the scene began, is set by so many seconds.
+    fn leap(&mut self, secs: u64, is_back: bool) {
+        let by = Duration::from_secs(secs);
+        self.now = if is_back { self.now - secs } else { self.now + secs };
+        let leap = Leap { by, is_back, since: self.begin, now: at(self.now) };
+        let mut out = Emitted::default();
+        self.ledger.leap(&leap, &mut out);
+        assert!(out.news.is_empty());
+        self.stored.extend(out.changes.into_iter().map(|(key, _)| key));
+    }
+}
+
+/// An outage of 44 s is none of three hours, and none of 0 s; a calm, a silence and a reminder last as long as they would have.
+#[test]
+fn a_clock_that_is_set_changes_no_incident() {
+    const SET: u64 = 3 * 3_600;
+    for is_back in [false, true] {
+        // Times go on from here; back, the scene begins late enough.
+        let (begin, there) = if is_back { (20_000, 20_000 - SET) } else { (0, SET) };
+        let remind = Some(Duration::from_secs(100));
+        let mut terms = with_site("api", SiteTerms { remind, ..SiteTerms::default() });
+        terms.calm = Some(Calm { least: Duration::from_secs(60), most: Duration::from_secs(600) });
+        let mut scene = Scene::new(terms);
+        (scene.now, scene.begin) = (begin, at(begin));
+        scene.alert(begin + 10, "api", Down);
+        // The second one of web closes after a calm of a minute.
+        for (second, state) in [(11, Down), (12, Up), (13, Down), (30, Up)] {
+            scene.alert(begin + second, "web", state);
+        }
+        scene.silence(begin + 35, "shop", begin + 95);
+        scene.alert(begin + 36, "shop", Down);
+        scene.seen();
+        scene.until(begin + 40);
+        scene.leap(SET, is_back);
+        assert_eq!(scene.stored.len(), 4, "three incidents and a silence: {:?}", scene.stored);
+        let open = scene.ledger.incident(1).cloned().unwrap();
+        assert_eq!((open.opened(), open.newest.since), (at(there + 10), at(there + 10)));
+        scene.until(there + 120);
+        let seen = [(there + 90, Closed, 3), (there + 95, Opened, 4), (there + 110, Reminder, 1)];
+        assert_eq!(scene.seen(), seen, "back: {is_back}");
+        scene.alert(there + 130, "api", Up);
+        assert_eq!(scene.ledger.incident(1).unwrap().closing().downtime, Some(Duration::from_secs(120)));
+    }
+}
+
+/// An incident of an earlier run may have been noted by a clock that was right: it keeps its time.
+#[test]
+fn what_was_noted_before_the_clock_was_wrong_keeps_its_time() {
+    let mut scene = Scene::new(calm_terms());
+    scene.alert(100, "api", Down);
+    scene.until(500);
+    scene.begin = at(200);
+    scene.leap(3_600, false);
+    assert_eq!(scene.ledger.incident(1).unwrap().opened(), at(100));
+    // Noted by a clock that was ahead of the one that was too late: no later than now, and no longer than it was to be.
+    scene.silence(5_000, "web", 5_600);
+    scene.now = 4_500;
+    scene.leap(60, false);
+    assert_eq!(
+        scene.ledger.silences().map(|silence| (silence.from, silence.until)).next(),
+        Some((at(4_560), at(5_160)))
+    );
 }

@@ -8,6 +8,7 @@
 //! within an incident messages go out in order, one at a time. A request that certainly was not sent takes its mark back.
 //! Bounds: [`ROWS_MAX`] rows an outlet; beyond it its oldest is given up and counted.
 
+mod clock_set;
 mod expiry;
 mod handover;
 mod joining;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::alert::{Severity, SiteSelector};
 use crate::model::Timestamp;
 use crate::model::time::backoff::Backoff;
+use crate::model::time::leap::Leap;
 
 use crate::alert::kept::row::Row;
 
@@ -352,6 +353,23 @@ impl Queue {
         self.resume = elapsed + wait;
         let since = self.state.failing.as_ref().map_or(now, |(since, _)| *since);
         self.state.failing = Some((since, reason.to_owned()));
+    }
+
+    /// Follows `leap` of the system's clock. Returns the rows that have other times now.
+    pub fn leap(&mut self, leap: &Leap) -> Vec<Row> {
+        self.state.told = self.state.told.map(|at| leap.retold(at));
+        if let Some((since, _)) = &mut self.state.failing {
+            *since = leap.retold(*since);
+        }
+        let mut moved = Vec::new();
+        for row in self.rows.values_mut() {
+            let times = (leap.retold(row.made), leap.retold_wait(row.due, row.made));
+            if times != (row.made, row.due) {
+                (row.made, row.due) = times;
+                moved.push(row.clone());
+            }
+        }
+        moved
     }
 
     /// When it is tried again, after a failure.

@@ -9,16 +9,18 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::queue::{Delivery, FailedRequest, Failure, Next, OutletTerms};
+use super::queue::{Delivery, FailedRequest, Failure, Next, OutletTerms, Queue};
 use super::{Audience, Outbox};
 use crate::alert::incident::ledger::Ledger;
 use crate::alert::incident::order::{OrderedBy, Silenced, UserOrder};
 use crate::alert::incident::terms::{Emitted, LedgerTerms, SiteTerms, Target};
 use crate::alert::kept::change::{Change, ChangeKey, Counter, Record};
+use crate::alert::kept::incident::Phase;
 use crate::alert::{
     Alert, AlertRecord, AlertState, Calm, News, NewsContext, NewsKind, Rule, RuleKind, Severity, SiteSelector,
 };
 use crate::model::Timestamp;
+use crate::model::time::leap::Leap;
 
 const SITES: usize = 3;
 const START: Timestamp = Timestamp::from_secs(1_000_000);
@@ -249,6 +251,33 @@ impl World {
         self.finish(out, None, false);
     }
 
+    /// The clock, which was wrong since the start, is set.
+    fn leap(&mut self, by: Duration, is_back: bool) {
+        self.now = if is_back { self.now.before(by) } else { self.now.after(by) };
+        let leap = Leap { by, is_back, since: START, now: self.now };
+        let mut out = Emitted::default();
+        self.ledger.leap(&leap, &mut out);
+        self.outbox.leap(&leap, &mut out.changes);
+        self.commit(out.changes);
+    }
+
+    /// How long ago everything was, s; what is to come is below zero.
+    fn ages(&self) -> (Vec<(u64, [Option<i64>; 4])>, Vec<(u64, i64, i64)>, Vec<(i64, i64)>) {
+        let age = |at: Timestamp| self.now.as_micros().cast_signed() - at.as_micros().cast_signed();
+        let incidents = self.ledger.open_incidents().map(|incident| {
+            let calming = match incident.phase {
+                Phase::Calming(since) => Some(age(since)),
+                _ => None,
+            };
+            let (due, ack) = (incident.reminder.map(|(due, _)| age(due)), incident.ack.as_ref().map(|ack| age(ack.at)));
+            (incident.number, [Some(age(incident.opened())), calming, due, ack])
+        });
+        let rows =
+            self.outbox.queues.values().flat_map(Queue::rows).map(|row| (row.number, age(row.made), age(row.due)));
+        let silences = self.ledger.silences().map(|silence| (age(silence.from), age(silence.until)));
+        (incidents.collect(), rows.collect(), silences.collect())
+    }
+
     /// Everything recovers: silences end, time passes, every outlet takes what waits.
     fn recover(&mut self) {
         self.obey(&UserOrder::EndSilence(Silenced::All));
@@ -424,6 +453,60 @@ proptest! {
         play(&mut world, &steps);
         world.recover();
         check(&world)?;
+    }
+
+    #[test]
+    fn a_clock_that_is_set_delays_nothing_and_hurries_nothing(
+        (before, after) in (prop::collection::vec(step(), 0..40), prop::collection::vec(step(), 1..60)),
+        calm in prop::option::of(Just(Calm::default())), secs in 5u64..900_000, is_back: bool,
+    ) {
+        let mut worlds = [World::new(calm), World::new(calm)];
+        for world in &mut worlds {
+            let mut late = terms();
+            late[2].after = Duration::from_secs(90);
+            world.outbox.set_outlets(late);
+            play(world, &before);
+        }
+        worlds[1].leap(Duration::from_secs(secs), is_back);
+        // What waited for a commit joined that of the leap.
+        worlds[0].commit(Vec::new());
+        for step in after {
+            let [right, set] = &mut worlds;
+            prop_assert_eq!(right.ages(), set.ages(), "before {:?}", step);
+            play(right, &[step]);
+            play(set, &[step]);
+            prop_assert_eq!(&right.heard, &set.heard, "after {:?}", step);
+        }
+        let [right, set] = &worlds;
+        prop_assert_eq!(&right.alerts, &set.alerts);
+        prop_assert!(right.kept.keys().eq(set.kept.keys()), "the same is stored");
+    }
+}
+
+/// A machine without a clock of its own starts 30 days late, and is set right while the outlet cannot be reached.
+#[test]
+fn a_message_is_not_given_up_because_the_clock_was_set() {
+    let month = Duration::from_hours(30 * 24);
+    for is_back in [false, true] {
+        let mut outbox = alone(|outlet| outlet.after = Duration::from_secs(60));
+        let begun = START.after(month);
+        let opened = news(NewsKind::Opened, 0);
+        outbox.post(1, &opened, Audience::default(), begun, &mut Vec::new());
+        let clock = begun.after(Duration::from_secs(30));
+        let now = if is_back { clock.before(month) } else { clock.after(month) };
+        let mut changes = Vec::new();
+        outbox.leap(&Leap { by: month, is_back, since: begun, now }, &mut changes);
+        assert!(
+            matches!(&changes[..], [(ChangeKey::Row(1), Some(Record::Row(row)))] if row.made.after(Duration::from_secs(30)) == now)
+        );
+        assert_eq!(outbox.expire(now.after(Duration::from_mins(1)), &mut Vec::new()), []);
+        let next = |outbox: &mut Outbox, secs| {
+            outbox.next("chat", now.after(Duration::from_secs(secs)), Duration::from_secs(30 + secs))
+        };
+        // It is due at once: the incident of `news` is a month older than the message.
+        assert_eq!(next(&mut outbox, 0), Next::Send(vec![1]));
+        let (given_up, _) = outbox.expire(now.after(Duration::from_hours(24)), &mut Vec::new()).pop().unwrap();
+        assert_eq!(&*given_up, "chat");
     }
 }
 

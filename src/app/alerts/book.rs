@@ -62,7 +62,7 @@ pub(super) struct Inner {
     pub(super) outbox: Outbox,
     ticket: u64,
     /// Alerts about webmon itself that the control loop has not published.
-    own: Vec<Alert>,
+    pub(super) own: Vec<Alert>,
     /// Outlets that cannot be notified, in an incident.
     broken: Vec<Arc<str>>,
     /// Whether their incident has begun.

@@ -1,6 +1,7 @@
 //! The outputs of alerts: one publisher, the incidents and the outbox, and the deliveries to programs and services.
 
 pub(crate) mod book;
+mod clock_set;
 pub(crate) mod context;
 pub(crate) mod delivery;
 #[cfg(feature = "nats")]

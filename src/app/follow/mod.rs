@@ -23,8 +23,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::alert::incident::list::IncidentList;
 use crate::alert::incident::terms::LedgerTerms;
-use crate::engine::{Engine, EngineStep, Leap};
+use crate::engine::{Engine, EngineStep};
 use crate::model::command::SiteCommand;
+use crate::model::time::leap::Leap;
 use crate::model::{Health, HubHealth, SiteId, SiteSlot, StoreHealth, Timestamp, View, Watched, Watching};
 use crate::store::{Archive, Changes, Outages, Signature, StoreError, StoredSite};
 use crate::tui::Arrangement;

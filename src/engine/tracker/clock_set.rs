@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::alert::policy::SITE_RULES;
-use crate::engine::Leap;
 use crate::model::Timestamp;
+use crate::model::time::leap::Leap;
 use crate::ring::Ring;
 
 use super::{Observed, Scratch, SiteTracker};

@@ -2,7 +2,7 @@
 //!
 //! The schedulers go first, since they make the samples; the engine and its readers follow before the next step, so that
 //! no reader sees samples of both times. Times noted since the clock was last anchored are adjusted: the start of an open
-//! incident, the end of a pause.
+//! incident, the end of a pause, and all that the incidents and the messages wait for.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -12,8 +12,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::app::clock::{Clock, ClockSet, Looks};
-use crate::engine::Leap;
 use crate::model::time::duration;
+use crate::model::time::leap::Leap;
 use crate::model::{SiteSlot, Timestamp};
 use crate::report::{clock, minute};
 use crate::ring::Ring;
@@ -65,11 +65,16 @@ impl Control {
             ClockSet::Back(by) => (by, true),
         };
         let rings: HashMap<SiteSlot, Arc<Ring>> = moved.into_iter().collect();
-        let (step, pauses) = self.engine.leap(&Leap { by, is_back, since, now }, &rings);
+        let leap = Leap { by, is_back, since, now };
+        let (step, pauses) = self.engine.leap(&leap, &rings);
+        self.publisher.book().leap(&leap);
         if is_back {
             self.read_archive_views();
         }
         for (slot, until) in pauses {
+            if let Some(site) = self.engine.site(slot) {
+                self.publisher.book().set_paused(&site.name, Some(until));
+            }
             self.send_to_store(|store| store.save_pause(slot, Some(until)));
         }
         if let Some(headless) = &mut self.outputs.headless {

@@ -112,6 +112,41 @@ async fn a_clock_that_is_set_forward_leaves_a_hole_that_is_no_part_of_an_inciden
     assert!((downtime - (up - down)).abs() <= 1, "{alerts:?}");
 }
 
+/// Messages, calms and reminders count from the incident as it is kept, also after a restart.
+#[tokio::test(start_paused = true)]
+async fn an_open_incident_and_its_message_get_the_times_that_they_should_have_had() {
+    let behind: (Duration, Script, fn(Duration) -> i64, i64) =
+        (Duration::ZERO, failing_when_behind, |elapsed| if elapsed < 150 * SECOND { 0 } else { 10_800 }, 10_800);
+    let ahead: (Duration, Script, fn(Duration) -> i64, i64) =
+        (HOURS, failing_when_ahead, |elapsed| if elapsed < 150 * SECOND { 0 } else { -10_800 }, 0);
+    for (from, script, off, right) in [behind, ahead] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut trial = TestMonitor::new(&[("a", steady), ("b", script)]);
+        // Nothing listens there, so the message waits.
+        trial.config = parsed(
+            "defaults: { interval: 10s, timeout: 5s }\nsites:\n- { name: a, url: 'http://a/' }\n- { name: b, url: 'http://b/' }\n\
+             alerting: { notify: { ops: { webhook: 'http://127.0.0.1:1/' } } }",
+        );
+        trial.store = Some(folder.path().join("webmon.redb"));
+        trial.wall = Some(off);
+        let outcome = trial.run(from, from + 190 * SECOND).await;
+        let told = outcome.of("alert", "b").next().unwrap();
+        assert_eq!(told["state"], "down");
+        let down = secs(&told["time"]) - i64::try_from(from.as_secs()).unwrap() + right;
+        let now = START.after(Duration::from_secs(right.unsigned_abs() + 190));
+        let store = Store::open(&folder.path().join("webmon.redb"), &Options::default(), now).unwrap().store;
+        let kept = store.kept().unwrap();
+        let second = |at: Timestamp| at.since(START).as_secs().cast_signed();
+        // That the outlet cannot be reached is an incident of webmon.
+        let incidents = kept.incidents.iter().filter(|incident| &**incident.site() == "b");
+        let incidents: Vec<i64> = incidents.map(|incident| second(incident.opened())).collect();
+        assert_eq!(incidents, [down], "{:?}", kept.incidents);
+        let rows = kept.rows.iter().filter(|row| &*row.news.alert.site == "b");
+        let rows: Vec<i64> = rows.map(|row| second(row.made) - down).collect();
+        assert!(matches!(rows[..], [0..=2]), "{rows:?} {:?}", kept.rows);
+    }
+}
+
 /// A pause is as long as it was asked for, whatever the clock is set to meanwhile.
 #[tokio::test(start_paused = true)]
 async fn a_pause_lasts_as_long_as_was_asked_for() {

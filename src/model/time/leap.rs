@@ -25,6 +25,16 @@ impl Leap {
         if at >= self.since { moved.min(self.now) } else { at.min(self.now) }
     }
 
+    /// Converts a future time that was chosen at `set` to the new clock: afterwards it is not further away than it was then, also
+    /// if it was chosen by yet another clock.
+    #[must_use]
+    pub fn retold_wait(&self, until: Timestamp, set: Timestamp) -> Timestamp {
+        if until == Timestamp::MAX {
+            return until;
+        }
+        self.retold_until(until, set).min(self.now.after(until.since(set)))
+    }
+
     /// Converts a future time that was chosen at `set` to the new clock.
     #[must_use]
     pub fn retold_until(&self, until: Timestamp, set: Timestamp) -> Timestamp {
