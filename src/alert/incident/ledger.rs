@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use crate::alert::kept::change::{ChangeKey, Counter, Record};
 use crate::alert::kept::incident::{Incident, Phase, Silence};
+use crate::alert::kept::numbers::Numbers;
 use crate::alert::{Alert, AlertRecord, AlertState, News, NewsContext, NewsKind, RuleKind};
 use crate::model::Timestamp;
 
@@ -47,7 +48,7 @@ pub struct Ledger {
     pub(super) left_until: Timestamp,
     /// Whether another hub delivers what locations find.
     pub(super) is_following: bool,
-    next_incident: u64,
+    numbers: Numbers,
     pub(super) next_silence: u64,
     /// Nothing is due before.
     pub(super) next_look: Timestamp,
@@ -66,7 +67,7 @@ impl Ledger {
             paused: HashMap::new(),
             left_until: Timestamp::ZERO,
             is_following: false,
-            next_incident: 1,
+            numbers: Numbers::new(Counter::Incident),
             next_silence: 1,
             next_look: Timestamp::ZERO,
             word,
@@ -75,13 +76,17 @@ impl Ledger {
 
     /// Takes over what was kept.
     pub fn restore(&mut self, incidents: Vec<Incident>, silences: Vec<Silence>, next: (u64, u64)) {
-        let above = |next: u64, known: Option<u64>| next.max(known.map_or(1, |known| known + 1));
-        self.next_incident = above(next.0, incidents.iter().map(|incident| incident.number).max());
-        self.next_silence = above(next.1, silences.iter().map(|silence| silence.number).max());
+        self.numbers.restore(next.0, incidents.iter().map(|incident| incident.number).max());
+        self.next_silence = next.1.max(silences.iter().map(|silence| silence.number + 1).max().unwrap_or(1));
         self.incidents =
             incidents.into_iter().map(|incident| ((Arc::clone(incident.site()), incident.rule()), incident)).collect();
         self.silences = silences.into_iter().map(|silence| (silence.number, silence)).collect();
         self.next_look = Timestamp::ZERO;
+    }
+
+    /// The numbers of the incidents.
+    pub const fn numbers(&mut self) -> &mut Numbers {
+        &mut self.numbers
     }
 
     /// Adopts an incident that an earlier version opened and reported, as `opening` says. Returns its number.
@@ -303,9 +308,7 @@ impl Ledger {
     }
 
     fn open(&mut self, alert: &Alert, context: NewsContext, settle: Duration, out: &mut Emitted) -> Incident {
-        let number = self.next_incident;
-        self.next_incident += 1;
-        out.changes.push((ChangeKey::Next(Counter::Incident), Some(Record::Next(self.next_incident))));
+        let number = self.numbers.take(&mut out.changes);
         let opening = Alert { incident: Some(number), ..alert.clone() };
         let remind = self.terms.sites.get(&alert.site).and_then(|terms| terms.remind);
         Incident {

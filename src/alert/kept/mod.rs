@@ -2,5 +2,6 @@
 
 pub mod change;
 pub mod incident;
+pub mod numbers;
 pub mod row;
 pub mod telling;

@@ -23,6 +23,7 @@ use std::time::Duration;
 use crate::model::Timestamp;
 
 use super::kept::change::{Change, ChangeKey, Counter, Record};
+use super::kept::numbers::Numbers;
 use super::kept::row::{Row, Told};
 use super::{News, NewsKind};
 use queue::{Delivery, FailedRequest, Failure, Next, OutletState, OutletTerms, Queue};
@@ -50,7 +51,7 @@ pub struct Outbox {
     pub(super) terms: BTreeMap<Arc<str>, OutletTerms>,
     pub(super) queues: BTreeMap<Arc<str>, Queue>,
     pub(super) told: HashMap<(Arc<str>, u64), Told>,
-    next_row: u64,
+    numbers: Numbers,
     seed: u64,
 }
 
@@ -80,17 +81,23 @@ impl Outbox {
     /// An empty outbox without outlets; monitors should have different seeds.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { terms: BTreeMap::new(), queues: BTreeMap::new(), told: HashMap::new(), next_row: 1, seed }
+        let numbers = Numbers::new(Counter::Row);
+        Self { terms: BTreeMap::new(), queues: BTreeMap::new(), told: HashMap::new(), numbers, seed }
     }
 
     /// Takes over what was kept.
     pub fn restore(&mut self, rows: Vec<Row>, told: Vec<((Arc<str>, u64), Told)>, next_row: u64) {
-        self.next_row = next_row.max(rows.iter().map(|row| row.number + 1).max().unwrap_or(1));
+        self.numbers.restore(next_row, rows.iter().map(|row| row.number).max());
         self.told = told.into_iter().collect();
         for row in rows {
             let outlet = Arc::clone(&row.outlet);
             self.insert(&outlet, row);
         }
+    }
+
+    /// The numbers of the messages.
+    pub const fn numbers(&mut self) -> &mut Numbers {
+        &mut self.numbers
     }
 
     /// Replaces the outlets. Messages of an outlet that is no longer there wait for its return until they are given up.
@@ -206,11 +213,9 @@ impl Outbox {
         now: Timestamp,
         changes: &mut Vec<Change>,
     ) {
-        let number = self.next_row;
-        self.next_row += 1;
+        let number = self.numbers.take(changes);
         let row =
             Row { number, outlet: Arc::clone(outlet), incident, made: now, due, attempts: 0, is_begun: false, news };
-        changes.push((ChangeKey::Next(Counter::Row), Some(Record::Next(self.next_row))));
         changes.push((ChangeKey::Row(number), Some(Record::Row(Box::new(row.clone())))));
         self.insert(outlet, row);
         while let Some(oldest) = self.queues[outlet].surplus(ROWS_MAX) {

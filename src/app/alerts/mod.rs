@@ -1,7 +1,6 @@
 //! The outputs of alerts: one publisher, the incidents and the outbox, and the deliveries to programs and services.
 
 pub(crate) mod book;
-mod clock_set;
 pub(crate) mod context;
 pub(crate) mod delivery;
 #[cfg(feature = "nats")]
@@ -15,3 +14,4 @@ pub(crate) mod publisher;
 pub(crate) mod stored_report;
 #[cfg(test)]
 mod tests;
+mod upkeep;

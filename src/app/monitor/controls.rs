@@ -1,5 +1,6 @@
 //! The control side of a monitor: the control loop, the store, and what runs beside them, started together and stopped in order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -40,6 +41,7 @@ impl Controls {
     pub async fn run(self, probing: impl Future<Output = ()>) -> Last {
         let (stop_control, stop_store) = (CancellationToken::new(), CancellationToken::new());
         let control = self.control.run(stop_control.clone());
+        let book = Arc::clone(&self.heartbeat.book);
         let store = async {
             match self.store_task {
                 Some(task) => Some(task.run(stop_store.clone()).await),
@@ -73,6 +75,7 @@ impl Controls {
         // The store outlives the deliveries: it keeps what they have done.
         let deliveries = async {
             let unsent = Box::pin(self.deliveries.run(stop_deliveries.clone())).await;
+            book.release_numbers();
             stop_store.cancel();
             unsent
         };

@@ -182,6 +182,7 @@ pub(crate) fn alerting(
     let store = (reports, status.subscribe());
     let book = AlertBook::new(terms.clone(), std::mem::take(&mut memory.kept), word, clock.clone(), store);
     let book = Arc::new(book);
+    book.reserve_numbers();
     for opening in &memory.adopted {
         book.adopt(opening);
     }

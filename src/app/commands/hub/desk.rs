@@ -78,6 +78,7 @@ impl Desk {
     ) -> (Announcer, impl Future<Output = Option<String>> + use<>) {
         let Self { publisher, deliveries, heartbeat, inbox, status, clock, ended } = self;
         let (steps, leading) = (Arc::clone(&heartbeat.steps), Leading::Undecided);
+        let book = Arc::clone(publisher.book());
         publisher.book().hold_back();
         let announcer = Announcer { publisher, steps, leading };
         announcer.publisher.publish(&ended, board, clock.now());
@@ -85,6 +86,7 @@ impl Desk {
             let orders = inbox.run(clock, status, stop.clone());
             let (unsent, (), ()) =
                 tokio::join!(Box::pin(deliveries.run(stop.clone())), Box::pin(heartbeat.run(stop.clone())), orders);
+            book.release_numbers();
             unsent
         };
         (announcer, work)
