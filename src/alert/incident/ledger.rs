@@ -117,10 +117,20 @@ impl Ledger {
         &self.terms
     }
 
-    /// Replaces the settings.
-    pub fn set_terms(&mut self, terms: LedgerTerms) {
-        self.terms = terms;
+    /// Replaces the settings at `now`. Open incidents are reminded of as they say, from now on where that is new.
+    pub fn set_terms(&mut self, terms: LedgerTerms, now: Timestamp) {
+        let before = std::mem::replace(&mut self.terms, terms);
         self.next_look = Timestamp::ZERO;
+        for incident in self.incidents.values_mut().filter(|incident| incident.is_open()) {
+            let remind = |terms: &LedgerTerms| terms.sites.get(incident.site()).map(|terms| terms.remind);
+            // What is not watched keeps its reminder until it is again.
+            let Some(pause) = remind(&self.terms) else { continue };
+            let is_new = remind(&before).is_some_and(|before| before != pause);
+            // An earlier run may have had other settings.
+            if is_new || pause.is_some() != incident.reminder.is_some() {
+                incident.reminder = pause.map(|pause| (now.after(pause), pause));
+            }
+        }
     }
 
     /// What is known about a site.
@@ -327,6 +337,8 @@ impl Ledger {
 
     fn announce(&self, incident: &mut Incident, now: Timestamp, out: &mut Emitted) {
         incident.is_announced = true;
+        // It may have been muted for longer than the pause.
+        incident.reminder = incident.reminder.map(|(_, pause)| (now.after(pause), pause));
         self.emit(NewsKind::Opened, incident, incident.opening.clone(), now, out);
     }
 

@@ -233,6 +233,46 @@ fn reminders_double_and_stop_with_an_acknowledgement() {
     assert_eq!(scene.seen(), [(130, Closed, 1)]);
 }
 
+#[test]
+fn reminders_follow_the_settings() {
+    let terms = |remind: Option<u64>| {
+        let remind = remind.map(Duration::from_secs);
+        with_site("api", SiteTerms { remind, ..SiteTerms::default() })
+    };
+    let mut scene = Scene::new(terms(Some(60)));
+    scene.alert(0, "api", Down);
+    scene.until(70);
+    assert_eq!(scene.seen(), [(0, Opened, 1), (60, Reminder, 1)]);
+    // The same again changes nothing: the next is due after 120 s.
+    scene.ledger.set_terms(terms(Some(60)), at(70));
+    scene.until(190);
+    assert_eq!(scene.seen(), [(180, Reminder, 1)]);
+    scene.ledger.set_terms(terms(None), at(190));
+    scene.until(10_000);
+    assert_eq!(scene.seen(), []);
+    scene.ledger.set_terms(terms(Some(100)), at(10_000));
+    scene.until(10_110);
+    assert_eq!(scene.seen(), [(10_100, Reminder, 1)]);
+    // A restart with other settings.
+    let kept: Vec<Incident> = scene.ledger.open_incidents().cloned().collect();
+    let mut again = Scene::new(terms(None));
+    again.now = 10_110;
+    again.ledger.restore(kept, Vec::new(), (2, 1));
+    again.ledger.set_terms(terms(None), at(10_110));
+    again.until(20_000);
+    assert_eq!(again.seen(), []);
+}
+
+#[test]
+fn the_first_reminder_after_a_silence_waits_for_its_pause() {
+    let remind = Some(Duration::from_secs(60));
+    let mut scene = Scene::new(with_site("api", SiteTerms { remind, ..SiteTerms::default() }));
+    scene.silence(0, "api", 70);
+    scene.alert(5, "api", Down);
+    scene.until(200);
+    assert_eq!(scene.seen(), [(70, Opened, 1), (130, Reminder, 1)]);
+}
+
 /// A run that selects other sites knows nothing of this one: neither that it is still down nor that a reminder is due.
 #[test]
 fn a_site_that_is_not_watched_is_not_reminded_of_until_it_is_again() {

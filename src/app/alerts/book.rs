@@ -272,7 +272,7 @@ impl AlertBook {
     /// Replaces the settings.
     pub fn configure(&self, terms: LedgerTerms, outlets: Vec<OutletTerms>) {
         let inner = &mut *self.inner();
-        inner.ledger.set_terms(terms);
+        inner.ledger.set_terms(terms, self.clock.now());
         inner.is_list_old = true;
         inner.outbox.set_outlets(outlets);
         self.version.send_modify(|version| *version += 1);
