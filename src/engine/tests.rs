@@ -717,6 +717,22 @@ fn certificates_are_judged_with_the_check_that_saw_them_whether_texts_come_befor
     let seq = scene.push(sample(50, Cause::Ok));
     scene.engine.attach(slot, seq, seen(90, Cause::Ok));
     assert_eq!(told(&scene.engine.step(at(50))), [(RuleKind::Certificate, AlertState::Cleared, at(50), at(20))]);
+    // Its URL becomes http: whether texts come before or after, the incident ends.
+    let none = || Arc::new(Observation::failed(Cause::Ok, ""));
+    for (secs, is_late) in [(60, false), (80, true)] {
+        let seq = scene.push(sample(secs, Cause::Ok));
+        scene.engine.attach(slot, seq, seen(20, Cause::Ok));
+        let open = told(&scene.engine.step(at(secs)));
+        assert_eq!(open, [(RuleKind::Certificate, AlertState::Breached, at(secs), at(secs))]);
+        let next = secs + 10;
+        let seq = scene.push(sample(next, Cause::Ok));
+        if is_late {
+            scene.engine.step(at(next));
+        }
+        scene.engine.attach(slot, seq, none());
+        let ended = told(&scene.engine.step(at(next + 1)));
+        assert_eq!(ended, [(RuleKind::Certificate, AlertState::Ended, at(next), at(secs))]);
+    }
     assert_eq!(scene.site().state, SiteState::Up);
 }
 

@@ -1,8 +1,9 @@
 //! The certificate rule: warns before a certificate expires, and again as the end comes near.
 //!
-//! Invariants: judged per successful check that saw a certificate, at its `at`, without a window. An incident is told again,
+//! Invariants: judged per successful check, at its `at`, without a window. An incident is told again,
 //! with its `since`, when 7, 3 and 1 days are left; never twice for the same certificate. It is clear when a check sees one
-//! that lasts longer than the warning. (An expired one is down anyway.)
+//! that lasts longer than the warning, and it ends when one saw none: the site is not reached over TLS any more. (An expired one is
+//! down anyway.)
 
 use std::time::Duration;
 
@@ -71,6 +72,15 @@ impl CertificateJudge {
             }
             None => None,
         }
+    }
+
+    /// Judges a successful check at `at` that saw no certificate, as no request of it went over TLS.
+    pub(super) fn observe_none(&mut self, at: Timestamp) -> Option<Transition> {
+        if at < self.last {
+            return None;
+        }
+        (self.last, self.seen) = (at, None);
+        self.open_since.take().map(|since| Transition::ended(RuleKind::Certificate, since, at))
     }
 
     pub(super) const fn overrule(&mut self, open_since: Option<Timestamp>) {
@@ -170,6 +180,18 @@ mod tests {
     fn another_certificate_that_ends_soon_too_counts_anew() {
         let mut judge = CertificateJudge::new(21 * DAY);
         assert_eq!(told(&mut judge, [(98, 100), (99, 114), (106, 114), (107, 114)]), [(98, Breached), (107, Breached)]);
+    }
+
+    /// Its URL is http now, or it redirects to https no more.
+    #[test]
+    fn it_ends_when_a_site_has_no_certificate_any_more() {
+        let mut judge = CertificateJudge::new(21 * DAY);
+        assert_eq!(judge.observe_none(at(89)), None);
+        assert_eq!(told(&mut judge, [(90, 100)]), [(90, Breached)]);
+        assert_eq!(judge.observe_none(at(89)), None, "it comes late");
+        assert_eq!(judge.observe_none(at(91)), Some(Transition::ended(RuleKind::Certificate, at(90), at(91))));
+        assert_eq!((judge.observe_none(at(92)), judge.open_since()), (None, None));
+        assert_eq!(told(&mut judge, [(93, 100)]), [(93, Breached)], "it is told again once there is one");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! 1. [`Judge::new`], then [`Judge::reopen`] for each incident that is still open, and [`Judge::remember`] with an objective.
 //! 2. [`Judge::replay`] with the history, which announces nothing; then [`Judge::resume`] once.
 //! 3. [`Judge::observe`] with new samples; [`Judge::pass`] when time reaches [`Judge::due`] without one;
-//!    [`Judge::see_certificate`] with the certificate of a successful check.
+//!    [`Judge::see_certificate`] with the certificate of a successful check, or that there was none.
 //!
 //! With each call come the samples that were not passed yet and that are at or before [`Judge::cutoffs`] of the last new
 //! sample (of [`Judge::due`] for `pass`).
@@ -169,10 +169,14 @@ impl Judge {
         self.due = self.availability.due();
     }
 
-    /// Judges the certificate that a successful check at `at` saw. A check before the last one is ignored.
-    pub fn see_certificate(&mut self, at: Timestamp, certificate: &Certificate, found: &mut Vec<Transition>) {
+    /// Judges the certificate that a successful check at `at` saw, or that no request of it went over TLS. A check before the last
+    /// one is ignored.
+    pub fn see_certificate(&mut self, at: Timestamp, certificate: Option<&Certificate>, found: &mut Vec<Transition>) {
         let Some(judge) = &mut self.certificate else { return };
-        found.extend(judge.observe(at, certificate.not_after, certificate.days_left(at)));
+        found.extend(match certificate {
+            Some(certificate) => judge.observe(at, certificate.not_after, certificate.days_left(at)),
+            None => judge.observe_none(at),
+        });
     }
 
     /// The last instants outside the windows as of `as_of`.

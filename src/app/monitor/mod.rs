@@ -205,7 +205,9 @@ pub(crate) fn alerting(
 fn engine(config: &Config, tracks: Vec<SiteInput>, memory: &mut Restored, now: Timestamp) -> Engine {
     let shown = memory.shown(&tracks);
     let mut engine = Engine::new(config.views.clone(), tracks, now);
-    for CheckTexts { site, seq, observation, .. } in shown {
+    // A URL that is http now may have been https: what was stored says nothing of it, and the first check says it anew.
+    let is_current = |texts: &CheckTexts| config.sites[texts.site.get()].site.is_https();
+    for CheckTexts { site, seq, observation, .. } in shown.into_iter().filter(is_current) {
         engine.attach(site, seq, observation);
     }
     for site in 0..config.sites.len() {

@@ -292,10 +292,8 @@ impl SiteTracker {
                 let (at, cause) = (last.sample.at, last.sample.cause);
                 let observation = last.observation.insert(observation);
                 self.changed = true;
-                if let (Cause::Ok, Some(certificate)) = (cause, &observation.certificate)
-                    && self.stage != Stage::LookingOn
-                {
-                    self.judge.see_certificate(at, certificate, &mut self.found);
+                if cause == Cause::Ok && self.stage != Stage::LookingOn {
+                    self.judge.see_certificate(at, observation.certificate.as_deref(), &mut self.found);
                 }
             }
             _ if seq >= self.unseen => return self.texts.add(seq, observation),

@@ -46,11 +46,11 @@ impl SiteTracker {
         self.shown.last = Some(LastCheck { seq: seq - 1, sample: whole(&newest), observation: self.text_of(seq - 1) });
         for (text, observation) in self.texts.release(|&text| text < seq) {
             let of = text.checked_sub(first_seq).and_then(|place| news.get(usize::try_from(place).ok()?));
-            if let (Some(of), Some(certificate)) = (of, &observation.certificate)
+            if let Some(of) = of
                 && of.cause_code() == Cause::Ok.code()
                 && self.stage != Stage::LookingOn
             {
-                self.judge.see_certificate(of.at(), certificate, &mut self.found);
+                self.judge.see_certificate(of.at(), observation.certificate.as_deref(), &mut self.found);
             }
         }
         self.unseen = seq;
