@@ -67,6 +67,19 @@ pub fn sentence(change: &NetworkChange, zone: &TimeZone) -> String {
     }
 }
 
+/// The message about all of `changes`.
+#[must_use]
+pub fn sentences(changes: &[NetworkChange], zone: &TimeZone) -> String {
+    let mut all: Vec<String> = changes.iter().map(|change| sentence(change, zone)).collect();
+    // The first follows the name of what it is about.
+    for later in all.iter_mut().skip(1) {
+        if let Some(first) = later.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+    }
+    all.join(" ")
+}
+
 /// A line of the log about `change`.
 #[must_use]
 pub fn line(change: &NetworkChange, zone: &TimeZone) -> String {
@@ -119,6 +132,12 @@ mod tests {
             "no network from 14:02:03 to 14:09:11 (7m8s); 38 downs held back; these checks count as unknown."
         );
         let private = NetworkChange { realm: Realm::Private, ..offline };
+        let back = NetworkChange { state: online.state, ..private };
+        assert_eq!(
+            sentences(&[back, online], &TimeZone::UTC),
+            "no network in private networks from 14:02:03 to 14:09:11 (7m8s); 38 downs held back; these checks count as \
+             unknown. No network from 14:02:03 to 14:09:11 (7m8s); 38 downs held back; these checks count as unknown."
+        );
         assert_eq!(
             line(&private, &TimeZone::UTC),
             "offline since 14:02:03: none of 40 hosts in private networks answers; alerts are held"

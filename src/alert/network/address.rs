@@ -44,13 +44,15 @@ const fn is_shared(v4: Ipv4Addr) -> bool {
     first == 100 && second & 0xc0 == 64
 }
 
-/// Addresses that count as one host: an IPv4 /24 or an IPv6 /48. Who shares it likely shares machine, rack or uplink.
+/// What counts as one host: an IPv4 /24 or an IPv6 /48. Who shares it likely shares machine, rack or uplink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unit {
     /// The first three bytes.
     V4([u8; 3]),
     /// The first six bytes.
     V6([u8; 6]),
+    /// This site alone, because it was not reached since the start.
+    Site(usize),
 }
 
 impl Unit {

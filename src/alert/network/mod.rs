@@ -51,7 +51,7 @@ pub struct Network {
 #[derive(Debug)]
 struct Watched {
     interval: Duration,
-    /// By the address of its last good check.
+    /// By the address of its last good check, or by an outage that was resumed.
     place: Option<(Realm, Unit)>,
     /// By the address that its last check tried, where it was never good.
     tried: Option<Realm>,
@@ -178,9 +178,22 @@ impl Network {
         }
     }
 
-    /// Continues an outage that the store knows as open.
-    pub fn resume(&mut self, realm: Realm, since: Timestamp) {
+    /// Continues an outage that the store knows as open, of these sites. Their addresses are not stored, so each counts as a
+    /// host of its own until it is reached. Without a panel of them the outage ends at `now`.
+    pub fn resume(
+        &mut self,
+        (realm, since): (Realm, Timestamp),
+        sites: impl IntoIterator<Item = usize>,
+        now: Timestamp,
+        events: &mut Vec<NetworkEvent>,
+    ) {
+        for site in sites {
+            if self.place(site).is_none() {
+                self.put(site, Some((realm, Unit::Site(site))));
+            }
+        }
         self.realm(realm).resume(since);
+        self.after_change(realm, now, events);
     }
 
     /// Whether a down of `site` is held.
@@ -226,8 +239,11 @@ impl Network {
 
     /// Moves `site` to the unit of `address`.
     fn settle(&mut self, site: usize, address: IpAddr) {
+        self.put(site, Realm::of(address).map(|realm| (realm, Unit::of(address))));
+    }
+
+    fn put(&mut self, site: usize, place: Option<(Realm, Unit)>) {
         let Some(watched) = self.sites.get_mut(site).and_then(Option::as_mut) else { return };
-        let place = Realm::of(address).map(|realm| (realm, Unit::of(address)));
         let (before, interval) = (std::mem::replace(&mut watched.place, place), watched.interval);
         watched.tried = place.map(|(realm, _)| realm);
         if before == place {

@@ -1,7 +1,7 @@
 //! One realm: its panel, whether it is offline, and the downs that it holds.
 //!
-//! Invariants: nothing is held without a panel, or after a refutation until the panel answers again; while offline, a hold
-//! whose check started after T0 waits for the end of the outage, any other for the contact of another unit.
+//! Invariants: nothing is held without a panel, or after a refutation until the panel answers again; an outage lasts only
+//! while there is a panel, since nothing else could tell that it is none; while offline, a hold whose check started after T0 waits for the end of the outage, any other for the contact of another unit.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -120,11 +120,14 @@ impl RealmState {
         }
     }
 
-    /// After a site left the realm, was removed, or checks less often.
+    /// After a site left the realm, was removed, or checks less often, and after an outage was resumed.
     pub fn after_change(&mut self, realm: Realm, now: Timestamp, events: &mut Vec<NetworkEvent>) {
-        if self.panel.units() == 0 {
+        if self.panel.reach().is_some() {
+            return;
+        }
+        if self.panel.units() == 0 || self.offline.is_some() {
             self.start_anew(realm, now, events);
-        } else if self.panel.reach().is_none() && self.offline.is_none() {
+        } else {
             self.release(|_, _| true, events);
         }
     }
@@ -177,9 +180,7 @@ impl RealmState {
             }
         }
         let is_answered = |from: Timestamp, hold: &Hold| from <= start && (unit.is_none() || hold.unit != unit);
-        // The panel may have shrunk during an outage.
-        let has_no_panel = self.offline.is_none() && self.panel.reach().is_none();
-        self.release(|from, hold| has_no_panel || is_answered(from, hold), events);
+        self.release(is_answered, events);
     }
 
     /// Keeps the two latest contacts of different hosts.

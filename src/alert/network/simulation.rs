@@ -38,6 +38,16 @@ struct Scene {
     lasts: f64,
     /// Whether a message about an outage gets out after 30 s.
     delivers: bool,
+    change: Option<Change>,
+}
+
+/// A restart or another file.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    at: f64,
+    /// The units from this number on are no longer watched.
+    left: usize,
+    is_restart: bool,
 }
 
 /// What came of it.
@@ -47,6 +57,8 @@ struct Course {
     outages: Vec<(f64, f64, Option<f64>)>,
     /// When each down was told, and how long it was held.
     told: Vec<(f64, f64)>,
+    /// The units of these.
+    told_of: Vec<usize>,
     refuted: usize,
 }
 
@@ -65,6 +77,17 @@ struct Site {
 
 fn stamp(secs: f64) -> Timestamp {
     Timestamp::ZERO.after(Duration::from_secs_f64(secs))
+}
+
+fn secs(time: Timestamp) -> f64 {
+    time.since(Timestamp::ZERO).as_secs_f64()
+}
+
+impl Course {
+    fn tell(&mut self, unit: usize, at: f64, down: f64) {
+        self.told.push((at, at - down));
+        self.told_of.push(unit);
+    }
 }
 
 fn address(unit: usize) -> IpAddr {
@@ -94,11 +117,22 @@ fn play(scene: &Scene, seed: u64) -> Course {
     let mut sites: Vec<Site> = (0..scene.units).map(|_| Site::default()).collect();
     let mut masks: Vec<Blind> = Vec::new();
     let interval = Duration::from_secs_f64(scene.interval);
-    let mut delivery = None;
+    let (mut delivery, mut change) = (None, scene.change);
     for unit in 0..scene.units {
         network.watch(unit, interval, Duration::from_secs_f64(scene.fails_after), Some(address(unit)));
     }
     for (end, start, unit, is_good) in checks(scene, seed) {
+        if let Some(change) = change.take_if(|change| change.at <= end) {
+            apply(&change, scene, (&mut network, &mut sites), &mut events);
+            if change.is_restart {
+                // A start tells again of an outage that lasts, if it is long enough.
+                let told = network.blind(Realm::Global).map(|blind| change.at.max(secs(blind.from) + 30.0));
+                delivery = told.filter(|_| scene.delivers);
+            }
+        }
+        if scene.change.is_some_and(|change| change.at <= end && (change.left <= unit || start < change.at)) {
+            continue;
+        }
         if let Some(due) = delivery.filter(|due| *due <= end) {
             delivery = None;
             network.delivered(stamp(due), IpAddr::from([198, 51, 100, 1]), &mut events);
@@ -110,7 +144,7 @@ fn play(scene: &Scene, seed: u64) -> Course {
         for event in events.drain(..) {
             match event {
                 NetworkEvent::Offline { since, .. } => {
-                    course.outages.push((end, since.since(Timestamp::ZERO).as_secs_f64(), None));
+                    course.outages.push((end, secs(since), None));
                     delivery = scene.delivers.then_some(end + 30.0);
                 }
                 NetworkEvent::Online { realm, from, to } => {
@@ -118,9 +152,9 @@ fn play(scene: &Scene, seed: u64) -> Course {
                     masks.push(Blind { realm, from, to });
                 }
                 NetworkEvent::Refuted { .. } => course.refuted += 1,
-                NetworkEvent::Release(site) => course.told.push((end, end - sites[site].down.unwrap())),
+                NetworkEvent::Release(site) => course.tell(site, end, sites[site].down.unwrap()),
                 NetworkEvent::Drop(_) => {}
-                NetworkEvent::NoPanel { .. } => panic!("there are {} units", scene.units),
+                NetworkEvent::NoPanel { .. } => assert!(scene.change.is_some(), "there are {} units", scene.units),
             }
         }
         let site = &mut sites[unit];
@@ -133,7 +167,7 @@ fn play(scene: &Scene, seed: u64) -> Course {
             (Some(share), None) if share <= 0.8 => {
                 site.down = Some(end);
                 if !network.down(unit, start, cause, at) {
-                    course.told.push((end, 0.0));
+                    course.tell(unit, end, end);
                 }
             }
             (Some(share), Some(_)) if 0.8 < share => {
@@ -144,6 +178,30 @@ fn play(scene: &Scene, seed: u64) -> Course {
         }
     }
     course
+}
+
+/// Does what the monitor does at a restart, or when sites leave its file.
+fn apply(
+    change: &Change,
+    scene: &Scene,
+    (network, sites): (&mut Network, &mut [Site]),
+    events: &mut Vec<NetworkEvent>,
+) {
+    let now = stamp(change.at);
+    if !change.is_restart {
+        (change.left..scene.units).for_each(|unit| network.forget(unit, now, events));
+        return;
+    }
+    let before = std::mem::take(network);
+    for (unit, site) in sites.iter_mut().enumerate() {
+        // What was held is judged again.
+        site.down = site.down.filter(|_| !before.is_held(unit));
+    }
+    let [interval, timeout] = [scene.interval, scene.fails_after].map(Duration::from_secs_f64);
+    (0..change.left).for_each(|unit| network.watch(unit, interval, timeout, None));
+    if let Some(Blind { realm, from, .. }) = before.blind(Realm::Global) {
+        network.resume((realm, from), 0..change.left, now, events);
+    }
 }
 
 /// The share of good checks of a covered window, of those that no mask covers.
@@ -164,7 +222,8 @@ fn availability(site: &Site, masks: impl Iterator<Item = Blind>, interval: f64) 
 /// A scene in which all is well.
 fn scene(units: usize, interval: f64, fails_after: f64) -> Scene {
     let (failing, from, until) = (0, 0.0, 0.0);
-    Scene { units, interval, fails_after, failing, from, until, loss: 0.0, lasts: 1_200.0, delivers: false }
+    let change = None;
+    Scene { units, interval, fails_after, failing, from, until, loss: 0.0, lasts: 1_200.0, delivers: false, change }
 }
 
 #[test]
@@ -237,6 +296,47 @@ fn a_message_that_gets_out_refutes_and_every_down_is_told() {
             // The outage is seen in a round; the message leaves 30 s later; another round decides; the rule needs 30 s.
             let last = course.told.iter().map(|(at, _)| *at).fold(0.0, f64::max);
             assert!(last <= 600.0 + 2.0 * (interval + fails_after) + 30.0 + WINDOW.as_secs_f64(), "{told}: {last}");
+        }
+    }
+}
+
+/// No site that fails stays hidden for long once the network is proven: by a message that gets out, or by too few hosts to
+/// say that it is the network.
+#[test]
+fn neither_a_restart_nor_fewer_sites_hide_what_fails() {
+    for (units, interval, fails_after) in [(3, 10.0, 0.02), (10, 10.0, 10.0), (5, 60.0, 10.0)] {
+        for (left, is_restart) in
+            [(units, true), (units, false), (3, true), (3, false), (2, true), (2, false), (1, true)]
+        {
+            for seed in 0..20 {
+                let at = 600.0 + Random(seed).next() * 240.0;
+                let change = Some(Change { at, left, is_restart });
+                let all = Scene { failing: units, from: 600.0, until: 1_200.0, ..scene(units, interval, fails_after) };
+                let course = play(&Scene { delivers: left > 2, change, ..all }, seed);
+                let told = format!("{units} units each {interval} s after {fails_after} s, seed {seed}, {change:?}");
+                let missed: Vec<usize> = (0..left).filter(|unit| !course.told_of.contains(unit)).collect();
+                assert!(missed.is_empty(), "{told}: {missed:?} of {:?}", course.outages);
+                // See above; what was judged before the change may be judged again.
+                let last = course.told.iter().map(|(at, _)| *at).fold(0.0, f64::max);
+                let round = interval + fails_after;
+                assert!(last <= at.max(600.0 + round + 30.0) + 2.0 * round + WINDOW.as_secs_f64(), "{told}: {last}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_restart_while_the_own_network_is_gone_tells_no_down() {
+    for (units, interval, fails_after) in [(3, 10.0, 10.0), (10, 10.0, 0.02), (40, 10.0, 3.0), (5, 60.0, 10.0)] {
+        for seed in 0..10 {
+            let at = 690.0 + Random(seed).next() * 100.0;
+            let change = Some(Change { at, left: units, is_restart: true });
+            let gone = Scene { failing: units, from: 600.0, until: 850.0, ..scene(units, interval, fails_after) };
+            let course = play(&Scene { change, ..gone }, seed);
+            let told = format!("{units} units each {interval} s, {fails_after} s, seed {seed}: {:?}", course.outages);
+            assert!(course.told.is_empty() && course.refuted == 0, "{told}");
+            let [(_, _, Some(ended))] = course.outages[..] else { panic!("{told}") };
+            assert!(gone.until <= ended && ended <= gone.until + interval + 0.25, "{told}");
         }
     }
 }

@@ -210,7 +210,7 @@ fn what_waits_twice_as_long_as_a_decision_takes_is_released() {
 }
 
 #[test]
-fn a_panel_that_shrinks_below_three_releases_and_an_empty_realm_ends() {
+fn a_panel_that_shrinks_below_three_releases_and_ends_an_outage() {
     let mut bench = Bench::new(3);
     bench.checks(0..3, 100, Cause::Ok);
     assert!(bench.down(0, 110));
@@ -219,11 +219,15 @@ fn a_panel_that_shrinks_below_three_releases_and_an_empty_realm_ends() {
 
     let mut bench = Bench::new(3);
     bench.checks(0..3, 110, NO_ANSWER);
+    assert!(bench.down(2, 110));
     bench.network.forget(0, at(120), &mut bench.events);
-    bench.network.forget(1, at(120), &mut bench.events);
-    assert_eq!(bench.take(), [offline(110, 3)]);
-    bench.network.forget(2, at(121), &mut bench.events);
-    assert_eq!(bench.take(), [online(110, 121)]);
+    let over = [offline(110, 3), online(110, 120), NetworkEvent::Release(2)];
+    assert_eq!(bench.take(), over, "two hosts cannot tell that it is none");
+    bench.checks(1..3, 130, NO_ANSWER);
+    assert!(!bench.down(2, 130));
+    bench.network.forget(1, at(140), &mut bench.events);
+    bench.network.forget(2, at(141), &mut bench.events);
+    assert_eq!(bench.take(), []);
 }
 
 #[test]
@@ -250,14 +254,59 @@ fn a_clock_that_was_set_ends_outages_and_holds() {
     assert_eq!(bench.take(), [offline(500, 3)]);
 }
 
+impl Bench {
+    /// After a restart at 90 s in an outage since 50 s, of which `left` sites are still watched.
+    fn restarted(left: usize) -> Self {
+        let mut bench = Self { network: Network::default(), events: Vec::new() };
+        (0..left).for_each(|site| bench.network.watch(site, 10 * SECOND, 10 * SECOND, None));
+        bench.network.resume((REALM, at(50)), 0..left, at(90), &mut bench.events);
+        bench
+    }
+}
+
 #[test]
 fn an_outage_goes_on_after_a_restart() {
-    let mut bench = Bench::new(3);
-    bench.network.resume(REALM, at(50));
+    let mut bench = Bench::restarted(3);
     bench.checks(0..3, 100, NO_ANSWER);
     assert!(bench.down(1, 100));
+    assert_eq!(bench.take(), []);
     bench.check(0, 110, Cause::Ok);
     assert_eq!(bench.take(), [online(50, 110), NetworkEvent::Drop(1)]);
+}
+
+#[test]
+fn a_delivery_after_a_restart_refutes_although_no_host_was_reached_since() {
+    let mut bench = Bench::restarted(3);
+    bench.checks(0..3, 100, NO_ANSWER);
+    bench.delivered(101);
+    bench.checks(0..2, 110, NO_ANSWER);
+    assert_eq!(bench.take(), []);
+    bench.check(2, 110, NO_ANSWER);
+    assert_eq!(bench.take(), [NetworkEvent::Refuted { realm: REALM, since: at(50) }]);
+    assert!(!bench.down(0, 110));
+}
+
+#[test]
+fn an_outage_of_which_fewer_than_three_sites_are_left_ends_with_the_restart() {
+    for left in 0..3 {
+        let mut bench = Bench::restarted(left);
+        assert_eq!(bench.take(), [online(50, 90)], "{left}");
+        bench.checks(0..left, 100, NO_ANSWER);
+        assert!(!bench.down(0, 100) && bench.network.blind(REALM).is_none());
+    }
+}
+
+#[test]
+fn a_resumed_site_that_is_reached_joins_its_neighbours() {
+    let mut bench = Bench::restarted(3);
+    let neighbour = |site| {
+        let address = Some(IpAddr::from([203, 0, 0, u8::try_from(site).unwrap()]));
+        Finished { site, start: at(100), at: at(100), cause: Cause::Ok, address }
+    };
+    bench.network.check(&neighbour(1), &mut bench.events);
+    assert_eq!((bench.take(), bench.network.panel(REALM)), (vec![online(50, 100)], 3));
+    bench.network.check(&neighbour(2), &mut bench.events);
+    assert_eq!(bench.network.panel(REALM), 0, "two of the three are one host");
 }
 
 /// What a step of the property test does.
@@ -350,6 +399,16 @@ impl Plain {
             self.offline = None;
         }
         events.extend(self.release(|from, of| from <= start && (unit.is_none() || of != unit)));
+        events
+    }
+
+    fn without_panel(&mut self, now: u64) -> Vec<NetworkEvent> {
+        let mut events = Vec::new();
+        if let Some(since) = self.offline.take() {
+            events.push(online(since, now));
+            (self.silent, self.contacts, self.doubts) = (Vec::new(), Vec::new(), Vec::new());
+        }
+        events.extend(self.release(|_, _| true));
         events
     }
 
@@ -463,8 +522,8 @@ proptest! {
                         }
                         plain.refuted &= !plain.panel().contains(&unit);
                         let mut expected = plain.contact(start, Some(unit));
-                        if plain.panel().is_empty() && plain.offline.is_none() {
-                            expected.extend(plain.release(|_, _| true));
+                        if plain.panel().is_empty() {
+                            expected.extend(plain.without_panel(now));
                         }
                         expected
                     }

@@ -27,9 +27,9 @@ pub struct StoredReport {
 /// An outage of this machine's network on its way to the store.
 #[derive(Clone, Debug)]
 pub struct KeptOutage {
-    /// The outage, without its sites.
+    /// The outage, with the sites that an earlier run wrote down: some may have left the file.
     pub outage: Outage,
-    /// The names of its sites.
+    /// The names of the sites of this run.
     pub sites: Arc<[Arc<str>]>,
     /// Whether it is kept, or removed because it was none.
     pub is_kept: bool,

@@ -218,11 +218,10 @@ fn engine(config: &Config, tracks: Vec<SiteInput>, memory: &mut Restored, now: T
     engine
 }
 
-/// What tells an outage of this machine's network, with the sites of `engine` and the open outages of `memory`.
+/// What tells an outage of this machine's network, with the sites of `engine` and their masks in `memory`.
 fn own_network(config: &Config, zone: TimeZone, memory: &Restored, engine: &Engine, now: Timestamp) -> OwnNetwork {
     let mut own_network = OwnNetwork::new(config.alerting.own_network, zone);
     own_network.follow(&engine.board().snapshot(), |slot| memory.mask(slot.get()), now);
-    own_network.resume(&memory.outages.open().cloned().collect::<Vec<_>>());
     own_network
 }
 
@@ -283,14 +282,12 @@ impl<P: Prober, N> Monitor<P, N> {
         let inputs = Inputs { commands, changes };
         let counters = Arc::clone(&links.control.counters);
         let own_network = own_network(&options.config, options.zone.clone(), &memory, &engine.0, links.now);
-        if let Some(store) = &store_link {
-            // Also for the first commit, which may be before the first step.
-            store.set_decided(own_network.undecided(links.now).unwrap_or(Timestamp::MAX));
-        }
         let health = (health, own_network);
         let mut control = Control::new(engine, inputs, links.control, store_link, publisher, health);
         control.count_steps(Arc::clone(&heartbeat.steps));
         control.announce(&ended, links.now);
+        // Also for the first commit, which may be before the first step.
+        control.resume_outages(&memory.outages.open().cloned().collect::<Vec<_>>(), links.now);
         let to_store = store_task.is_some().then_some(to_store);
         let (arranging, arrangement) = watch::channel(Arc::new(options.config.dashboard.arrangement.clone()));
         let reconciler =

@@ -330,7 +330,8 @@ impl StoreReceivers {
                 intake.note_change((key, record.filter(|_| site.is_some())), |_| site.unwrap_or(SiteId::OWN));
             }
             for KeptOutage { outage, sites: names, is_kept } in report.outages {
-                let mut concerned: Vec<SiteId> = names.iter().filter_map(|name| sites.get(name).copied()).collect();
+                let named = names.iter().filter_map(|name| sites.get(name).copied());
+                let mut concerned: Vec<SiteId> = outage.sites.iter().copied().chain(named).collect();
                 concerned.sort_unstable();
                 intake.note_outage(&Outage { sites: concerned, ..outage }, is_kept);
             }

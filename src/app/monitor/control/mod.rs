@@ -17,9 +17,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::alert::Alert;
 use crate::alert::incident::list::IncidentList;
 use crate::alert::incident::order::OrderedBy;
+use crate::alert::network::Outage;
+use crate::alert::{Alert, RuleKind};
 use crate::app::alerts::history::AlertLog;
 use crate::app::alerts::orders::order_of;
 use crate::app::alerts::publisher::Publisher;
@@ -119,6 +120,13 @@ impl Control {
     pub fn announce(&mut self, alerts: &[Alert], now: Timestamp) {
         let (_, lost) = self.publisher.publish(alerts, &self.engine.board(), now);
         self.health.add_lost(lost);
+    }
+
+    /// Continues the outages of the network that the store has as `open`, or ends them.
+    pub fn resume_outages(&mut self, open: &[Outage], now: Timestamp) {
+        let is_told = self.publisher.book().is_breached(RuleKind::Network);
+        let decisions = self.own_network.resume(open, is_told, now);
+        self.carry_out(decisions, now);
     }
 
     /// Prints lines to `headless`.

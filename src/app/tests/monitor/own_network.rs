@@ -236,6 +236,112 @@ async fn an_outage_goes_on_over_a_restart() {
     assert_eq!((outages.open().count(), outages.of(SiteId(1)).spans().len()), (0, 1));
 }
 
+fn downs(run: &TestRun) -> Vec<String> {
+    let is_down = |(site, state): &(String, String)| site != "webmon" && state == "down";
+    told(run).into_iter().filter(is_down).map(|(site, _)| site).collect()
+}
+
+fn kept(path: &Path, secs: u32) -> Store {
+    Store::open(path, &Options::default(), START.after(secs * SECOND)).unwrap().store
+}
+
+/// What webmon told of its network, once for each state in a row: a run that finds the incident open says so.
+fn own(store: &Store) -> Vec<AlertState> {
+    let alerts = store.alerts(&Query::ALL).unwrap();
+    let own = alerts.iter().filter(|alert| alert.rule == RuleKind::Network);
+    let mut own: Vec<AlertState> = own.map(|alert| alert.state).collect();
+    own.dedup();
+    own
+}
+
+/// The file with the first `left` sites.
+fn shorter(left: usize) -> String {
+    file("").lines().take(3 + left).map(|line| format!("{line}\n")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_arrives_after_a_restart_refutes_and_all_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("webmon.redb");
+    let mut trial = monitor(|at| lost(at, 300, 900));
+    trial.store = Some(path.clone());
+    trial.delivered = vec![(370 * SECOND, [10, 1, 1, 1].into())];
+    assert_eq!(network(&trial.run(Duration::ZERO, 350 * SECOND).await), ["offline"]);
+    let after = trial.run(360 * SECOND, 420 * SECOND).await;
+    assert_eq!(network(&after), ["refuted"]);
+    let mut downs = downs(&after);
+    downs.sort_unstable();
+    assert_eq!(downs, NAMES);
+    let store = kept(&path, 420);
+    assert_eq!(own(&store), [AlertState::Breached, AlertState::Cleared]);
+    assert!(store.outages().unwrap().of(SiteId(0)).is_empty());
+}
+
+/// What nothing can judge any more ends: where it is turned off, and where too few sites are left.
+#[tokio::test(start_paused = true)]
+async fn an_outage_that_cannot_be_judged_after_a_restart_ends_with_it() {
+    for (text, left) in [(file("own_network: off"), 6), (shorter(1), 1)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webmon.redb");
+        let mut trial = monitor(|at| lost(at, 300, 900));
+        trial.store = Some(path.clone());
+        trial.run(Duration::ZERO, 400 * SECOND).await;
+        trial.config = parsed(&text);
+        let after = trial.run(410 * SECOND, 440 * SECOND).await;
+        assert_eq!(network(&after), ["online"], "{text}");
+        assert_eq!(downs(&after).len(), left, "{text}");
+        let store = kept(&path, 440);
+        assert_eq!(own(&store), [AlertState::Breached, AlertState::Cleared], "{text}");
+        let outages = store.outages().unwrap();
+        assert_eq!(outages.open().count(), 0);
+        for site in 0..6 {
+            assert_eq!(outages.of(SiteId(site)).spans().len(), 1, "also of sites that left the file: {site}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_ends_when_a_file_leaves_it_too_few_sites() {
+    let mut trial = monitor(|at| lost(at, 300, 900));
+    trial.files = vec![(350 * SECOND, shorter(1))];
+    let run = trial.run(Duration::ZERO, 400 * SECOND).await;
+    assert_eq!(network(&run), ["offline", "online"]);
+    assert_eq!(downs(&run), ["a"]);
+}
+
+/// A site that is back in the file is masked as long as the outage lasts, and no longer.
+#[tokio::test(start_paused = true)]
+async fn a_site_that_left_the_file_and_is_back_is_masked_until_the_outage_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("webmon.redb");
+    let mut trial = monitor(|at| lost(at, 300, 400));
+    trial.scripts.insert("f", |at| lost(at, 300, 900));
+    trial.store = Some(path.clone());
+    trial.files = vec![(340 * SECOND, shorter(5)), (350 * SECOND, file(""))];
+    let run = trial.run(Duration::ZERO, 480 * SECOND).await;
+    assert_eq!(network(&run), ["offline", "online"]);
+    assert_eq!(downs(&run), ["f"]);
+}
+
+/// The incident of two outages at once, of hosts at private addresses and of others, ends with the later one.
+#[tokio::test(start_paused = true)]
+async fn two_outages_at_once_are_one_incident() {
+    let mut trial = monitor(|at| lost(at, 300, 400));
+    for name in ["d", "e", "f"] {
+        trial.scripts.insert(name, |at| lost(at, 300, 500));
+    }
+    let text = ["3", "4", "5"]
+        .iter()
+        .fold(file(""), |text, number| text.replace(&format!("10.0.{number}.1"), &format!("203.0.{number}.1")));
+    trial.config = parsed(&text);
+    let run = trial.run(Duration::ZERO, 590 * SECOND).await;
+    assert_eq!(network(&run), ["offline", "offline", "online", "online"]);
+    let own = |state: &str| ("webmon".to_owned(), state.to_owned());
+    assert_eq!(told(&run), [own("breached"), own("breached"), own("cleared")]);
+    let last = run.face.alerts.list().last().unwrap().message.clone();
+    assert!(last.contains("no network in private networks from") && last.contains(". No network from"), "{last}");
+}
+
 /// What webmon tells of itself does not end with a site, since it has none, nor with a run.
 #[tokio::test(start_paused = true)]
 async fn the_incident_of_an_outage_goes_on_over_a_restart() {
@@ -245,13 +351,7 @@ async fn the_incident_of_an_outage_goes_on_over_a_restart() {
     trial.store = Some(path.clone());
     trial.run(Duration::ZERO, 400 * SECOND).await;
     trial.run(410 * SECOND, 700 * SECOND).await;
-    let store = Store::open(&path, &Options::default(), START.after(700 * SECOND)).unwrap().store;
-    let alerts = store.alerts(&Query::ALL).unwrap();
-    let own = alerts.iter().filter(|alert| alert.rule == RuleKind::Network);
-    let mut own: Vec<AlertState> = own.map(|alert| alert.state).collect();
-    // A run that finds it open says so.
-    own.dedup();
-    assert_eq!(own, [AlertState::Breached, AlertState::Cleared]);
+    assert_eq!(own(&kept(&path, 700)), [AlertState::Breached, AlertState::Cleared]);
 }
 
 /// The store rolls up an hour at a sealing before it is decided whether its last checks are part of an outage.

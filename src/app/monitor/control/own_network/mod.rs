@@ -7,6 +7,8 @@
 //! is dropped is taken back in the engine, also while the outage lasts, so no `up` follows. Without a panel nothing is held.
 //! A stop forgets what is held: the next start judges the last check of each site itself.
 
+mod held;
+mod incident;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,14 +17,14 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::alert::network::{Blind, Finished, Mask, Network, NetworkChange, NetworkEvent, NetworkState, Outage, Realm};
-use crate::alert::{Alert, AlertState, RuleKind};
 use crate::app::alerts::stored_report::KeptOutage;
 use crate::app::scheduler::CheckTexts;
-use crate::engine::{EngineStep, SiteState, Snapshot, StateChange};
-use crate::model::{Cause, OWN_NAME, Observation, Outcome, OwnOutage, Sample, SiteSlot, Timestamp};
-use crate::report::network::sentence;
+use crate::engine::Snapshot;
+use crate::model::{Cause, Observation, Outcome, OwnOutage, SiteId, SiteSlot, Timestamp};
 
 use super::decisions::{Decisions, openings};
+use held::HeldDown;
+use incident::NetworkIncident;
 
 /// An outage of so long is told.
 const TOLD: Duration = Duration::from_secs(30);
@@ -31,7 +33,7 @@ const TOLD: Duration = Duration::from_secs(30);
 pub struct OwnNetwork {
     network: Network,
     is_on: bool,
-    zone: TimeZone,
+    incident: NetworkIncident,
     sites: BTreeMap<SiteSlot, WatchedSite>,
     slots: HashMap<Arc<str>, SiteSlot>,
     held: BTreeMap<SiteSlot, HeldDown>,
@@ -52,23 +54,22 @@ struct WatchedSite {
     mask: Mask,
 }
 
-/// Alerts of one site that wait for a decision.
-struct HeldDown {
-    alerts: Vec<Alert>,
-    changes: Vec<StateChange>,
-    /// When the newest failed check started.
-    start: Timestamp,
-    /// Whether its incidents were taken back in the engine, because an outage explains them.
-    is_taken_back: bool,
-}
-
 /// An outage that lasts.
 struct Ongoing {
     since: Timestamp,
     hosts: usize,
     sites: Vec<SiteSlot>,
     names: Arc<[Arc<str>]>,
+    /// Those that an earlier run wrote down.
+    stored: Vec<SiteId>,
     is_told: bool,
+}
+
+impl WatchedSite {
+    /// Whether an outage that lasts since then concerns it.
+    fn is_masked_since(&self, since: Timestamp) -> bool {
+        self.mask.spans().contains(&(since, Timestamp::MAX))
+    }
 }
 
 impl OwnNetwork {
@@ -78,7 +79,7 @@ impl OwnNetwork {
         Self {
             network: Network::default(),
             is_on,
-            zone,
+            incident: NetworkIncident::new(zone),
             sites: BTreeMap::new(),
             slots: HashMap::new(),
             held: BTreeMap::new(),
@@ -98,8 +99,14 @@ impl OwnNetwork {
             if is_checked && self.is_on {
                 self.network.watch(slot.get(), interval, timeout, None);
             }
+            let is_new = known.is_none();
             let (failed, mask) = known.map_or_else(|| (None, mask(slot)), |known| (known.failed, known.mask));
-            self.sites.insert(slot, WatchedSite { name, interval, timeout, is_checked, failed, mask });
+            let site = WatchedSite { name, interval, timeout, is_checked, failed, mask };
+            // One that left the file and is back has the mask of an outage that lasts, which has to end with it.
+            for ongoing in self.ongoing.iter_mut().flatten().filter(|_| is_new) {
+                ongoing.sites.extend(site.is_masked_since(ongoing.since).then_some(slot));
+            }
+            self.sites.insert(slot, site);
         }
         for slot in before.into_keys() {
             self.forget(slot, now);
@@ -107,20 +114,37 @@ impl OwnNetwork {
         self.slots = self.sites.iter().map(|(slot, site)| (Arc::clone(&site.name), *slot)).collect();
     }
 
-    /// Continues the outages that the store has as open; each concerns the sites whose masks last.
-    pub fn resume(&mut self, open: &[Outage]) {
-        for Outage { blind, hosts, .. } in open.iter().filter(|_| self.is_on) {
-            let is_open = |site: &&WatchedSite| site.mask.spans().contains(&(blind.from, Timestamp::MAX));
-            let concerned = self.sites.iter().filter(|(_, site)| is_open(site));
-            let sites: Vec<SiteSlot> = concerned.map(|(slot, _)| *slot).collect();
-            self.network.resume(blind.realm, blind.from);
-            self.ongoing[blind.realm as usize] = Some(self.begin(blind.from, *hosts, sites));
+    /// Continues the outages that the store has as open, by their starts; each concerns the sites whose masks last. One that
+    /// cannot be judged any more ends: too few of its sites are watched, which are none if it is turned off. `is_told`: the
+    /// incident about the network is open.
+    pub fn resume(&mut self, open: &[Outage], is_told: bool, now: Timestamp) -> Decisions {
+        let mut decisions = Decisions::default();
+        if is_told {
+            self.incident.resume();
         }
+        for Outage { blind, hosts, sites: stored } in open {
+            let concerned = self.sites.iter().filter(|(_, site)| site.is_masked_since(blind.from));
+            let sites: Vec<SiteSlot> = concerned.map(|(slot, _)| *slot).collect();
+            let ongoing = Ongoing { stored: stored.clone(), ..self.begin(blind.from, *hosts, sites) };
+            if let Some(earlier) = self.ongoing[blind.realm as usize].replace(ongoing) {
+                // Its end did not reach the store.
+                self.end(blind.realm, &earlier, Some(blind.from), &mut decisions);
+            }
+        }
+        for realm in Realm::ALL {
+            // One that begins after `now` has no end: the clock was set meanwhile.
+            let begun = |ongoing: &&Ongoing| ongoing.since < now;
+            let Some(ongoing) = self.ongoing[realm as usize].as_ref().filter(begun) else { continue };
+            let sites = ongoing.sites.iter().map(|slot| slot.get());
+            self.network.resume((realm, ongoing.since), sites, now, &mut self.events);
+        }
+        self.conclude(now, &mut decisions);
+        decisions
     }
 
     fn begin(&self, since: Timestamp, hosts: usize, sites: Vec<SiteSlot>) -> Ongoing {
         let names = sites.iter().filter_map(|slot| Some(Arc::clone(&self.sites.get(slot)?.name))).collect();
-        Ongoing { since, hosts, sites, names, is_told: false }
+        Ongoing { since, hosts, sites, names, stored: Vec::new(), is_told: false }
     }
 
     fn forget(&mut self, slot: SiteSlot, now: Timestamp) {
@@ -163,8 +187,7 @@ impl OwnNetwork {
             }
             self.network.tick(now, &mut self.events);
         }
-        self.apply_events(now, &mut decisions);
-        self.tell(now, &mut decisions);
+        self.conclude(now, &mut decisions);
         decisions
     }
 
@@ -172,13 +195,7 @@ impl OwnNetwork {
     pub fn clock_set(&mut self, now: Timestamp) -> Decisions {
         let mut decisions = Decisions::default();
         self.network.clock_set(now, &mut self.events);
-        self.apply_events(now, &mut decisions);
-        for realm in Realm::ALL {
-            if let Some(ongoing) = self.ongoing[realm as usize].take() {
-                // It began after `now`: nothing is left of it.
-                self.end(realm, &ongoing, None, &mut decisions);
-            }
-        }
+        self.conclude(now, &mut decisions);
         decisions
     }
 
@@ -195,71 +212,6 @@ impl OwnNetwork {
         decisions
     }
 
-    /// Whether a down waits.
-    #[must_use]
-    pub fn is_holding(&self) -> bool {
-        !self.held.is_empty()
-    }
-
-    /// Takes the alerts out of `step` that have to wait, and the changes of state that they explain.
-    pub fn sift(&mut self, step: &mut EngineStep, board: &Snapshot, now: Timestamp) {
-        let alerts = std::mem::take(&mut step.alerts);
-        for alert in alerts {
-            self.sift_alert(alert, step, board, now);
-        }
-        if self.held.is_empty() {
-            return;
-        }
-        let slot_of = |change: &StateChange| board.sites.get(change.site.get()).map(|site| site.slot);
-        let is_held = |change: &mut StateChange| {
-            change.to == SiteState::Down && slot_of(change).is_some_and(|slot| self.held.contains_key(&slot))
-        };
-        let changes: Vec<StateChange> = step.changes.extract_if(.., is_held).collect();
-        for change in changes {
-            if let Some(held) = slot_of(&change).and_then(|slot| self.held.get_mut(&slot)) {
-                held.changes.push(change);
-            }
-        }
-    }
-
-    fn sift_alert(&mut self, alert: Alert, step: &mut EngineStep, board: &Snapshot, now: Timestamp) {
-        let Some(&slot) = self.slots.get(&alert.site).filter(|_| self.is_on) else { return step.alerts.push(alert) };
-        if !matches!(alert.rule, RuleKind::Availability | RuleKind::SloFast | RuleKind::SloSlow) {
-            return step.alerts.push(alert);
-        }
-        let is_opening = alert.state.is_opening();
-        match self.held.get_mut(&slot) {
-            Some(held) if is_opening || alert.rule != RuleKind::Availability => held.alerts.push(alert),
-            Some(_) => {
-                // The site itself answered since, so no outage can explain the down any more; or it ended with its rule.
-                self.network.cleared(slot.get());
-                let Some(held) = self.held.remove(&slot).filter(|_| alert.state != AlertState::Ended) else { return };
-                step.alerts.extend(held.alerts);
-                step.alerts.push(alert);
-                step.changes.splice(0..0, held.changes);
-            }
-            None if !is_opening => step.alerts.push(alert),
-            None => match self.hold(slot, board, now) {
-                Some(start) => {
-                    let held = HeldDown { alerts: vec![alert], changes: Vec::new(), start, is_taken_back: false };
-                    self.held.insert(slot, held);
-                }
-                None => step.alerts.push(alert),
-            },
-        }
-    }
-
-    /// The start of the newest failed check of `slot`, if a down has to wait for a decision about it.
-    fn hold(&mut self, slot: SiteSlot, board: &Snapshot, now: Timestamp) -> Option<Timestamp> {
-        let failed = self.sites.get(&slot).and_then(|site| site.failed);
-        // Its texts may be on their way.
-        let last = board.sites.iter().find(|site| site.slot == slot).and_then(|site| site.last.as_ref());
-        let last = last.map(|last| last.sample).filter(|sample| sample.outcome() != Outcome::Up);
-        let last = last.map(|sample: Sample| (sample.at, sample.started(), sample.cause));
-        let (_, start, cause) = [failed, last].into_iter().flatten().max_by_key(|(at, ..)| *at)?;
-        self.network.down(slot.get(), start, cause, now).then_some(start)
-    }
-
     /// The outage that lasts, for the screen: of the realm with more hosts.
     #[must_use]
     pub fn shown(&self) -> Option<OwnOutage> {
@@ -271,6 +223,20 @@ impl OwnNetwork {
     #[must_use]
     pub fn undecided(&self, now: Timestamp) -> Option<Timestamp> {
         self.network.undecided(now).filter(|_| self.is_on)
+    }
+
+    /// Says what follows from the events and the time.
+    fn conclude(&mut self, now: Timestamp, decisions: &mut Decisions) {
+        self.apply_events(now, decisions);
+        for realm in Realm::ALL {
+            if self.network.blind(realm).is_none()
+                && let Some(ongoing) = self.ongoing[realm as usize].take()
+            {
+                // It began after `now`: nothing is left of it.
+                self.end(realm, &ongoing, None, decisions);
+            }
+        }
+        self.tell(now, decisions);
     }
 
     fn apply_events(&mut self, now: Timestamp, decisions: &mut Decisions) {
@@ -327,10 +293,10 @@ impl OwnNetwork {
         let change = NetworkChange { at: now, realm, since, hosts: ongoing.hosts, state };
         decisions.news.push(change);
         if !ongoing.is_told && change.lasted() >= TOLD {
-            decisions.alerts.push(self.own_alert(since, AlertState::Breached, &offline(&change)));
+            decisions.alerts.push(self.incident.tell(change));
         }
         if ongoing.is_told || change.lasted() >= TOLD {
-            decisions.alerts.push(self.own_alert(until.unwrap_or(now), AlertState::Cleared, &change));
+            self.incident.note_end(change);
         }
     }
 
@@ -350,19 +316,7 @@ impl OwnNetwork {
         }
     }
 
-    fn release(&mut self, slot: SiteSlot, decisions: &mut Decisions) {
-        // What was taken back the engine finds again, now that its checks count.
-        let Some(held) = self.held.remove(&slot).filter(|held| !held.is_taken_back) else { return };
-        decisions.alerts.extend(held.alerts);
-        decisions.changes.extend(held.changes);
-    }
-
-    fn drop_held(&mut self, slot: SiteSlot, now: Timestamp, decisions: &mut Decisions) {
-        let Some(held) = self.held.remove(&slot).filter(|held| !held.is_taken_back) else { return };
-        decisions.verdicts.extend(openings(&held.alerts).map(|(rule, _)| (slot, rule, None, now)));
-    }
-
-    /// Tells people of an outage that lasts.
+    /// Tells people of an outage that lasts, and that none does any more.
     fn tell(&mut self, now: Timestamp, decisions: &mut Decisions) {
         for realm in Realm::ALL {
             let due = |ongoing: &&mut Ongoing| !ongoing.is_told && now.since(ongoing.since) >= TOLD;
@@ -370,22 +324,16 @@ impl OwnNetwork {
             ongoing.is_told = true;
             let (since, hosts) = (ongoing.since, ongoing.hosts);
             let change = NetworkChange { at: now, realm, since, hosts, state: NetworkState::Offline };
-            decisions.alerts.push(self.own_alert(since, AlertState::Breached, &change));
+            decisions.alerts.push(self.incident.tell(change));
+        }
+        if self.ongoing.iter().all(Option::is_none) {
+            decisions.alerts.extend(self.incident.close(now));
         }
     }
-
-    fn own_alert(&self, at: Timestamp, state: AlertState, change: &NetworkChange) -> Alert {
-        Alert::own(OWN_NAME.into(), RuleKind::Network, state, sentence(change, &self.zone), at)
-    }
-}
-
-/// `change` as it began.
-const fn offline(change: &NetworkChange) -> NetworkChange {
-    NetworkChange { state: NetworkState::Offline, ..*change }
 }
 
 fn kept(realm: Realm, ongoing: &Ongoing, until: Option<Timestamp>) -> KeptOutage {
     let blind = Blind { realm, from: ongoing.since, to: until.unwrap_or(Timestamp::MAX) };
-    let outage = Outage { blind, hosts: ongoing.hosts, sites: Vec::new() };
+    let outage = Outage { blind, hosts: ongoing.hosts, sites: ongoing.stored.clone() };
     KeptOutage { outage, sites: Arc::clone(&ongoing.names), is_kept: until.is_some_and(|until| ongoing.since < until) }
 }
