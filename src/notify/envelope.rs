@@ -10,7 +10,7 @@ use crate::http::SetupError;
 pub struct Envelope {
     /// The random name of this webmon.
     pub agent: String,
-    /// The row, unique and never used again; of several rows the first.
+    /// The number of the row, or of the set of rows; repeats have the same, and nothing else has it.
     pub row: u64,
     /// The incident, unique; of several the first.
     pub incident: u64,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::alert::News;
 use crate::model::Timestamp;
 
-/// A message that waits. Its number is its idempotency key: a repeat after a crash has the same.
+/// A message that waits. A request with it alone has its number as idempotency key: a repeat after a crash has the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Its number, unique in a store.
@@ -22,6 +22,8 @@ pub struct Row {
     pub attempts: u32,
     /// Whether a request may have gone out.
     pub is_begun: bool,
+    /// The idempotency key of that request, if it had other rows, too: those with the same.
+    pub set: Option<u64>,
     /// What it says.
     pub news: News,
 }

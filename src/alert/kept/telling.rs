@@ -70,7 +70,17 @@ mod tests {
         let incident = alert.incident.unwrap();
         let news = News { kind: NewsKind::Opened, alert, context: NewsContext::default() };
         let at = Timestamp::ZERO;
-        Row { number: 1, outlet: outlet.into(), incident, made: at, due: at, attempts: 0, is_begun: false, news }
+        Row {
+            number: 1,
+            outlet: outlet.into(),
+            incident,
+            made: at,
+            due: at,
+            attempts: 0,
+            is_begun: false,
+            set: None,
+            news,
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The outbox: messages wait here until their outlet has taken them, over restarts and crashes.
 //!
 //! A message is a row in the commit of its alert. It is marked as begun before its request goes out, and removed after the
-//! outlet took it; a row that is begun after a start is sent again under the same number.
+//! outlet took it; rows that are begun are sent again as the same set, under the same
+//! number.
 //!
 //! Laws, for each outlet: what it was told of as open it is told of as closed; a close is never told without its open; when
 //! the open could not be sent yet, people get one message of both ("was down") and services that keep incidents get nothing;
@@ -13,6 +14,7 @@ mod expiry;
 mod handover;
 mod joining;
 pub mod queue;
+mod requests;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +28,7 @@ use super::kept::change::{Change, ChangeKey, Counter, Record};
 use super::kept::numbers::Numbers;
 use super::kept::row::{Row, Told};
 use super::{News, NewsKind};
-use queue::{Delivery, FailedRequest, Failure, Next, OutletState, OutletTerms, Queue};
+use queue::{Delivery, OutletState, OutletTerms, Queue};
 
 /// Most messages that wait for an outlet.
 pub const ROWS_MAX: usize = 10_000;
@@ -60,6 +62,8 @@ pub struct Outbox {
 pub struct Outgoing {
     /// The rows as they were before: those that are begun an earlier request may have brought.
     pub rows: Vec<Row>,
+    /// Names them: a repeat has the same, any other request another one.
+    pub number: u64,
     /// Whether the outlet may have one of them already.
     pub is_perhaps_repeat: bool,
     /// Whether a row was marked as begun, so that the mark has to be stored before the request.
@@ -87,7 +91,8 @@ impl Outbox {
 
     /// Takes over what was kept.
     pub fn restore(&mut self, rows: Vec<Row>, told: Vec<((Arc<str>, u64), Told)>, next_row: u64) {
-        self.numbers.restore(next_row, rows.iter().map(|row| row.number).max());
+        let known = rows.iter().map(|row| row.set.unwrap_or(0).max(row.number)).max();
+        self.numbers.restore(next_row, known);
         self.told = told.into_iter().collect();
         for row in rows {
             let outlet = Arc::clone(&row.outlet);
@@ -214,8 +219,17 @@ impl Outbox {
         changes: &mut Vec<Change>,
     ) {
         let number = self.numbers.take(changes);
-        let row =
-            Row { number, outlet: Arc::clone(outlet), incident, made: now, due, attempts: 0, is_begun: false, news };
+        let row = Row {
+            number,
+            outlet: Arc::clone(outlet),
+            incident,
+            made: now,
+            due,
+            attempts: 0,
+            is_begun: false,
+            set: None,
+            news,
+        };
         changes.push((ChangeKey::Row(number), Some(Record::Row(Box::new(row.clone())))));
         self.insert(outlet, row);
         while let Some(oldest) = self.queues[outlet].surplus(ROWS_MAX) {
@@ -253,111 +267,6 @@ impl Outbox {
             None => {}
         }
         changes.push((ChangeKey::Told(Arc::clone(outlet), incident), told.map(Record::Told)));
-    }
-
-    /// What to do for `outlet`.
-    pub fn next(&mut self, outlet: &str, now: Timestamp, elapsed: Duration) -> Next {
-        if !self.terms.contains_key(outlet) {
-            return Next::Idle;
-        }
-        self.queues.get_mut(outlet).map_or(Next::Idle, |queue| queue.next(now, elapsed))
-    }
-
-    /// Begins a request with `rows`, which [`Outbox::next`] named.
-    pub fn begin(&mut self, outlet: &str, rows: &[u64], elapsed: Duration, changes: &mut Vec<Change>) -> Outgoing {
-        let mut outgoing = Outgoing { rows: Vec::new(), is_perhaps_repeat: false, is_marked: false };
-        let Some(queue) = self.queues.get_mut(outlet) else { return outgoing };
-        queue.begin(elapsed);
-        for number in rows {
-            outgoing.is_perhaps_repeat |= queue.is_perhaps_repeat(*number);
-            let Some(row) = queue.row(*number) else { continue };
-            outgoing.rows.push(row.clone());
-            if !row.is_begun {
-                row.is_begun = true;
-                outgoing.is_marked = true;
-                changes.push((ChangeKey::Row(*number), Some(Record::Row(Box::new(row.clone())))));
-            }
-        }
-        outgoing
-    }
-
-    /// `outlet` took these rows.
-    pub fn succeeded(
-        &mut self,
-        outlet: &Arc<str>,
-        rows: &[Row],
-        now: Timestamp,
-        elapsed: Duration,
-        changes: &mut Vec<Change>,
-    ) {
-        if let Some(queue) = self.queues.get_mut(outlet) {
-            queue.succeeded(now, elapsed);
-        }
-        for row in rows {
-            self.remove(outlet, row.number, changes);
-            match row.news.kind {
-                kind if kind.is_closing() => {
-                    // One message may have told all of it.
-                    self.told.entry((Arc::clone(outlet), row.incident)).or_insert(Told { at: now, closed: None });
-                    self.note_end(outlet, row.incident, now, changes);
-                }
-                NewsKind::Opened => {
-                    self.keep_told(outlet, row.incident, Some(Told { at: now, closed: None }), changes);
-                }
-                _ => {}
-            }
-            if matches!(self.delivery(outlet), Delivery::Chat { .. }) {
-                self.drop_silent_end(outlet, row.incident, now, changes);
-            }
-        }
-    }
-
-    /// Removes the end of an incident that followed a message under way: people hear nothing of it.
-    fn drop_silent_end(&mut self, outlet: &Arc<str>, incident: u64, now: Timestamp, changes: &mut Vec<Change>) {
-        let head = self.queues.get(outlet).and_then(|queue| queue.of(incident).next());
-        let Some(number) = head.filter(|row| row.news.kind == NewsKind::Ended).map(|row| row.number) else { return };
-        self.remove(outlet, number, changes);
-        self.note_end(outlet, incident, now, changes);
-    }
-
-    /// Notes that `outlet` has heard all of `incident`, if it was told of it.
-    fn note_end(&mut self, outlet: &Arc<str>, incident: u64, now: Timestamp, changes: &mut Vec<Change>) {
-        let key = (Arc::clone(outlet), incident);
-        let Some(told) = self.told.get(&key).copied() else { return };
-        self.keep_told(outlet, incident, Some(Told { closed: Some(now), ..told }), changes);
-        if !self.terms.get(outlet).is_some_and(|terms| terms.is_forgetful) {
-            self.told.remove(&key);
-        }
-    }
-
-    /// `outlet` did not take these rows, as they were before the request. Returns the rows that are given up for it.
-    pub fn failed(
-        &mut self,
-        outlet: &Arc<str>,
-        rows: &[Row],
-        failed: &FailedRequest,
-        (now, elapsed): (Timestamp, Duration),
-        changes: &mut Vec<Change>,
-    ) -> usize {
-        if let Some(queue) = self.queues.get_mut(outlet) {
-            queue.failed(failed.failure, &failed.reason, now, elapsed);
-            for before in rows {
-                if let Some(row) = queue.row(before.number) {
-                    row.attempts = row.attempts.saturating_add(1);
-                    row.is_begun = before.is_begun || !failed.is_unsent;
-                    changes.push((ChangeKey::Row(row.number), Some(Record::Row(Box::new(row.clone())))));
-                }
-            }
-        }
-        if failed.failure == Failure::Gone {
-            return rows.iter().map(|row| self.give_up(outlet, row.number, changes)).sum();
-        }
-        if failed.is_unsent {
-            for row in rows {
-                self.join_unheard(outlet, row.incident, now, changes);
-            }
-        }
-        0
     }
 
     /// The incidents that `outlet` must hear of again: those that it was told of, and those that ended lately.

@@ -40,6 +40,8 @@ struct World {
     alerts: Vec<(u64, AlertState)>,
     is_down: [bool; SITES],
     heard: HashMap<&'static str, Heard>,
+    /// The numbers of requests by which `grouped` recognises repeats, as a home server of Matrix does.
+    known: HashSet<u64>,
     calm: Option<Calm>,
     /// Outlets and incidents of which a request may have brought something.
     reached: HashSet<(Arc<str>, u64)>,
@@ -83,6 +85,7 @@ impl World {
             alerts: Vec::new(),
             is_down: [false; SITES],
             heard: HashMap::new(),
+            known: HashSet::new(),
             calm,
             reached: HashSet::new(),
             ended_unheard: HashSet::new(),
@@ -218,7 +221,7 @@ impl World {
             self.start();
             return true;
         }
-        if outcome.acts() {
+        if outcome.acts() && (key != "grouped" || self.known.insert(outgoing.number)) {
             let heard = self.heard.entry(key).or_default();
             heard.extend(outgoing.rows.iter().map(|row| (row.number, row.incident, row.news.kind)));
         }
@@ -745,4 +748,110 @@ fn severity_sites_and_names_decide_who_hears() {
     assert!(!try_post(Some("shop"), None, RuleKind::Latency), "a warning");
     assert!(!try_post(Some("shop"), Some(&["mail".into()]), RuleKind::SloFast), "the site chose another");
     assert!(try_post(Some("shop"), Some(&["chat".into()]), RuleKind::SloFast));
+}
+
+/// A request of `outlet` at `secs`: its number, the incidents and whether it may be a repeat; `None` if none may go.
+fn request(outbox: &mut Outbox, secs: u64, outcome: Result<(), FailedRequest>) -> Option<(u64, Vec<u64>, bool)> {
+    let (now, elapsed) = (START.after(Duration::from_secs(secs)), Duration::from_secs(secs));
+    let Next::Send(rows) = outbox.next("chat", now, elapsed) else { return None };
+    let outgoing = outbox.begin("chat", &rows, elapsed, &mut Vec::new());
+    match outcome {
+        Ok(()) => outbox.succeeded(&"chat".into(), &outgoing.rows, now, elapsed, &mut Vec::new()),
+        Err(failed) => {
+            outbox.failed(&"chat".into(), &outgoing.rows, &failed, (now, elapsed), &mut Vec::new());
+        }
+    }
+    let incidents = outgoing.rows.iter().map(|row| row.incident).collect();
+    Some((outgoing.number, incidents, outgoing.is_perhaps_repeat))
+}
+
+fn grouped() -> Outbox {
+    alone(|terms| terms.delivery = Delivery::Chat { group: Duration::from_secs(10) })
+}
+
+/// A home server drops a message under a number that it knows; so nothing else may come along under that.
+#[test]
+fn what_may_have_arrived_is_repeated_as_it_was_and_others_go_apart() {
+    let away = || Err(failed(Failure::Transient(None)));
+    for opened in [1, 2] {
+        let mut outbox = grouped();
+        for incident in 1..=opened {
+            post(&mut outbox, incident, NewsKind::Opened, 0);
+        }
+        let incidents: Vec<u64> = (1..=opened).collect();
+        let (number, first, is_repeat) = request(&mut outbox, 10, away()).unwrap();
+        assert_eq!((&first, is_repeat), (&incidents, false));
+        // Another site goes down before the repeat.
+        post(&mut outbox, 9, NewsKind::Opened, 11);
+        outbox.next("chat", START.after(Duration::from_secs(100)), Duration::from_secs(100));
+        let (other, alone, is_repeat) = request(&mut outbox, 110, Ok(())).unwrap();
+        assert_eq!((alone, is_repeat), (vec![9], false));
+        assert_ne!(other, number);
+        outbox.next("chat", START.after(Duration::from_secs(150)), Duration::from_secs(150));
+        assert_eq!(request(&mut outbox, 160, Ok(())), Some((number, incidents, true)));
+    }
+}
+
+/// The same over a restart, after which nothing tells by its attempts that a message was begun.
+#[test]
+fn a_restart_repeats_a_set_and_joins_nothing_to_it() {
+    let mut outbox = grouped();
+    let mut changes = Vec::new();
+    for incident in 1..=2 {
+        outbox.post(incident, &news(NewsKind::Opened, 0), Audience::default(), START, &mut changes);
+    }
+    let at = |secs| (START.after(Duration::from_secs(secs)), Duration::from_secs(secs));
+    outbox.next("chat", at(0).0, at(0).1);
+    let Next::Send(rows) = outbox.next("chat", at(10).0, at(10).1) else { panic!("it is due") };
+    let number = outbox.begin("chat", &rows, at(10).1, &mut changes).number;
+    let kept: BTreeMap<ChangeKey, Option<Record>> = changes.into_iter().collect();
+    let rows = kept.values().filter_map(|record| match record {
+        Some(Record::Row(row)) => Some((**row).clone()),
+        _ => None,
+    });
+    let mut restarted = grouped();
+    restarted.restore(rows.collect(), Vec::new(), 1);
+    post(&mut restarted, 3, NewsKind::Opened, 12);
+    assert_eq!(request(&mut restarted, 22, Ok(())), Some((number, vec![1, 2], true)));
+    restarted.next("chat", at(60).0, at(60).1);
+    let (other, incidents, is_repeat) = request(&mut restarted, 70, Ok(())).unwrap();
+    assert_eq!((incidents, is_repeat), (vec![3], false));
+    assert!(other > number, "{other} {number}");
+}
+
+/// An answer that rejects a message, or asks for a pause, says that it was not taken; only a silence leaves that open.
+#[test]
+fn a_repeat_within_a_run_is_perhaps_one_only_after_a_silence() {
+    let failures = [
+        (Failure::Transient(None), true),
+        (Failure::Transient(Some(Duration::from_secs(1))), false),
+        (Failure::Broken, false),
+    ];
+    for (failure, is_perhaps) in failures {
+        let mut outbox = alone(|_| {});
+        post(&mut outbox, 1, NewsKind::Opened, 0);
+        assert_eq!(request(&mut outbox, 0, Err(failed(failure))).map(|request| request.2), Some(false));
+        let unsent = FailedRequest { is_unsent: true, ..failed(Failure::Transient(None)) };
+        assert_eq!(request(&mut outbox, 100, Err(unsent)).map(|request| request.2), Some(is_perhaps));
+        assert_eq!(request(&mut outbox, 200, Ok(())).map(|request| request.2), Some(is_perhaps), "{failure:?}");
+    }
+}
+
+/// A message that its outlet rejects waits for a quarter of an hour, a new one for the backoff alone.
+#[test]
+fn a_rejected_message_delays_no_new_one() {
+    let rejects = || Err(failed(Failure::Broken));
+    let mut outbox = alone(|_| {});
+    post(&mut outbox, 1, NewsKind::Opened, 0);
+    for secs in [0, 100, 200] {
+        assert!(request(&mut outbox, secs, rejects()).is_some(), "{secs}");
+    }
+    assert_eq!(request(&mut outbox, 400, rejects()), None, "it waits");
+    assert_eq!(outbox.resume("chat"), Some(Duration::from_secs(200 + 900)));
+    post(&mut outbox, 2, NewsKind::Opened, 400);
+    assert_eq!(request(&mut outbox, 400, Ok(())).map(|request| request.1), Some(vec![2]));
+    // An outlet that takes something is tried with the other once, not thrice.
+    assert_eq!(request(&mut outbox, 401, rejects()).map(|request| request.1), Some(vec![1]));
+    assert_eq!(request(&mut outbox, 900, rejects()), None);
+    assert_eq!(request(&mut outbox, 401 + 900, Ok(())).map(|request| request.1), Some(vec![1]));
 }

@@ -142,7 +142,7 @@ impl Courier {
                 let first = outgoing.rows.first().expect("a request has a row");
                 let envelope = Envelope {
                     agent: agent.to_owned(),
-                    row: first.number,
+                    row: outgoing.number,
                     incident: first.incident,
                     news,
                     attempt,

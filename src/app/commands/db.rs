@@ -284,7 +284,17 @@ mod tests {
             let alert = AlertRecord { facts: alert.clone(), message: String::new() };
             let news = News { kind: NewsKind::Opened, alert, context: NewsContext::default() };
             let made = at.after(Duration::from_mins(number));
-            Row { number, outlet: outlet.into(), incident: 1, made, due: made, attempts, is_begun: false, news }
+            Row {
+                number,
+                outlet: outlet.into(),
+                incident: 1,
+                made,
+                due: made,
+                attempts,
+                is_begun: false,
+                set: None,
+                news,
+            }
         };
         let rows = vec![row(1, "ops", 2), row(2, "ops", 0), row(3, "mail", 0)];
         let text = outlets(&Kept { rows, ..Kept::default() }, &TimeZone::UTC);

@@ -27,6 +27,9 @@ const VERSION: u8 = 1;
 /// Version of a record with an alert that rests on several locations or is about one; all others are written as before.
 const LOCATIONS_VERSION: u8 = 2;
 
+/// Marks a row that was begun alone, or by a version that kept no sets; a larger number is its set, which has a larger one.
+const BEGUN_ALONE: u64 = 1;
+
 /// The prefix of the kind of a record of what an outlet was told.
 const TOLD: &str = "told ";
 
@@ -175,7 +178,7 @@ fn put_row(out: &mut Vec<u8>, row: &Row, id: &impl Fn(&Alert) -> SiteId) {
     for number in [row.incident, row.made.as_micros(), row.due.as_micros(), u64::from(row.attempts)] {
         put(out, number);
     }
-    put(out, u64::from(row.is_begun));
+    put(out, if row.is_begun { row.set.unwrap_or(BEGUN_ALONE) } else { 0 });
     put(out, row.news.kind as u64);
     put_alert(out, site, &row.news.alert);
     put_context(out, &row.news.context);
@@ -185,11 +188,12 @@ fn take_row(cursor: &mut Cursor<'_>, number: u64, name: &impl Fn(SiteId) -> Arc<
     let _site: u32 = cursor.take_as()?;
     let outlet = Arc::from(cursor.take_text()?);
     let (incident, made, due) = (cursor.take()?, time(cursor)?, time(cursor)?);
-    let (attempts, is_begun) = (cursor.take_as()?, cursor.take()? != 0);
+    let (attempts, begun) = (cursor.take_as()?, cursor.take()?);
+    let (is_begun, set) = (begun != 0, Some(begun).filter(|set| BEGUN_ALONE < *set));
     let kind = *NewsKind::ALL.get(cursor.take_as::<usize>()?).ok_or(Damage::Range)?;
     let alert = take_alert(cursor, name, ALERT_VERSION)?.1;
     let news = News { kind, alert, context: take_context(cursor)? };
-    Ok(Row { number, outlet, incident, made, due, attempts, is_begun, news })
+    Ok(Row { number, outlet, incident, made, due, attempts, is_begun, set, news })
 }
 
 fn put_context(out: &mut Vec<u8>, context: &NewsContext) {
@@ -459,6 +463,7 @@ mod tests {
                 due: at,
                 attempts: 2,
                 is_begun: flag,
+                set: Some(number).filter(|set| flag && BEGUN_ALONE < *set),
                 news,
             };
             let silence = Silence {

@@ -1,8 +1,10 @@
 //! The messages of one outlet: which go out next, together or apart, and when it is tried again.
 //!
-//! Invariants: of each incident only the oldest message may go; one request at a time; a message that was begun is repeated
-//! under its number. Time since the start of the program paces and retries, so a clock that is set changes neither.
+//! Invariants: of each incident only the oldest message may go; one request at a time; messages that were begun are repeated
+//! as the set that they were, under its number. Time since the start of the program paces and retries, so a clock that is set changes neither.
 //! Bounds: those of [`super::Outbox`]. Cost of a look: linear in the rows that wait if one may go, otherwise constant.
+
+mod choice;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -133,8 +135,10 @@ pub struct Queue {
     rows: BTreeMap<u64, Row>,
     /// The rows of each incident, in order.
     incidents: HashMap<u64, BTreeSet<u64>>,
-    /// Rows read from the store as begun: perhaps the outlet has them.
+    /// Rows that perhaps the outlet has.
     perhaps: HashSet<u64>,
+    /// Rows that no request has failed with.
+    untried: usize,
     state: OutletState,
     delivery: Delivery,
     backoff: Backoff,
@@ -143,6 +147,8 @@ pub struct Queue {
     failing_since: Duration,
     /// No request before.
     resume: Duration,
+    /// None before with a row that a request has failed with.
+    tried_from: Duration,
     /// When the first message of the next group became due.
     gathering: Option<Duration>,
     /// The theoretical arrival time of the next request. Source: the generic cell rate algorithm, ITU-T I.371.
@@ -160,12 +166,14 @@ impl Queue {
             rows: BTreeMap::new(),
             incidents: HashMap::new(),
             perhaps: HashSet::new(),
+            untried: 0,
             state: OutletState::default(),
             delivery,
             backoff: Backoff::new(seed),
             failures: 0,
             failing_since: Duration::ZERO,
             resume: Duration::ZERO,
+            tried_from: Duration::ZERO,
             gathering: None,
             arrival: Duration::ZERO,
             is_busy: false,
@@ -176,7 +184,7 @@ impl Queue {
     /// Changes how it takes messages; a new configuration is tried at once.
     pub fn set_delivery(&mut self, delivery: Delivery) {
         self.delivery = delivery;
-        self.resume = Duration::ZERO;
+        (self.resume, self.tried_from) = (Duration::ZERO, Duration::ZERO);
         self.failures = 0;
         self.backoff.reset();
     }
@@ -187,6 +195,7 @@ impl Queue {
         if row.is_begun {
             self.perhaps.insert(row.number);
         }
+        self.untried += usize::from(row.attempts == 0);
         self.rows.insert(row.number, row);
     }
 
@@ -194,6 +203,7 @@ impl Queue {
     pub fn remove(&mut self, number: u64) -> Option<Row> {
         let row = self.rows.remove(&number)?;
         self.perhaps.remove(&number);
+        self.untried -= usize::from(row.attempts == 0);
         if let Some(numbers) = self.incidents.get_mut(&row.incident) {
             numbers.remove(&number);
             if numbers.is_empty() {
@@ -204,8 +214,36 @@ impl Queue {
     }
 
     /// A row.
-    pub fn row(&mut self, number: u64) -> Option<&mut Row> {
-        self.rows.get_mut(&number)
+    #[must_use]
+    pub fn row(&self, number: u64) -> Option<&Row> {
+        self.rows.get(&number)
+    }
+
+    /// Marks a row as begun with `set`. Returns it if that is new.
+    pub fn mark(&mut self, number: u64, set: Option<u64>) -> Option<&Row> {
+        let row = self.rows.get_mut(&number).filter(|row| !row.is_begun || row.set != set)?;
+        (row.is_begun, row.set) = (true, set);
+        Some(row)
+    }
+
+    /// Notes that a request `failed` with a row, which was `before` then. Returns it.
+    pub fn note_failure(&mut self, before: &Row, failed: &FailedRequest) -> Option<&Row> {
+        let row = self.rows.get_mut(&before.number)?;
+        self.untried -= usize::from(row.attempts == 0);
+        row.attempts = row.attempts.saturating_add(1);
+        if failed.is_unsent {
+            (row.is_begun, row.set) = (before.is_begun, before.set);
+        } else if failed.failure == Failure::Transient(None) {
+            // An answer that rejects or asks for a pause is no sign that it was taken.
+            self.perhaps.insert(before.number);
+        }
+        Some(row)
+    }
+
+    /// How many rows wait that were begun with `set`.
+    #[must_use]
+    pub fn size_of(&self, set: u64) -> usize {
+        self.rows.values().filter(|row| row.set == Some(set)).count()
     }
 
     /// All rows, the oldest first.
@@ -247,70 +285,6 @@ impl Queue {
         self.failures
     }
 
-    /// What to do at `now`, which is `elapsed` after the start of the program.
-    pub fn next(&mut self, now: Timestamp, elapsed: Duration) -> Next {
-        if self.is_busy || self.rows.is_empty() {
-            return Next::Idle;
-        }
-        let (pace, burst) = self.delivery.pace();
-        let ready = self.arrival.saturating_sub(pace * burst.saturating_sub(1)).max(self.resume);
-        let known = match (self.delivery, self.gathering) {
-            (Delivery::Chat { .. }, None) => Duration::ZERO,
-            (Delivery::Chat { group }, Some(since)) => ready.max(since + group),
-            _ => ready,
-        };
-        // Every change asks every outlet: of thousands that wait, most looks need not see the messages.
-        if elapsed < known {
-            return Next::Later(known);
-        }
-        // A message that the outlet rejects must not take others along.
-        let batch = if self.is_grouping() && !self.is_rejecting { BATCH_MAX } else { 1 };
-        let heads = self.heads(now, batch);
-        if heads.is_empty() {
-            let due = self.rows.values().map(|row| row.due).min().unwrap_or(Timestamp::MAX);
-            self.gathering = None;
-            return Next::Later(elapsed + due.since(now).max(Duration::from_millis(1)));
-        }
-        let gathered = match self.delivery {
-            Delivery::Chat { group } => *self.gathering.get_or_insert(elapsed) + group,
-            _ => elapsed,
-        };
-        let earliest = ready.max(gathered);
-        if elapsed < earliest {
-            return Next::Later(earliest);
-        }
-        Next::Send(heads)
-    }
-
-    const fn is_grouping(&self) -> bool {
-        match self.delivery {
-            Delivery::Program => true,
-            Delivery::Chat { group } => !group.is_zero(),
-            Delivery::Dedup => false,
-        }
-    }
-
-    /// The first `most` messages that may go at `now`: of each incident the oldest, those that failed less often first, so
-    /// that one which fails again and again holds up no other; for a program all, in their order.
-    fn heads(&self, now: Timestamp, most: usize) -> Vec<u64> {
-        if self.delivery == Delivery::Program {
-            return self.rows.keys().copied().take(most).collect();
-        }
-        let is_head = |row: &&Row| self.incidents[&row.incident].first() == Some(&row.number);
-        let mut heads: Vec<(u32, u64)> = Vec::new();
-        let mut untried = 0;
-        for row in self.rows.values().filter(is_head).filter(|row| row.due <= now || row.is_begun) {
-            heads.push((row.attempts, row.number));
-            untried += usize::from(row.attempts == 0);
-            // Nothing later goes before these: of thousands that wait, few are looked at.
-            if untried == most {
-                break;
-            }
-        }
-        heads.sort_unstable();
-        heads.into_iter().take(most).map(|(_, number)| number).collect()
-    }
-
     /// A request begins.
     pub fn begin(&mut self, elapsed: Duration) {
         let (pace, _) = self.delivery.pace();
@@ -324,6 +298,7 @@ impl Queue {
         (self.is_busy, self.is_rejecting) = (false, false);
         self.failures = 0;
         self.backoff.reset();
+        self.tried_from = Duration::ZERO;
         self.resume = match self.delivery {
             Delivery::Chat { group } if !group.is_zero() => elapsed + GROUP_PAUSE,
             _ => elapsed,
@@ -332,8 +307,9 @@ impl Queue {
         self.state.told = Some(now);
     }
 
-    /// The request failed with `failure`, in words `reason`.
-    pub fn failed(&mut self, failure: Failure, reason: &str, now: Timestamp, elapsed: Duration) {
+    /// The request `failed`, as every one did with its rows in `tries`.
+    pub fn failed(&mut self, failed: &FailedRequest, tries: u32, now: Timestamp, elapsed: Duration) {
+        let failure = failed.failure;
         self.is_busy = false;
         if self.failures == 0 {
             self.failing_since = elapsed;
@@ -346,13 +322,18 @@ impl Queue {
                 let own = if quick { self.backoff.wait() } else { SLOW_RETRY };
                 pause.map_or(own, |pause| pause.min(PAUSE_MAX).max(own))
             }
-            Failure::Broken if self.failures < BROKEN_TRIES => self.backoff.wait(),
-            Failure::Broken => BROKEN_RETRY,
+            Failure::Broken => {
+                // What may be wrong with these messages alone holds up no other.
+                if BROKEN_TRIES <= self.failures.max(tries) {
+                    self.tried_from = elapsed + BROKEN_RETRY;
+                }
+                self.backoff.wait()
+            }
             Failure::Gone => Duration::ZERO,
         };
         self.resume = elapsed + wait;
         let since = self.state.failing.as_ref().map_or(now, |(since, _)| *since);
-        self.state.failing = Some((since, reason.to_owned()));
+        self.state.failing = Some((since, failed.reason.clone()));
     }
 
     /// Follows `leap` of the system's clock. Returns the rows that have other times now.
@@ -374,8 +355,8 @@ impl Queue {
 
     /// When it is tried again, after a failure.
     #[must_use]
-    pub const fn resume(&self) -> Duration {
-        self.resume
+    pub fn resume(&self) -> Duration {
+        if self.untried == 0 { self.resume.max(self.tried_from) } else { self.resume }
     }
 
     /// Its state.
