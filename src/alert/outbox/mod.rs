@@ -11,8 +11,10 @@
 
 mod clock_set;
 mod expiry;
+mod failing;
 mod handover;
 mod joining;
+mod late;
 pub mod queue;
 mod requests;
 #[cfg(test)]
@@ -149,14 +151,24 @@ impl Outbox {
             let key = (Arc::clone(&terms.key), incident);
             self.told.contains_key(&key) || self.waits(&terms.key, incident)
         };
+        let opens = |terms: &OutletTerms| match news.kind {
+            NewsKind::Opened => true,
+            // It heard nothing while somebody looked after it.
+            NewsKind::Withdrawn => !terms.after.is_zero(),
+            _ => false,
+        };
+        let is_spared = |terms: &OutletTerms| news.kind == NewsKind::Reminder && audience.except.contains(&terms.key);
         // An outlet hears the rest of what it was told of, also when it would not hear of the incident any more.
         let wants = |terms: &&OutletTerms| {
             terms.delivery != Delivery::Program
-                && (known(terms) || news.kind == NewsKind::Opened && terms.hears(news, audience))
+                && !is_spared(terms)
+                && (known(terms) || opens(terms) && terms.hears(news, audience))
         };
-        let outlets: Vec<OutletTerms> = self.terms.values().filter(wants).cloned().collect();
-        for terms in outlets {
-            self.post_to(&terms, incident, news, now, changes);
+        let outlets: Vec<(OutletTerms, bool)> =
+            self.terms.values().filter(wants).map(|terms| (terms.clone(), known(&terms))).collect();
+        let opening = News { kind: NewsKind::Opened, ..news.clone() };
+        for (terms, is_known) in outlets {
+            self.post_to(&terms, incident, if is_known { news } else { &opening }, now, changes);
         }
     }
 
@@ -186,6 +198,8 @@ impl Outbox {
         let unsent_open = waiting.first().filter(|(_, kind, is_begun, _)| *kind == NewsKind::Opened && !is_begun);
         match news.kind {
             NewsKind::Opened if is_told || !waiting.is_empty() => {}
+            // It was acknowledged before its opening was reported, such as during a silence.
+            NewsKind::Opened if !terms.after.is_zero() && news.context.by.is_some() => {}
             NewsKind::Opened => {
                 let opened = news.alert.since.min(now);
                 let due = if terms.after.is_zero() { now } else { opened.after(terms.after).max(now) };

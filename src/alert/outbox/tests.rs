@@ -855,3 +855,29 @@ fn a_rejected_message_delays_no_new_one() {
     assert_eq!(request(&mut outbox, 900, rejects()), None);
     assert_eq!(request(&mut outbox, 401 + 900, Ok(())).map(|request| request.1), Some(vec![1]));
 }
+
+#[test]
+fn an_acknowledgement_that_is_withdrawn_brings_back_an_outlet_that_hears_late() {
+    let patient = |outbox: &mut OutletTerms| outbox.after = Duration::from_mins(10);
+    let mut outbox = alone(patient);
+    post(&mut outbox, 1, NewsKind::Opened, 0);
+    post(&mut outbox, 1, NewsKind::Acknowledged, 100);
+    assert_eq!(post(&mut outbox, 1, NewsKind::Withdrawn, 200), Next::Later(Duration::from_mins(10)));
+    assert_eq!(take(&mut outbox, 600), [NewsKind::Opened]);
+    // At once if the time is over.
+    post(&mut outbox, 2, NewsKind::Opened, 0);
+    post(&mut outbox, 2, NewsKind::Acknowledged, 100);
+    post(&mut outbox, 2, NewsKind::Withdrawn, 700);
+    assert_eq!(take(&mut outbox, 700), [NewsKind::Opened]);
+    // What is acknowledged before its opening is reported, such as during a silence.
+    let mut acknowledged = news(NewsKind::Opened, 800);
+    acknowledged.context.by = Some("ada".to_owned());
+    let now = START.after(Duration::from_secs(800));
+    outbox.post(3, &acknowledged, Audience::default(), now, &mut Vec::new());
+    assert_eq!(take(&mut outbox, 5_000), []);
+    post(&mut outbox, 3, NewsKind::Withdrawn, 5_000);
+    assert_eq!(take(&mut outbox, 5_000), [NewsKind::Opened]);
+    // Others have heard of it already, or never do.
+    let mut outbox = alone(|_| {});
+    assert_eq!(post(&mut outbox, 1, NewsKind::Withdrawn, 0), Next::Idle);
+}

@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -20,20 +19,17 @@ use crate::alert::incident::order::OrderEvent;
 use crate::alert::incident::terms::{Emitted, LedgerTerms};
 use crate::alert::kept::change::{Change, ChangeKey};
 use crate::alert::kept::incident::{Incident, Phase};
-use crate::alert::outbox::queue::{FailedRequest, Failure, Next, OutletState, OutletTerms};
-use crate::alert::outbox::{Audience, Outbox, Outgoing};
+use crate::alert::outbox::queue::OutletTerms;
+use crate::alert::outbox::{Audience, Outbox};
 use crate::alert::{Alert, AlertRecord, AlertState, Locations, News, NewsKind, RuleKind};
 use crate::app::clock::Clock;
 use crate::app::status::health_meter::StoreStatus;
 use crate::model::lock::lock;
-use crate::model::{Location, OWN_NAME, OutletHealth, StoreHealth, Timestamp};
+use crate::model::{Location, OWN_NAME, StoreHealth, Timestamp};
 use crate::store::Kept;
 
 use super::context::{Contexts, Part, Words};
 use super::stored_report::{KeptOutage, ReportSender, StoredReport};
-
-/// An outlet that failed so often in a row is an incident of webmon itself.
-const FAILURES_TOLD: u32 = 3;
 
 /// The name of a program's queue; no outlet of sites.yaml can have it.
 pub const PROGRAM: &str = "alerting.exec";
@@ -64,24 +60,15 @@ pub(super) struct Inner {
     /// Alerts about webmon itself that the control loop has not published.
     pub(super) own: Vec<Alert>,
     /// Outlets that cannot be notified, in an incident.
-    broken: Vec<Arc<str>>,
+    pub(super) broken: Vec<Arc<str>>,
     /// Whether their incident has begun.
-    is_outlet_reported: bool,
+    pub(super) is_outlet_reported: bool,
     /// The location of a fleet that judges for itself here.
     pub(super) location: Option<Location>,
     /// Whether this webmon delivers.
     pub(super) part: Part,
     /// Messages that arrived since the last step: when they were begun, and where they arrived.
     delivered: Vec<(Timestamp, IpAddr)>,
-}
-
-/// A new message under way, and the ticket of its mark.
-#[derive(Debug)]
-pub struct Sending {
-    /// The rows.
-    pub outgoing: Outgoing,
-    /// Stored once this ticket is; see [`AlertBook::stored`].
-    pub ticket: u64,
 }
 
 impl AlertBook {
@@ -114,7 +101,7 @@ impl AlertBook {
             part: Part::Delivers,
             delivered: Vec::new(),
         };
-        inner.is_outlet_reported = inner.is_breached(RuleKind::Outlet);
+        inner.restore_broken();
         let version = watch::Sender::new(0);
         Self { inner: Mutex::new(inner), clock, store, status, version, lost: AtomicU64::new(0) }
     }
@@ -252,17 +239,6 @@ impl AlertBook {
         self.inner().is_breached(rule)
     }
 
-    /// The outlets that cannot be notified now, by key.
-    #[must_use]
-    pub fn failing_outlets(&self) -> Vec<OutletHealth> {
-        let inner = self.inner();
-        let failing = |(key, state): (&Arc<str>, OutletState)| {
-            let (since, reason) = state.failing?;
-            Some(OutletHealth { key: Arc::clone(key), since, reason, waiting: state.waiting })
-        };
-        inner.outbox.states().filter_map(failing).collect()
-    }
-
     /// The settings that concern `site` and its parent.
     #[must_use]
     pub fn terms_of(&self, site: &str) -> LedgerTerms {
@@ -275,89 +251,13 @@ impl AlertBook {
         inner.ledger.set_terms(terms, self.clock.now());
         inner.is_list_old = true;
         inner.outbox.set_outlets(outlets);
+        inner.settle_outlets(self.clock.now());
         self.version.send_modify(|version| *version += 1);
     }
 
     /// Notes that checks of `site` are paused until then, or no longer.
     pub fn set_paused(&self, site: &Arc<str>, until: Option<Timestamp>) {
         self.inner().ledger.set_paused(site, until);
-    }
-
-    /// What to do for `outlet` now.
-    pub fn next(&self, outlet: &str) -> Next {
-        let inner = &mut *self.inner();
-        if inner.part == Part::Waits {
-            return Next::Idle;
-        }
-        inner.outbox.next(outlet, self.clock.now(), self.clock.monotonic())
-    }
-
-    /// Begins a request with `rows`.
-    pub fn begin(&self, outlet: &str, rows: &[u64]) -> Sending {
-        let inner = &mut *self.inner();
-        let mut changes = Vec::new();
-        let outgoing = inner.outbox.begin(outlet, rows, self.clock.monotonic(), &mut changes);
-        let ticket = self.keep(inner, Vec::new(), changes, outgoing.is_marked);
-        Sending { outgoing, ticket }
-    }
-
-    /// `outlet` took what was sent. Returns whether it had failed before.
-    pub fn succeeded(&self, outlet: &Arc<str>, outgoing: &Outgoing) -> bool {
-        let inner = &mut *self.inner();
-        let (now, elapsed, mut changes) = (self.clock.now(), self.clock.monotonic(), Vec::new());
-        let had_failed = inner.outbox.failures(outlet) > 0;
-        inner.outbox.succeeded(outlet, &outgoing.rows, now, elapsed, &mut changes);
-        self.keep(inner, Vec::new(), changes, false);
-        inner.broken.retain(|broken| broken != outlet);
-        // An earlier run may have begun the incident.
-        if inner.broken.is_empty() && std::mem::take(&mut inner.is_outlet_reported) {
-            inner.own_alert(RuleKind::Outlet, AlertState::Cleared, "all outlets are notified again.", now);
-        }
-        had_failed
-    }
-
-    /// `outlet` did not take what was sent. Returns when it is tried again, in time since the start of the program, how many
-    /// requests have failed in a row, and how many messages were given up.
-    pub fn failed(&self, outlet: &Arc<str>, outgoing: &Outgoing, failed: &FailedRequest) -> (Duration, u32, usize) {
-        let inner = &mut *self.inner();
-        let (times, mut changes) = ((self.clock.now(), self.clock.monotonic()), Vec::new());
-        let given_up = inner.outbox.failed(outlet, &outgoing.rows, failed, times, &mut changes);
-        self.keep(inner, Vec::new(), changes, false);
-        let failures = inner.outbox.failures(outlet);
-        // What fails while this machine has no network says nothing of an outlet.
-        let is_offline = inner.is_breached(RuleKind::Network);
-        let is_broken = (failures >= FAILURES_TOLD && !is_offline) || failed.failure == Failure::Gone;
-        if is_broken && !inner.broken.contains(outlet) {
-            inner.broken.push(Arc::clone(outlet));
-            if !std::mem::replace(&mut inner.is_outlet_reported, true) {
-                let text = format!("cannot notify {outlet}: {}.", failed.reason);
-                inner.own_alert(RuleKind::Outlet, AlertState::Breached, &text, times.0);
-            }
-        }
-        (inner.outbox.resume(outlet).unwrap_or(times.1), failures, given_up)
-    }
-
-    /// Gives up what is too old. Returns the outlets concerned, and how many messages.
-    pub fn expire(&self) -> Vec<(Arc<str>, usize)> {
-        let inner = &mut *self.inner();
-        let mut changes = Vec::new();
-        let given_up = inner.outbox.expire(self.clock.now(), &mut changes);
-        self.keep(inner, Vec::new(), changes, false);
-        given_up
-    }
-
-    /// The news that `outlet`, which forgets, has to hear again: what it was told of that is open or ended lately.
-    #[must_use]
-    pub fn to_repeat(&self, outlet: &Arc<str>) -> Vec<News> {
-        let inner = self.inner();
-        let told = inner.outbox.to_repeat(outlet);
-        told.into_iter().filter_map(|(incident, _)| inner.ledger.current(incident)).collect()
-    }
-
-    /// The states of all outlets, by key.
-    #[must_use]
-    pub fn outlets(&self) -> Vec<(Arc<str>, OutletState)> {
-        self.inner().outbox.states().map(|(key, state)| (Arc::clone(key), state)).collect()
     }
 
     /// The open incidents, by site and rule.
@@ -368,7 +268,7 @@ impl AlertBook {
 }
 
 impl Inner {
-    fn is_breached(&self, rule: RuleKind) -> bool {
+    pub(super) fn is_breached(&self, rule: RuleKind) -> bool {
         let is_breached = |incident: &Incident| incident.rule() == rule && incident.phase == Phase::Breached;
         self.ledger.open_incidents().any(is_breached)
     }
@@ -385,11 +285,12 @@ impl Inner {
             };
             self.outbox.post(*incident, news, audience, now, &mut changes);
         }
+        self.settle_outlets(now);
         changes
     }
 
     /// Notes an alert about webmon itself.
-    fn own_alert(&mut self, rule: RuleKind, state: AlertState, text: &str, at: Timestamp) {
+    pub(super) fn own_alert(&mut self, rule: RuleKind, state: AlertState, text: &str, at: Timestamp) {
         self.own.push(Alert::own(OWN_NAME.into(), rule, state, text.to_owned(), at));
     }
 }

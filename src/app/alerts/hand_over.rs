@@ -35,6 +35,7 @@ impl AlertBook {
         inner.part = Part::Follows;
         let left = inner.ledger.follow(&mut out);
         inner.outbox.forget(&left, &mut out.changes);
+        inner.settle_outlets(self.clock.now());
         self.keep(inner, Vec::new(), out.changes, false);
     }
 

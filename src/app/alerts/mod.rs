@@ -7,6 +7,7 @@ pub(crate) mod delivery;
 pub(crate) mod hand_over;
 pub(crate) mod heartbeat;
 pub(crate) mod history;
+pub(crate) mod notifying;
 pub(crate) mod orders;
 pub(crate) mod outlets;
 pub(crate) mod program;

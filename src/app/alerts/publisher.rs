@@ -59,6 +59,13 @@ impl Publisher {
 
     /// Applies new settings.
     pub fn configure(&self, terms: LedgerTerms, specs: Vec<OutletSpec>) {
+        let before = self.outlets.borrow().clone();
+        let is_changed = |spec: &&OutletSpec| {
+            before.iter().any(|before| before.terms.key == spec.terms.key && before.target != spec.target)
+        };
+        for spec in specs.iter().filter(is_changed) {
+            self.book.renew(&spec.terms.key);
+        }
         self.book.configure(terms, specs.iter().map(|spec| spec.terms.clone()).collect());
         self.outlets.send_if_modified(|now| {
             let is_new = *now != specs;

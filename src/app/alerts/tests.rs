@@ -1,5 +1,6 @@
 //! The way of an alert from the publisher to a program, with failures and restarts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,16 +9,17 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::book::{AlertBook, PROGRAM};
-use super::context::words;
+use super::context::{Contexts, words};
 use super::delivery::{Deliveries, DeliveryContext};
 use super::history::AlertLog;
 use super::outlets::{program, service};
 use super::publisher::Publisher;
 use super::stored_report::{self, ReportReceiver};
-use crate::alert::incident::terms::LedgerTerms;
-use crate::alert::kept::change::ChangeKey;
-use crate::alert::outbox::queue::{FailedRequest, Failure, Next};
-use crate::alert::{Alert, AlertRecord, AlertState, Rule, RuleKind};
+use crate::alert::incident::order::{OrderedBy, UserOrder};
+use crate::alert::incident::terms::{LedgerTerms, Target};
+use crate::alert::kept::change::{ChangeKey, Counter, Record};
+use crate::alert::outbox::queue::{Delivery, FailedRequest, Failure, Next, OutletTerms};
+use crate::alert::{Alert, AlertRecord, AlertState, NewsKind, Reading, Rule, RuleKind, Severity, SiteSelector};
 use crate::app::alerts::program::tests::sh;
 use crate::app::clock::Clock;
 use crate::app::status::health_meter::StoreStatus;
@@ -193,4 +195,237 @@ async fn a_call_waits_for_its_mark() {
     };
     let (unsent, ()) = tokio::join!(desk.deliveries.run(ending.clone()), store);
     assert_eq!(unsent, None);
+}
+
+/// A book with services as outlets, and what it has stored.
+struct Bench {
+    book: AlertBook,
+    clock: Clock,
+    reports: ReportReceiver,
+    stored: BTreeMap<ChangeKey, Record>,
+    _status: watch::Sender<StoreStatus>,
+}
+
+fn outlet(name: &str) -> OutletTerms {
+    OutletTerms {
+        key: name.into(),
+        name: name.into(),
+        delivery: Delivery::Dedup,
+        after: Duration::ZERO,
+        only: Severity::Warning,
+        sites: SiteSelector::All,
+        is_forgetful: false,
+    }
+}
+
+impl Bench {
+    fn new(outlets: &[OutletTerms]) -> Self {
+        Self::start(BTreeMap::new(), Clock::start_at(START), outlets)
+    }
+
+    fn start(stored: BTreeMap<ChangeKey, Record>, clock: Clock, outlets: &[OutletTerms]) -> Self {
+        let mut kept = Kept::default();
+        for (key, record) in &stored {
+            match (key, record) {
+                (_, Record::Incident(incident)) => kept.incidents.push((**incident).clone()),
+                (_, Record::Row(row)) => kept.rows.push((**row).clone()),
+                (ChangeKey::Told(outlet, incident), Record::Told(told)) => {
+                    kept.told.push(((Arc::clone(outlet), *incident), *told));
+                }
+                (ChangeKey::Next(Counter::Incident), Record::Next(number)) => kept.next[0] = *number,
+                (ChangeKey::Next(Counter::Row), Record::Next(number)) => kept.next[1] = *number,
+                _ => {}
+            }
+        }
+        let status = watch::Sender::new(StoreStatus::default());
+        let (sender, reports) = stored_report::open();
+        let word = (7, words(TimeZone::UTC));
+        let book =
+            AlertBook::new(LedgerTerms::default(), kept, word, clock.clone(), (Some(sender), status.subscribe()));
+        book.configure(LedgerTerms::default(), outlets.to_vec());
+        Self { book, clock, reports, stored, _status: status }
+    }
+
+    /// The same after a stop and a start.
+    fn restart(mut self, outlets: &[OutletTerms]) -> Self {
+        while let Some(report) = self.reports.next() {
+            for (key, record) in report.changes {
+                match record {
+                    Some(record) => _ = self.stored.insert(key, record),
+                    None => _ = self.stored.remove(&key),
+                }
+            }
+        }
+        Self::start(self.stored, self.clock, outlets)
+    }
+
+    /// Publishes that `site` is down or up, if one is given. Returns what webmon says of its outlets.
+    fn publish(&self, change: Option<(&str, AlertState)>) -> Vec<(AlertState, String)> {
+        let now = self.clock.now();
+        let alert =
+            change.map(|(site, state)| Alert { state, ..Alert::ended(site.into(), &Rule::default(), now, now) });
+        let published = self.book.publish(alert.as_slice(), &Contexts::default(), now);
+        let about_outlets = published.iter().filter(|alert| alert.rule == RuleKind::Outlet);
+        about_outlets
+            .map(|alert| match &alert.reading {
+                Some(Reading::Note(text)) => (alert.state, text.clone()),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    /// A request to `outlet`, if one may go: what it would bring. It takes it, or fails.
+    fn request(&self, outlet: &str, failure: Option<Failure>) -> Vec<NewsKind> {
+        let Next::Send(rows) = self.book.next(outlet) else { return Vec::new() };
+        let outgoing = self.book.begin(outlet, &rows).outgoing;
+        match failure {
+            None => _ = self.book.succeeded(&outlet.into(), &outgoing),
+            Some(failure) => {
+                let failed = FailedRequest { failure, reason: "it is away".to_owned(), is_unsent: true };
+                self.book.failed(&outlet.into(), &outgoing, &failed);
+            }
+        }
+        outgoing.rows.iter().map(|row| row.news.kind).collect()
+    }
+
+    async fn fail_thrice(&self, outlet: &str) {
+        for _ in 0..3 {
+            assert!(!self.request(outlet, Some(Failure::Transient(None))).is_empty());
+            tokio::time::advance(Duration::from_mins(1)).await;
+        }
+    }
+
+    async fn take_all(&self, outlet: &str) -> Vec<NewsKind> {
+        let mut taken = Vec::new();
+        loop {
+            let kinds = self.request(outlet, None);
+            if kinds.is_empty() {
+                return taken;
+            }
+            taken.extend(kinds);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+    }
+
+    fn obey(&self, order: &UserOrder) {
+        let ordered = OrderedBy { by: "ada".into(), at: self.clock.now(), text: String::new() };
+        self.book.obey(order, &ordered, None).unwrap();
+    }
+
+    fn silence(&self, site: &str, time: Duration) {
+        let (sites, until) = (SiteSelector::of([site]), self.clock.now().after(time));
+        self.obey(&UserOrder::Silence { sites, until, is_maintenance: false, replaces: false });
+    }
+}
+
+use AlertState::{Breached, Cleared, Down, Up};
+
+/// Of an outlet that nothing is left for, no message would ever show that it works again.
+#[tokio::test(start_paused = true)]
+async fn an_outlet_with_nothing_left_to_take_is_no_longer_broken() {
+    let bench = Bench::new(&[outlet("good"), outlet("pager")]);
+    bench.publish(Some(("a", Down)));
+    bench.fail_thrice("pager").await;
+    assert_eq!(bench.publish(None), [(Breached, "cannot notify pager: it is away.".to_owned())]);
+    assert_eq!(bench.book.failing_outlets().len(), 1);
+    assert_eq!(bench.take_all("good").await, [NewsKind::Opened, NewsKind::Opened]);
+    assert_eq!(bench.publish(Some(("a", Up))), [], "nothing is left to tell");
+    let cleared = "no message waits for a broken outlet any more.".to_owned();
+    assert_eq!(bench.publish(None), [(Cleared, cleared)]);
+    assert!(!bench.book.is_breached(RuleKind::Outlet));
+    assert_eq!(bench.book.failing_outlets(), []);
+    assert_eq!(bench.take_all("good").await, [NewsKind::Closed, NewsKind::Closed]);
+}
+
+/// An outlet that said that it is gone is broken until its part of sites.yaml changes.
+#[tokio::test(start_paused = true)]
+async fn an_outlet_that_is_gone_is_broken_until_it_is_removed_or_changed() {
+    for is_removed in [true, false] {
+        let bench = Bench::new(&[outlet("good"), outlet("pager")]);
+        bench.publish(Some(("a", Down)));
+        bench.request("pager", Some(Failure::Gone));
+        assert_eq!(bench.publish(None).len(), 1);
+        bench.book.configure(LedgerTerms::default(), vec![outlet("good"), outlet("pager")]);
+        assert_eq!(bench.publish(None), [], "it is as it was");
+        assert_eq!(bench.book.failing_outlets().len(), 1);
+        if is_removed {
+            bench.book.configure(LedgerTerms::default(), vec![outlet("good")]);
+        } else {
+            bench.book.renew("pager");
+            bench.book.configure(LedgerTerms::default(), vec![outlet("good"), outlet("pager")]);
+        }
+        assert_eq!(bench.publish(None).len(), 1);
+        assert!(!bench.book.is_breached(RuleKind::Outlet));
+        assert_eq!(bench.book.failing_outlets(), []);
+    }
+}
+
+/// Each further outlet that breaks is reported, to those that work.
+#[tokio::test(start_paused = true)]
+async fn a_second_outlet_that_breaks_is_reported() {
+    let bench = Bench::new(&[outlet("good"), outlet("bad"), outlet("pager")]);
+    bench.publish(Some(("a", Down)));
+    bench.fail_thrice("bad").await;
+    assert_eq!(bench.publish(None), [(Breached, "cannot notify bad: it is away.".to_owned())]);
+    assert_eq!(bench.take_all("good").await, [NewsKind::Opened, NewsKind::Opened]);
+    bench.fail_thrice("pager").await;
+    let both = "cannot notify bad: it is away; pager: it is away.".to_owned();
+    assert_eq!(bench.publish(None), [(Breached, both)]);
+    assert_eq!(bench.take_all("good").await, [NewsKind::Reminder]);
+    assert_eq!(bench.take_all("bad").await, [NewsKind::Opened]);
+    assert_eq!(bench.publish(None), []);
+    // It had been told of the first, but is not told of itself.
+    assert_eq!(bench.take_all("pager").await, [NewsKind::Opened, NewsKind::Opened]);
+    assert_eq!(bench.publish(None), [(Cleared, "all outlets are notified again.".to_owned())]);
+}
+
+/// A restart does not make a broken outlet a good one.
+#[tokio::test(start_paused = true)]
+async fn an_outlet_is_broken_over_a_restart() {
+    let outlets = [outlet("good"), outlet("bad")];
+    let bench = Bench::new(&outlets);
+    bench.publish(Some(("a", Down)));
+    bench.fail_thrice("bad").await;
+    assert_eq!(bench.publish(None).len(), 1);
+    let bench = bench.restart(&outlets);
+    assert_eq!(bench.take_all("good").await, [NewsKind::Opened, NewsKind::Opened]);
+    assert_eq!(bench.publish(None), []);
+    assert_eq!(bench.take_all("bad").await, [NewsKind::Opened]);
+    assert_eq!(bench.publish(None), [(Cleared, "all outlets are notified again.".to_owned())]);
+}
+
+/// An outlet with `after` hears of what is open, not acknowledged and not muted then.
+#[tokio::test(start_paused = true)]
+async fn an_outlet_that_hears_late_hears_nothing_of_what_is_muted_or_acknowledged_then() {
+    let phone = OutletTerms { after: Duration::from_mins(10), ..outlet("phone") };
+    let bench = Bench::new(&[phone]);
+    let pass = async |mins| {
+        tokio::time::advance(Duration::from_mins(mins)).await;
+        bench.publish(None);
+    };
+    bench.silence("acked", Duration::from_mins(5));
+    for site in ["acked", "lasting", "short"] {
+        bench.publish(Some((site, Down)));
+    }
+    bench.obey(&UserOrder::Acknowledge(Target::Site("acked".into())));
+    bench.silence("lasting", Duration::from_mins(30));
+    bench.silence("short", Duration::from_mins(30));
+    pass(11).await;
+    assert_eq!(bench.request("phone", None), []);
+    bench.publish(Some(("short", Up)));
+    pass(18).await;
+    assert_eq!(bench.request("phone", None), []);
+    pass(2).await;
+    assert_eq!(bench.take_all("phone").await, [NewsKind::Opened], "of what is still open after the silence");
+    bench.publish(Some(("lasting", Up)));
+    assert_eq!(bench.take_all("phone").await, [NewsKind::Closed]);
+    // It waits as long as that is muted.
+    bench.publish(Some(("long", Down)));
+    bench.silence("long", Duration::from_hours(50));
+    for _ in 0..49 {
+        pass(60).await;
+        assert_eq!((bench.book.expire(), bench.request("phone", None)), (vec![], vec![]));
+    }
+    pass(61).await;
+    assert_eq!(bench.take_all("phone").await, [NewsKind::Opened]);
 }

@@ -156,6 +156,8 @@ pub struct Queue {
     is_busy: bool,
     /// Whether the last request was rejected.
     is_rejecting: bool,
+    /// Whether the outlet said that it does not exist any more.
+    is_gone: bool,
 }
 
 impl Queue {
@@ -178,6 +180,7 @@ impl Queue {
             arrival: Duration::ZERO,
             is_busy: false,
             is_rejecting: false,
+            is_gone: false,
         }
     }
 
@@ -246,6 +249,18 @@ impl Queue {
         self.rows.values().filter(|row| row.set == Some(set)).count()
     }
 
+    /// Makes those rows due at `due`. Returns whether there are any.
+    pub fn postpone(&mut self, is_meant: impl Fn(&Row) -> bool, due: Timestamp) -> bool {
+        let mut is_any = false;
+        for row in self.rows.values_mut() {
+            if is_meant(row) {
+                row.due = due;
+                is_any = true;
+            }
+        }
+        is_any
+    }
+
     /// All rows, the oldest first.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         self.rows.values()
@@ -295,7 +310,7 @@ impl Queue {
 
     /// The request was taken.
     pub fn succeeded(&mut self, now: Timestamp, elapsed: Duration) {
-        (self.is_busy, self.is_rejecting) = (false, false);
+        (self.is_busy, self.is_rejecting, self.is_gone) = (false, false, false);
         self.failures = 0;
         self.backoff.reset();
         self.tried_from = Duration::ZERO;
@@ -315,7 +330,7 @@ impl Queue {
             self.failing_since = elapsed;
         }
         self.failures += 1;
-        self.is_rejecting = failure == Failure::Broken;
+        (self.is_rejecting, self.is_gone) = (failure == Failure::Broken, failure == Failure::Gone);
         let wait = match failure {
             Failure::Transient(pause) => {
                 let quick = elapsed.saturating_sub(self.failing_since) < QUICK_RETRIES;
@@ -351,6 +366,19 @@ impl Queue {
             }
         }
         moved
+    }
+
+    /// Whether it may be known to fail: something waits for it, or it said that it is gone.
+    #[must_use]
+    pub fn may_fail(&self) -> bool {
+        !self.rows.is_empty() || self.is_gone
+    }
+
+    /// Forgets how it fails.
+    pub fn forget_failure(&mut self) {
+        (self.failures, self.is_rejecting, self.is_gone) = (0, false, false);
+        self.backoff.reset();
+        self.state.failing = None;
     }
 
     /// When it is tried again, after a failure.
