@@ -20,7 +20,7 @@ mod requests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ pub struct Outbox {
     pub(super) terms: BTreeMap<Arc<str>, OutletTerms>,
     pub(super) queues: BTreeMap<Arc<str>, Queue>,
     pub(super) told: HashMap<(Arc<str>, u64), Told>,
+    /// Outlets that are gone from sites.yaml, of which something is kept.
+    absent: BTreeSet<Arc<str>>,
     numbers: Numbers,
     seed: u64,
 }
@@ -87,8 +89,14 @@ impl Outbox {
     /// An empty outbox without outlets; monitors should have different seeds.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let numbers = Numbers::new(Counter::Row);
-        Self { terms: BTreeMap::new(), queues: BTreeMap::new(), told: HashMap::new(), numbers, seed }
+        Self {
+            terms: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            told: HashMap::new(),
+            absent: BTreeSet::new(),
+            numbers: Numbers::new(Counter::Row),
+            seed,
+        }
     }
 
     /// Takes over what was kept.
@@ -115,6 +123,8 @@ impl Outbox {
             let queue = self.queues.entry(Arc::clone(key)).or_insert_with(|| Queue::new(terms.delivery, seed));
             queue.set_delivery(terms.delivery);
         }
+        let kept = self.queues.keys().chain(self.told.keys().map(|(outlet, _)| outlet));
+        self.absent = kept.filter(|outlet| !self.terms.contains_key(*outlet)).cloned().collect();
     }
 
     /// The outlets, by key.
@@ -169,6 +179,18 @@ impl Outbox {
         let opening = News { kind: NewsKind::Opened, ..news.clone() };
         for (terms, is_known) in outlets {
             self.post_to(&terms, incident, if is_known { news } else { &opening }, now, changes);
+        }
+        if news.kind.is_closing() {
+            self.post_to_absent(incident, news, now, changes);
+        }
+    }
+
+    /// Adds the end of `incident` for outlets that are gone from sites.yaml and know of it: one that returns must hear of it.
+    fn post_to_absent(&mut self, incident: u64, news: &News, now: Timestamp, changes: &mut Vec<Change>) {
+        let knows = |outlet: &&Arc<str>| self.was_told(outlet, incident) || self.waits(outlet, incident);
+        let outlets: Vec<Arc<str>> = self.absent.iter().filter(knows).cloned().collect();
+        for outlet in outlets {
+            self.add(&outlet, incident, now, news.clone(), now, changes);
         }
     }
 

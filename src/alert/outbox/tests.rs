@@ -881,3 +881,21 @@ fn an_acknowledgement_that_is_withdrawn_brings_back_an_outlet_that_hears_late() 
     let mut outbox = alone(|_| {});
     assert_eq!(post(&mut outbox, 1, NewsKind::Withdrawn, 0), Next::Idle);
 }
+
+/// An outlet that is removed from the file and put back hears of the end of what it knows, and of nothing else.
+#[test]
+fn an_outlet_that_returns_hears_of_what_ended_while_it_was_gone() {
+    let mut outbox = alone(|_| {});
+    let outlets: Vec<OutletTerms> = outbox.outlets().cloned().collect();
+    post(&mut outbox, 1, NewsKind::Opened, 0);
+    assert_eq!(take(&mut outbox, 0), [NewsKind::Opened]);
+    post(&mut outbox, 2, NewsKind::Opened, 1);
+    outbox.set_outlets(Vec::new());
+    post(&mut outbox, 3, NewsKind::Opened, 2);
+    for incident in 1..=3 {
+        assert_eq!(post(&mut outbox, incident, NewsKind::Closed, 10), Next::Idle);
+    }
+    outbox.set_outlets(outlets);
+    let told: Vec<NewsKind> = (20..30).flat_map(|secs| take(&mut outbox, secs)).collect();
+    assert_eq!(told, [NewsKind::Opened, NewsKind::Closed, NewsKind::Closed]);
+}
