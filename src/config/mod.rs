@@ -11,14 +11,14 @@ mod error;
 mod excerpt;
 mod files;
 mod keys;
+mod load;
 pub mod parts;
 mod sections;
 mod syntax;
 pub mod typed;
 
-use std::io;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -39,6 +39,7 @@ pub use keys::declared::THREADS_MAX;
 pub use keys::json_schema::schema;
 pub use keys::template::template;
 pub use keys::value::name as site_name;
+pub use load::{load, load_for_reading, load_without_env};
 pub use sections::Storage;
 pub use sections::alerting::{Alerting, Heartbeat};
 pub use sections::dashboard::{Dashboard, Symbols, Theme, default_views};
@@ -48,6 +49,7 @@ pub use sections::fleet::{location as location_name, stream as stream_name, stre
 pub use sections::locations::LocationTerms;
 pub use sections::site::ConfiguredSite;
 pub use sections::web::{listen::QUANTILES_OF, page::title as page_title, report::ReportTerms};
+pub use syntax::needed::Needed;
 
 use diagnostics::lookalike::{SeenNames, with_lookalikes};
 use diagnostics::warning::Warnings;
@@ -57,9 +59,10 @@ use keys::mapping::Keys;
 use keys::reader::ConfigReader;
 use sections::alerting::AlertingSection;
 use sections::exec;
+use sections::names::unique::SiteNames;
 use sections::notes::{Literal, Notes};
 use sections::policies::AlertSettings;
-use sections::site::{SiteEntryDraft, SiteNames, SiteSettings};
+use sections::site::{SiteEntryDraft, SiteSettings};
 use syntax::fault::Fault;
 use syntax::tree::{NodeId, Tree};
 use syntax::variables::Substitutions;
@@ -74,7 +77,7 @@ const SITES_MAX: usize = 100_000;
 /// A validated configuration; the default watches nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// The sites to watch, at least one, in the order of the file; names are unique.
+    /// The sites to watch, at least one unless some count as absent, in the order of the file; names are unique.
     pub sites: Vec<ConfiguredSite>,
     /// The sites with `enabled: false`, in the order of the file.
     pub disabled: Vec<ConfiguredSite>,
@@ -106,6 +109,8 @@ pub struct Config {
     pub quantiles: bool,
     /// Surprising settings, one line each, with its position in the file.
     pub warnings: Vec<String>,
+    /// What counts as absent in a load that does not need the whole file, and changes what is read; one line each.
+    pub absent: Vec<String>,
     /// Masked in the output of commands and of servers: the contents of expressions, credentials.
     pub secrets: KnownSecrets,
     /// The other files that were read: those of `${file:…}` and of certificates.
@@ -148,24 +153,6 @@ impl Config {
     }
 }
 
-/// Reads and validates the file at `path`.
-///
-/// # Errors
-/// [`ConfigError::Missing`] when there is no file, [`ConfigError::Unreadable`] when it cannot be read, and
-/// [`ConfigError::Invalid`] with every fault of its text.
-pub fn load(path: &Path, env: &Env<'_>) -> Result<Config, ConfigError> {
-    load_with(path, Some(env))
-}
-
-/// Validates the file at `path` without expanding `${…}`, for places without the secrets: a value with an expression counts as
-/// absent, and a site with one in its URL is left out.
-///
-/// # Errors
-/// As [`load`].
-pub fn load_without_env(path: &Path) -> Result<Config, ConfigError> {
-    load_with(path, None)
-}
-
 /// Validates `text`. Errors call it `file_name`; relative paths start at `base_dir`.
 ///
 /// # Errors
@@ -199,42 +186,6 @@ pub fn ad_hoc(urls: &[String], settings: &TypedSettings) -> Result<Config, Confi
     Ok(Config { sites, secrets, views: default_views(), ..Config::default() })
 }
 
-fn load_with(path: &Path, env: Option<&Env<'_>>) -> Result<Config, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let bytes =
-        files::file::read(path, FILE_MAX as u64, files::file::PATIENCE_OF_CONFIG).map_err(|error| {
-            match error.kind() {
-                io::ErrorKind::NotFound => ConfigError::Missing { path: path.to_owned() },
-                _ => unreadable(error),
-            }
-        })?;
-    let (exposed, name) = (is_exposed(path), path.display().to_string());
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            let lossy = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let end = valid + char::REPLACEMENT_CHARACTER.len_utf8();
-            let fault = Fault::new(valid..end, "this is not UTF-8").hint("save the file as UTF-8");
-            return Err(SourceText::new(&name, &lossy).report(vec![fault], &Redactor::of_line(&lossy, valid)));
-        }
-    };
-    let base_dir = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-    validate(&text, &name, Substitutions::new(env, &base_dir), exposed)
-}
-
-/// Whether users other than its owner can read the file at `path`.
-#[cfg(unix)]
-fn is_exposed(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o044 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_exposed(_: &Path) -> bool {
-    false
-}
-
 fn validate(text: &str, name: &str, scope: Substitutions<'_>, exposed: bool) -> Result<Config, ConfigError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > FILE_MAX {
@@ -250,13 +201,13 @@ fn validate(text: &str, name: &str, scope: Substitutions<'_>, exposed: bool) -> 
     let reader = ConfigReader::new(&tree, text, scope);
     let mut warnings = Warnings::default();
     let config = if let Some(root) = root.filter(|&root| !reader.is_null(root)) {
-        let raw = Keys::of(&reader, root, keys::declared::FILE).and_then(|keys| RawConfig::read(keys, base_dir));
+        let raw = Keys::of_file(&reader, root).and_then(|keys| RawConfig::read(keys, base_dir));
         raw.map(|raw| raw.finish(&reader, &mut warnings, exposed))
     } else {
         reader.fault(Fault::new(0..0, "this file holds no configuration").hint(EXAMPLE));
         None
     };
-    let expressions = reader.secrets();
+    let (expressions, absent) = (reader.secrets(), reader.absences.lines(|at| source.place(at)));
     let (faults, unknown, files) = reader.finish();
     match config {
         Some(mut config) if faults.is_empty() => {
@@ -265,7 +216,7 @@ fn validate(text: &str, name: &str, scope: Substitutions<'_>, exposed: bool) -> 
                 warnings.proxies(env);
             }
             config.warnings = with_lookalikes(warnings, &tree, text).into_lines(&source);
-            config.files = files;
+            (config.files, config.absent) = (files, absent);
             config.secrets = config.all_secrets(&expressions);
             let then = config.report.as_mut().and_then(|report| report.then.as_mut());
             for exec in config.exec.as_mut().into_iter().chain(then) {
@@ -353,8 +304,9 @@ impl RawConfig {
         let items = self.sites_at.map_or(0, |id| reader.list(id).map_or(0, <[NodeId]>::len));
         let names = self.entries.iter().map(|entry| &*entry.configured.site.name).collect();
         let groups = self.entries.iter().filter_map(|entry| entry.configured.group.as_deref()).collect();
-        // The names of sites that could not be read are not known.
-        let known = Some((names, groups)).filter(|_| items == self.entries.len());
+        // The names of sites that could not be read are not known, nor is a group that counts as absent.
+        let is_known = items == self.entries.len() && !reader.absences.cast_doubt();
+        let known = Some((names, groups)).filter(|_| is_known);
         sections::parents::check(reader, &self.entries, known.as_ref().map(|(names, _)| names));
         let sites = self.entries.iter().map(|entry| (&entry.span, &*entry.configured.site));
         sections::names::records::check(reader, sites, &self.notes, &self.config.resolver);
@@ -383,7 +335,8 @@ impl RawConfig {
             }
         }
         if let (true, false, Some(id)) = (config.sites.is_empty(), config.disabled.is_empty(), self.sites_at) {
-            reader.fault_at(id, "every site is disabled, so there is nothing to watch");
+            let message = "every site is disabled, so there is nothing to watch";
+            reader.fault_of_several(Fault::new(reader.span(id), message));
         }
         warnings.storage(self.max_size_at.map(|id| reader.span(id).start), &self.storage, checks_per_second);
         config.storage = Some(self.storage);
@@ -746,36 +699,6 @@ mod tests {
         let error = ad_hoc(&wrong, &TypedSettings::default()).unwrap_err().to_string();
         assert_eq!(error, "error: ftp://***@x: the scheme ftp is not supported; use http, https, ws, wss, tcp or tls");
         assert!(ad_hoc(&[], &TypedSettings::default()).is_err());
-    }
-
-    /// Commands that only read the store know each site, whatever its URL holds.
-    #[test]
-    fn without_the_environment_a_site_keeps_its_name_and_loses_what_variables_hold() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sites.yaml");
-        let text = "
-            sites:
-              - { name: key, group: shop, interval: 17s, url: 'https://a.example/x?key=${KEY:-secret}' }
-              - { name: host, url: 'https://${HOST}/' }
-              - { name: port, url: 'https://a.example:${PORT}/' }
-              - { name: text, url: '${file:url.txt}' }
-              - 'https://a.example/${KEY}'
-        ";
-        std::fs::write(&path, text).unwrap();
-        let config = load_without_env(&path).unwrap();
-        let known: Vec<(&str, &str)> = config.sites.iter().map(|site| (&*site.site.name, &*site.site.shown)).collect();
-        assert_eq!(
-            known,
-            [
-                ("key", "https://a.example/x?key=***"),
-                ("host", "https://***/"),
-                ("port", "http://***"),
-                ("text", "http://***"),
-                ("https://a.example/***", "https://a.example/***"),
-            ]
-        );
-        assert_eq!((config.sites[0].group.as_deref(), config.sites[0].site.interval.as_secs()), (Some("shop"), 17));
-        assert_eq!(config.warnings, Vec::<String>::new());
     }
 
     #[test]

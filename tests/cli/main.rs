@@ -25,4 +25,6 @@ mod slo;
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(unix)]
+mod variables;
+#[cfg(unix)]
 mod why;

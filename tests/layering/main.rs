@@ -155,7 +155,13 @@ const LAYERS: [(&str, &[&[&str]]); 15] = [
     ),
     (
         "config",
-        &[&["diagnostics", "parts", "typed"], &["excerpt", "sections"], &["keys"], &["error", "syntax"], &["files"]],
+        &[
+            &["diagnostics", "load", "parts", "typed"],
+            &["excerpt", "sections"],
+            &["keys"],
+            &["error", "syntax"],
+            &["files"],
+        ],
     ),
     (
         "engine",

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use crate::app::clock::Clock;
 use crate::app::exit::CommandError;
 use crate::config::typed::TypedSettings;
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, Needed};
 use crate::model::Timestamp;
 use crate::model::text::redact::redacted;
 use crate::model::text::shown_path;
 
 use super::ad_hoc::AdHocArgs;
-use super::args::command_names;
+use super::args::{CommonArgs, command_names};
 use super::zone;
 
 /// The sites of a command.
@@ -100,6 +100,20 @@ pub fn choose(path: &Path, wanted: &[String], loaded: Result<Config, ConfigError
 /// [`ConfigError`]: there is none, or its faults.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
     config::load(path, &variable).map(settled)
+}
+
+/// Reads the configuration file for a command that checks nothing, in a shell that may lack the secrets of the monitor.
+///
+/// # Errors
+/// [`ConfigError`]: there is none, its faults, or a variable that is not set and `needed`.
+pub fn load_for_reading(path: &Path, needed: Needed) -> Result<Config, ConfigError> {
+    config::load_for_reading(path, &variable, needed).map(settled)
+}
+
+/// What a command needs that reads the store of `common`.
+#[must_use]
+pub const fn needed_for_store(common: &CommonArgs) -> Needed {
+    if common.store.is_some() { Needed::Nothing } else { Needed::Store }
 }
 
 /// The variable `name` of this process.

@@ -21,13 +21,20 @@ pub(crate) struct Keys<'r, 'a> {
     read: usize,
     entries: Vec<KeyEntry<'a>>,
     taken: Vec<bool>,
+    /// Whether these are the sections of the file.
+    is_file: bool,
 }
 
 impl<'r, 'a> Keys<'r, 'a> {
     /// The keys of the mapping `id`, where the `declared` ones may be; null is an empty mapping.
     pub(crate) fn of(reader: &'r ConfigReader<'a>, id: NodeId, declared: &'static [DeclaredKey]) -> Option<Self> {
         let entries = reader.mapping(id)?;
-        Some(Self { reader, declared, read: 0, taken: vec![false; entries.len()], entries })
+        Some(Self { reader, declared, read: 0, taken: vec![false; entries.len()], entries, is_file: false })
+    }
+
+    /// The keys of the whole file.
+    pub(crate) fn of_file(reader: &'r ConfigReader<'a>, root: NodeId) -> Option<Self> {
+        Self::of(reader, root, declared::FILE).map(|keys| Self { is_file: true, ..keys })
     }
 
     pub(crate) fn reader(&self) -> &'r ConfigReader<'a> {
@@ -37,6 +44,9 @@ impl<'r, 'a> Keys<'r, 'a> {
     /// The value of the key `name`, which is read by this.
     pub(crate) fn take(&mut self, name: &'static str) -> Option<NodeId> {
         self.read += 1;
+        if self.is_file {
+            self.reader.absences.begin(name);
+        }
         let Some(at) = self.entries.iter().position(|entry| entry.name == name) else {
             debug_assert!(self.declared.iter().any(|key| key.name == name), "what is read is declared: {name}");
             return None;
@@ -168,7 +178,7 @@ impl<'r, 'a> Keys<'r, 'a> {
         let ValueForm::Section(declared) = *self.form(name) else { unreachable!("{name} is declared as a section") };
         let reader = self.reader;
         let section = self.take(name).and_then(|id| Self::of(reader, id, declared));
-        let empty = || Self { reader, declared, read: 0, entries: Vec::new(), taken: Vec::new() };
+        let empty = || Self { reader, declared, read: 0, entries: Vec::new(), taken: Vec::new(), is_file: false };
         let mut section = section.unwrap_or_else(empty);
         let made = read(&mut section);
         section.finish();

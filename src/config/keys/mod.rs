@@ -1,5 +1,6 @@
 //! The keys of sites.yaml: declared once, then read, suggested, and printed as a schema and as a template.
 
+pub(crate) mod absent;
 pub(crate) mod cache;
 pub(crate) mod declared;
 pub(crate) mod json_schema;

@@ -14,9 +14,10 @@ use crate::config::files::file::Named;
 use crate::config::syntax::fault::{FAULTS_MAX, Fault};
 use crate::config::syntax::quote;
 use crate::config::syntax::tree::{Kind, NodeId, Tree};
-use crate::config::syntax::variables::{self, Expanded, Substitutions};
+use crate::config::syntax::variables::{self, Expanded, Failed, Substitutions};
 use crate::model::text::{clean_line, is_harmful};
 
+use super::absent::{Absences, NOT_WRITTEN};
 use super::cache::Cache;
 
 const MERGE_DEPTH_MAX: usize = 16;
@@ -36,6 +37,7 @@ pub(crate) struct ConfigReader<'a> {
     /// The contents of all expressions.
     secrets: RefCell<BTreeSet<String>>,
     merged_keys: Cell<usize>,
+    pub(crate) absences: Absences,
     pub(crate) cache: Cache,
 }
 
@@ -56,8 +58,9 @@ pub(crate) struct Scalar {
 impl<'a> ConfigReader<'a> {
     pub(crate) fn new(tree: &'a Tree<'a>, text: &'a str, scope: Substitutions<'a>) -> Self {
         let (faults, noted, hidden) = (RefCell::default(), RefCell::default(), RefCell::default());
-        let secrets = RefCell::default();
-        Self { tree, text, scope, faults, noted, hidden, secrets, merged_keys: Cell::new(0), cache: Cache::default() }
+        let (secrets, absences) = (RefCell::default(), Absences::new(scope.needed));
+        let (merged_keys, cache) = (Cell::new(0), Cache::default());
+        Self { tree, text, scope, faults, noted, hidden, secrets, merged_keys, absences, cache }
     }
 
     /// The faults, the values to hide, and the requested files.
@@ -70,13 +73,24 @@ impl<'a> ConfigReader<'a> {
         self.secrets.borrow().iter().cloned().collect()
     }
 
+    /// Notes `fault`. Of an expanded value that may be absent, this only says why it is.
     pub(crate) fn fault(&self, fault: Fault) {
+        if self.absences.excuses(fault.span.start) {
+            return self.absences.add(fault.span.start, fault.message);
+        }
         if self.is_full() {
             return;
         }
         let mut faults = self.faults.borrow_mut();
         if self.noted.borrow_mut().insert(fault.clone()) {
             faults.push(fault);
+        }
+    }
+
+    /// Notes a fault of several values together, unless one that counts as absent may be among them.
+    pub(crate) fn fault_of_several(&self, fault: Fault) {
+        if !self.absences.cast_doubt() {
+            self.fault(fault);
         }
     }
 
@@ -100,9 +114,10 @@ impl<'a> ConfigReader<'a> {
         &self.scope
     }
 
-    /// The path that `text` names, from the folder of the configuration; none when contents do not matter.
+    /// The path that `text` names, from the folder of the configuration; none when its content does not matter.
     pub(crate) fn file(&self, text: &str) -> Option<PathBuf> {
-        self.scope.env.map(|_| self.scope.base_dir.join(text))
+        let matters = self.scope.env.is_some() && self.absences.reads_certificates();
+        matters.then(|| self.scope.base_dir.join(text))
     }
 
     pub(crate) fn is_null(&self, id: NodeId) -> bool {
@@ -113,7 +128,8 @@ impl<'a> ConfigReader<'a> {
         self.tree.kind(id)
     }
 
-    /// The text of the scalar `id`. None after noting a fault, or without one when expressions are not expanded.
+    /// The text of the scalar `id`. None after noting a fault, or without one when its expressions are not expanded or it counts as
+    /// absent.
     pub(crate) fn text(&self, id: NodeId) -> Option<Scalar> {
         let Kind::Scalar { text, .. } = self.kind(id) else {
             self.fault_at(id, format!("expected a value, found {}", describe(self.kind(id))));
@@ -135,26 +151,43 @@ impl<'a> ConfigReader<'a> {
                 let masked = with_stars(text, spans);
                 let secrets: Vec<String> = places.iter().map(|place| value[place.clone()].to_owned()).collect();
                 self.secrets.borrow_mut().extend(secrets.iter().cloned());
+                self.absences.expanded(span.start);
                 Some(Scalar { value, span, masked: Some(masked), secrets, places })
             }
             Err(failed) => {
-                let places: Vec<Range<usize>> = variables::expressions(&self.text[span.clone()]).collect();
-                for failure in failed {
-                    // Escapes in a quoted scalar can make its text differ from the file.
-                    let place = places.get(failure.index).filter(|_| places.len() == spans.len());
-                    let place = place.map_or(span.clone(), |at| span.start + at.start..span.start + at.end);
-                    let fault = Fault::new(place, failure.message);
-                    self.fault(Fault { hint: failure.hint, ..fault });
+                self.note_failed(failed, &span, spans.len());
+                if self.absences.is_lenient() {
+                    // The others are secrets all the same.
+                    let known = spans.into_iter().filter_map(|at| self.scope.expand(&text[at]).ok());
+                    self.secrets.borrow_mut().extend(known.map(|expanded| expanded.text));
                 }
                 None
             }
         }
     }
 
-    /// The text of the scalar `id` with stars in place of its expressions, which are not expanded here; otherwise none.
+    /// Notes why expressions of the text at `span`, which has `count` of them, have no content.
+    fn note_failed(&self, failed: Vec<Failed>, span: &Range<usize>, count: usize) {
+        let places: Vec<Range<usize>> = variables::expressions(&self.text[span.clone()]).collect();
+        for failure in failed {
+            if failure.is_missing && self.absences.is_lenient() {
+                self.absences.add(span.start, failure.message);
+                continue;
+            }
+            // Escapes in a quoted scalar can make its text differ from the file.
+            let place = places.get(failure.index).filter(|_| places.len() == count);
+            let place = place.map_or(span.clone(), |at| span.start + at.start..span.start + at.end);
+            let fault = Fault::new(place, failure.message);
+            self.fault(Fault { hint: failure.hint, ..fault });
+        }
+    }
+
+    /// The text of the scalar `id` with stars in place of its expressions, where it can do without their contents; otherwise none.
     pub(crate) fn unexpanded(&self, id: NodeId) -> Option<Scalar> {
         let Kind::Scalar { text, .. } = self.kind(id) else { return None };
-        if self.scope.env.is_some() || self.scope.expand(text).is_err() {
+        let has_expressions = variables::expressions(text).next().is_some();
+        let is_wrong = || self.scope.expand(text).is_err_and(|failed| !failed.iter().all(|failure| failure.is_missing));
+        if !has_expressions || !(self.scope.env.is_none() || self.absences.is_lenient()) || is_wrong() {
             return None;
         }
         let value = with_stars(text, variables::expressions(text));
@@ -164,8 +197,13 @@ impl<'a> ConfigReader<'a> {
 
     /// Parses the text of `id`. The message of `parse` is not shown for a text from an expression.
     pub(crate) fn parsed<T>(&self, id: NodeId, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        let text = self.text(id)?;
-        parse(&text.value).map_err(|message| self.fault(text.fault(quote::safe(message, &text.value)))).ok()
+        let parsed = self.text(id).and_then(|text| {
+            parse(&text.value).map_err(|message| self.fault(text.fault(quote::safe(message, &text.value)))).ok()
+        });
+        if parsed.is_none() {
+            self.absences.tell(self.span(id).start, NOT_WRITTEN);
+        }
+        parsed
     }
 
     /// The items of the list `id`.

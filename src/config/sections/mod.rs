@@ -96,7 +96,9 @@ impl Storage {
 
     /// The section, and the position of its `max_size`.
     pub(super) fn read(keys: &mut Keys<'_, '_>, base_dir: &Path) -> (Self, Option<NodeId>) {
-        let path = keys.value("path", path).unwrap_or_else(|| "webmon.redb".to_owned());
+        // Another path is another store, so a command that needs it does not take the default for what it cannot expand.
+        let written = keys.reader().absences.reading_the_store(|| keys.value("path", path));
+        let path = written.unwrap_or_else(|| "webmon.redb".to_owned());
         let mut storage = Self::at(base_dir.join(path));
         set(&mut storage.retention, keys.duration("retention"));
         set(&mut storage.alert_retention, keys.duration("alert_retention"));

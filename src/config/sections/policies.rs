@@ -104,7 +104,7 @@ impl AlertSettings {
             let (recover, threshold) = (value::format_percentage(recover), value::format_percentage(rule.threshold));
             let hint = "a site is down at or below `threshold` and up again at or above `recover`";
             let message = format!("`recover` {recover} is below `threshold` {threshold}");
-            reader.fault(Fault::new(reader.span(at), message).hint(hint));
+            reader.fault_of_several(Fault::new(reader.span(at), message).hint(hint));
         }
     }
 }

@@ -4,7 +4,6 @@
 //! `tls`, `alert`) inherit key by key, headers by name. A new key is a line in [`declared`], a field of [`Site`] and a line in
 //! [`SiteSettings::read`].
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +25,7 @@ use crate::model::{
 };
 
 use super::locations::LocationTerms;
+use super::names::unique::{LEFT_OUT, SiteNames};
 use super::names::{domain, records};
 use super::notes::Notes;
 use super::policies::AlertSettings;
@@ -196,9 +196,12 @@ impl SiteSettings {
         is_authorized: bool,
         notes: &mut Notes,
     ) -> Option<SitePlace> {
-        let (text, address) = if let Some(text) = reader.text(id) {
+        let expanded = reader.text(id).and_then(|text| {
             let address = Address::of_site(&text.value).map_err(|message| reader.fault(text.fault(message))).ok()?;
-            (text, address)
+            Some((text, address))
+        });
+        let (text, address) = if let Some(expanded) = expanded {
+            expanded
         } else {
             // A command that reads the file without its variables still knows the site: its name, its group, its interval.
             let text = reader.unexpanded(id)?;
@@ -267,8 +270,10 @@ fn proxy_rule(reader: &ConfigReader<'_>, text: &Scalar) -> Result<ProxyRule, Str
     match text.value.trim() {
         "none" => Ok(ProxyRule::None),
         "env" => {
-            // Without an environment nothing is probed.
-            let Some(env) = reader.scope().env else { return Ok(ProxyRule::None) };
+            // Nothing is probed then.
+            let Some(env) = reader.scope().env.filter(|_| !reader.absences.is_lenient()) else {
+                return Ok(ProxyRule::None);
+            };
             EnvironmentProxies::read(env).map(|proxies| ProxyRule::Environment(Arc::new(proxies)))
         }
         url => {
@@ -276,22 +281,6 @@ fn proxy_rule(reader: &ConfigReader<'_>, text: &Scalar) -> Result<ProxyRule, Str
             let is_same = |masked: &str| Proxy::parse(masked).is_ok_and(|masked| masked.shown == proxy.shown);
             let is_shown = text.masked.as_deref().is_none_or(is_same);
             Ok(ProxyRule::One(Arc::new(if is_shown { proxy } else { proxy.hidden() })))
-        }
-    }
-}
-
-/// The names of the entries so far, and where each stands.
-#[derive(Default)]
-pub(crate) struct SiteNames(HashMap<String, usize>);
-
-impl SiteNames {
-    /// Notes the name of an entry; a second one is a fault.
-    fn claim(&mut self, reader: &ConfigReader<'_>, name: &str, span: &Range<usize>) {
-        if let Some(first) = self.0.get(name) {
-            let message = "another site already has this name; give each site its own";
-            reader.fault(Fault::new(span.clone(), message).after(*first));
-        } else {
-            self.0.insert(name.to_owned(), span.start);
         }
     }
 }
@@ -343,9 +332,7 @@ impl SiteEntryDraft {
         }
         let named = name.map(|id| (reader.parsed(id, value::name), reader.span(id)));
         // A site whose URL is wrong has its name, too.
-        if let Some((Some(name), span)) = &named {
-            seen.claim(reader, name, span);
-        }
+        let is_unique = named.as_ref().is_none_or(|written| seen.claim_written(reader, written));
         let place = match steps {
             Some(steps) => settings.read_steps(reader, steps, notes)?,
             None => settings.read_url(reader, url?, is_authorized, notes)?,
@@ -361,14 +348,16 @@ impl SiteEntryDraft {
             }
         }
         let (name, span) = if let Some((name, span)) = named {
-            (name?, span)
+            (name.filter(|_| is_unique)?, span)
         } else {
             let Ok(name) = place.named.and_then(|named| value::name(&named)) else {
+                let at = place.span.start;
                 reader.fault(Fault::new(place.span, "this site needs a `name`: its URL cannot serve as one"));
+                reader.absences.tell(at, LEFT_OUT);
                 return None;
             };
-            seen.claim(reader, &name, &place.span);
-            (name, place.span)
+            let is_unique = seen.claim(reader, &name, &place.span);
+            (Some(name).filter(|_| is_unique)?, place.span)
         };
         let mut entry = settings.named(name, span, place.address, place.shown);
         entry.configured.parent = parent.as_ref().map(|parent| parent.value.trim().into());

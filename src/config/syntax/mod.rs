@@ -2,6 +2,7 @@
 
 pub(crate) mod characters;
 pub(crate) mod fault;
+pub(crate) mod needed;
 pub(crate) mod quote;
 pub(crate) mod tree;
 pub(crate) mod variables;

@@ -12,6 +12,8 @@ use std::path::Path;
 use crate::config::files::file::Files;
 use crate::model::text::clean;
 
+use super::needed::Needed;
+
 /// Longest file, bytes.
 const FILE_MAX: u64 = 64 << 10;
 
@@ -19,6 +21,8 @@ const FILE_MAX: u64 = 64 << 10;
 pub(crate) struct Substitutions<'a> {
     /// The variables; none if only the syntax is checked.
     pub(crate) env: Option<&'a Env<'a>>,
+    /// The values that must have their content.
+    pub(crate) needed: Needed,
     /// The folder to which paths are relative.
     pub(crate) base_dir: &'a Path,
     pub(crate) files: Files,
@@ -34,7 +38,12 @@ pub(crate) fn is_expression(text: &str) -> bool {
 
 impl<'a> Substitutions<'a> {
     pub(crate) fn new(env: Option<&'a Env<'a>>, base_dir: &'a Path) -> Self {
-        Self { env, base_dir, files: Files::default() }
+        Self { env, needed: Needed::All, base_dir, files: Files::default() }
+    }
+
+    /// The sources for a command that needs only these values.
+    pub(crate) fn for_reading(env: &'a Env<'a>, needed: Needed, base_dir: &'a Path) -> Self {
+        Self { needed, ..Self::new(Some(env), base_dir) }
     }
 }
 
@@ -53,6 +62,18 @@ pub(crate) struct Failed {
     pub(crate) index: usize,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
+    /// Whether it is well written: only its variable or its file is missing here.
+    pub(crate) is_missing: bool,
+}
+
+impl Failed {
+    fn wrong(message: String, hint: Option<String>) -> Self {
+        Self { index: 0, message, hint, is_missing: false }
+    }
+
+    fn missing(message: String, hint: Option<String>) -> Self {
+        Self { index: 0, message, hint, is_missing: true }
+    }
 }
 
 /// The byte ranges of the expressions in `text`, an unclosed one up to its end.
@@ -80,7 +101,7 @@ impl Substitutions<'_> {
                             places.push(expanded.len()..expanded.len() + content.len());
                             expanded.push_str(&content);
                         }
-                        Err((message, hint)) => failed.push(Failed { index, message, hint }),
+                        Err(why) => failed.push(Failed { index, ..why }),
                     }
                     index += 1;
                 }
@@ -90,13 +111,13 @@ impl Substitutions<'_> {
     }
 
     /// The content of the expression with this text in its braces, or without a closing brace.
-    fn content(&self, inner: Option<&str>) -> Result<String, (String, Option<String>)> {
+    fn content(&self, inner: Option<&str>) -> Result<String, Failed> {
         let dollar = || Some("a literal $ is written $$".to_owned());
         let Some(inner) = inner else {
-            return Err(("this `${` is never closed".to_owned(), dollar()));
+            return Err(Failed::wrong("this `${` is never closed".to_owned(), dollar()));
         };
         if let Some(path) = inner.strip_prefix("file:") {
-            return self.file(path).map_err(|message| (message, None));
+            return self.file(path).map_err(|message| Failed::missing(message, None));
         }
         let (name, default) = match inner.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
@@ -109,7 +130,7 @@ impl Substitutions<'_> {
             let shown = if default.is_some() { format!("{name}:-***") } else { name.to_owned() };
             let message =
                 format!("`${{{shown}}}` is not an expression; write ${{VAR}}, ${{VAR:-default}} or ${{file:PATH}}");
-            return Err((message, dollar()));
+            return Err(Failed::wrong(message, dollar()));
         }
         let Some(env) = self.env else {
             return Ok(String::new());
@@ -120,9 +141,8 @@ impl Substitutions<'_> {
             (Some(value), Some(_)) if !value.is_empty() => Ok(value),
             (_, Some(default)) => Ok(default.to_owned()),
             (None, None) => {
-                let hint =
-                    format!("export it, write ${{{name}:-none}}, or check the rest with: webmon validate --no-env");
-                Err((format!("environment variable {name} is not set"), Some(hint)))
+                let hint = self.needed.advice(name);
+                Err(Failed::missing(format!("environment variable {name} is not set"), Some(hint)))
             }
         }
     }
@@ -131,7 +151,12 @@ impl Substitutions<'_> {
         if self.env.is_none() {
             return Ok(String::new());
         }
-        let read = self.files.with(&self.base_dir.join(path), FILE_MAX, |bytes| {
+        let file = self.base_dir.join(path);
+        if self.needed != Needed::All && file.exists() && !file.is_file() {
+            // What a FIFO holds can be read once, and is for the monitor.
+            return Err(format!("the file {} is left to the monitor, since it is not a regular one", clean(path)));
+        }
+        let read = self.files.with(&file, FILE_MAX, |bytes| {
             let text = str::from_utf8(bytes).map_err(|_| ": it is not UTF-8 text".to_owned())?;
             Ok(without_line_break(text.strip_prefix('\u{feff}').unwrap_or(text)).to_owned())
         });

@@ -12,11 +12,11 @@ use tokio::runtime::Builder;
 
 use crate::app::cli::args::CommonArgs;
 use crate::app::cli::fleet::commands::FleetCommand;
-use crate::app::cli::selection::load;
+use crate::app::cli::selection::{load, load_for_reading};
 use crate::app::clock;
 use crate::app::exit::{CommandError, Ending, complain};
 use crate::app::system::threads;
-use crate::config::{self, ConfigError};
+use crate::config::{ConfigError, Needed};
 use crate::fleet::connection::{ConnectFault, Link, Role, connect};
 use crate::model::FleetTerms;
 use crate::model::text::shown_path;
@@ -38,7 +38,8 @@ pub fn fleet(command: &FleetCommand, common: &CommonArgs) -> Result<Ending, Comm
 fn terms(common: &CommonArgs) -> Result<FleetTerms, CommandError> {
     let config = match load(&common.config) {
         Err(faults @ ConfigError::Invalid { .. }) => {
-            config::load_without_env(&common.config).ok().filter(|config| config.fleet.is_some()).ok_or(faults)?
+            let known = load_for_reading(&common.config, Needed::Fleet)?;
+            Some(known).filter(|config| config.fleet.is_some()).ok_or(faults)?
         }
         loaded => loaded?,
     };

@@ -38,6 +38,7 @@ pub(super) fn push(args: &FleetPushArgs, file: &Path, terms: &FleetTerms) -> Res
 
 /// The part of `file` that is pushed, and how many sites it has.
 fn checked(file: &Path) -> Result<(String, usize), CommandError> {
+    // As it is pushed: each location has its own variables.
     let config = config::load_without_env(file)?;
     let unreadable = |source| ConfigError::Unreadable { path: file.to_owned(), source };
     let text = fs::read_to_string(file).map_err(unreadable)?;

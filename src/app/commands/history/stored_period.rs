@@ -12,13 +12,13 @@ use jiff::tz::TimeZone;
 use crate::alert::network::Mask;
 use crate::alert::{AlertRecord, RuleKind};
 use crate::app::cli::args::{CommonArgs, PeriodArgs};
-use crate::app::cli::selection::{load, unknown_site};
+use crate::app::cli::selection::{load_for_reading, needed_for_store, unknown_site};
 use crate::app::cli::time_range::{back, instant};
 use crate::app::cli::zone;
 use crate::app::clock;
 use crate::app::exit::{CommandError, complain};
 use crate::app::locations::groups::{Group, Rules, groups};
-use crate::config::{self, Config};
+use crate::config::{Config, ConfigError};
 use crate::model::{SiteId, Timestamp, figures};
 use crate::report::{Period, SampleRecord};
 use crate::stats::Cadence;
@@ -137,7 +137,7 @@ impl StoredPeriod {
     pub fn config_or_faults(&self, common: &CommonArgs) -> Result<&Config, CommandError> {
         match &self.config {
             Some(config) => Ok(config),
-            None => Err(load(&common.config).map_or_else(CommandError::from, |_| {
+            None => Err(read(common).map_or_else(CommandError::from, |_| {
                 CommandError::Usage(format!("{} has changed; try again", common.config.display()))
             })),
         }
@@ -228,11 +228,21 @@ pub(crate) fn configuration(common: &CommonArgs) -> Result<Option<Config>, Comma
     if !common.config.exists() && common.store.is_some() {
         return Ok(None);
     }
-    match config::load_without_env(&common.config) {
+    match read(common) {
         Err(_) if common.store.is_some() => Ok(None),
-        Err(_) => Ok(Some(load(&common.config)?)),
-        Ok(config) => Ok(Some(config)),
+        Err(faults) => Err(faults.into()),
+        Ok(config) => {
+            for absent in &config.absent {
+                complain(format_args!("warning: {absent}"));
+            }
+            Ok(Some(config))
+        }
     }
+}
+
+/// The configuration, with what the variables of this shell say.
+fn read(common: &CommonArgs) -> Result<Config, ConfigError> {
+    load_for_reading(&common.config, needed_for_store(common))
 }
 
 /// The store that the command line or the configuration names.

@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use crate::app::alerts::outlets::ledger_terms;
 use crate::app::cli::args::CommonArgs;
 use crate::app::cli::fleet::hub::HubArgs;
-use crate::app::cli::selection::load;
+use crate::app::cli::selection::{load, load_for_reading};
 use crate::app::cli::terminal::is_dumb;
 use crate::app::cli::zone;
 use crate::app::clock::{self, Clock};
@@ -40,7 +40,7 @@ use crate::app::session::runtime::MainRuntime;
 use crate::app::storage::restore::{Restored, remember};
 use crate::app::storage::task::StoreReceivers;
 use crate::app::system::machine;
-use crate::config::{self, Config, ConfigError};
+use crate::config::{Config, ConfigError, Needed};
 use crate::fleet::gather::Gathering;
 use crate::model::{FleetTerms, Location, SiteId, Timestamp};
 use crate::store::{Archive, Opened, Origin, StoreError, Writer};
@@ -79,7 +79,7 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let mut serving = Serving::open(args, &config)?;
     let patience = if is_headless { PATIENCE } else { Duration::ZERO };
     let Opened { store, mut notices } = open(&path, config.storage.as_ref(), patience)?;
-    notices.splice(0..0, config.warnings.iter().cloned().chain(zone::warning()));
+    notices.splice(0..0, config.absent.iter().chain(&config.warnings).cloned().chain(zone::warning()));
     let (clock, zone) = (Clock::start(Timestamp::ZERO), zone::local());
     let names: Vec<Arc<str>> =
         config.sites.iter().chain(&config.disabled).map(|watched| Arc::clone(&watched.site.name)).collect();
@@ -140,12 +140,10 @@ fn judging(config: &Config, terms: &FleetTerms, memory: &Restored, now: Timestam
     judging
 }
 
-/// The configuration; without its secrets, if a variable of another machine is missing here.
+/// The configuration; without the secrets of its sites, for instance, if a variable of another machine is missing here.
 fn configuration(common: &CommonArgs) -> Result<Config, CommandError> {
     match load(&common.config) {
-        Err(faults @ ConfigError::Invalid { .. }) => {
-            config::load_without_env(&common.config).map_err(|_| faults.into())
-        }
+        Err(ConfigError::Invalid { .. }) => Ok(load_for_reading(&common.config, Needed::Hub)?),
         loaded => Ok(loaded?),
     }
 }

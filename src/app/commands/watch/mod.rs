@@ -18,7 +18,7 @@ use crate::alert::Calm;
 use crate::alert::incident::terms::LedgerTerms;
 use crate::app::alerts::outlets::ledger_terms;
 use crate::app::cli::args::CommonArgs;
-use crate::app::cli::selection::{load, unknown_site};
+use crate::app::cli::selection::{load, load_for_reading, needed_for_store, unknown_site};
 use crate::app::cli::stored::watch::{PageChoice, WatchArgs};
 use crate::app::cli::terminal::is_dumb;
 use crate::app::cli::time_range::instant;
@@ -34,7 +34,7 @@ use crate::app::reload::{reason, sites};
 use crate::app::session::runtime::{MainRuntime, Screen};
 use crate::app::storage::site_spec::SiteSpec;
 use crate::app::storage::task::blocking;
-use crate::config::{self, Config, ConfigError, FileStamp, default_views};
+use crate::config::{Config, ConfigError, FileStamp, Needed, default_views};
 use crate::model::{SiteIndex, Timestamp};
 use crate::tui::{Arrangement, PicturePage};
 
@@ -84,8 +84,8 @@ pub fn watch(args: &WatchArgs, common: &CommonArgs) -> Result<Ending, CommandErr
         picture::write(file, (&follower.face(), clock.now()), &fixed, Some(&store), order)?;
         return Ok(Ending::Done);
     }
-    if let Some(warning) = zone::warning() {
-        follower.tell(warning);
+    for warning in zone::warning().iter().chain(config.iter().flat_map(|config| &config.absent)) {
+        follower.tell(warning.clone());
     }
     let mut runtime = MainRuntime::new()?;
     let memory = memory::place(|name| std::env::var_os(name));
@@ -149,15 +149,13 @@ fn configuration(common: &CommonArgs) -> Result<Option<Config>, CommandError> {
     if common.store.is_some() && !Path::exists(&common.config) {
         return Ok(None);
     }
-    configuration_of(common).map(Some)
+    configuration_of(common, needed_for_store(common)).map(Some)
 }
 
-/// The configuration, even without its secrets.
-fn configuration_of(common: &CommonArgs) -> Result<Config, CommandError> {
+/// The configuration, even without its secrets, but with what is `needed`.
+fn configuration_of(common: &CommonArgs, needed: Needed) -> Result<Config, CommandError> {
     match load(&common.config) {
-        Err(faults @ ConfigError::Invalid { .. }) => {
-            config::load_without_env(&common.config).map_err(|_| faults.into())
-        }
+        Err(ConfigError::Invalid { .. }) => Ok(load_for_reading(&common.config, needed)?),
         loaded => Ok(loaded?),
     }
 }

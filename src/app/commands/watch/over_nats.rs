@@ -21,7 +21,7 @@ use crate::app::log::{self, LogTarget};
 use crate::app::onlooker::{Onlooker, OnlookerPlan, Watcher};
 use crate::app::session::runtime::{MainRuntime, Screen, elapsed};
 use crate::app::stream;
-use crate::config::{Config, default_views};
+use crate::config::{Config, Needed, default_views};
 use crate::fleet::connection::{Role, prepared};
 use crate::model::text::shown_path;
 use crate::model::{FleetTerms, Timestamp};
@@ -53,8 +53,8 @@ pub(super) fn watch(args: &WatchFleetArgs, common: &CommonArgs) -> Result<Ending
     };
     let watcher = Watcher::start(terms, args.location.clone(), clock.clone()).context(NO_THREAD)?;
     let mut onlooker = Onlooker::new(watcher, plan);
-    if let Some(warning) = zone::warning() {
-        onlooker.keeping().send_modify(|keeping| keeping.tell(warning));
+    for warning in zone::warning().iter().chain(config.iter().flat_map(|config| &config.absent)) {
+        onlooker.keeping().send_modify(|keeping| keeping.tell(warning.clone()));
     }
     let place = LogTarget::of(is_headless.then_some(args.format), None);
     let _logging = log::begin(&log, place, &clock, onlooker.keeping()).context(NO_THREAD)?;
@@ -128,7 +128,7 @@ fn configuration(args: &WatchFleetArgs, common: &CommonArgs) -> Result<Option<Co
     if args.server.is_some() && !Path::exists(&common.config) {
         return Ok(None);
     }
-    configuration_of(common).map(Some)
+    configuration_of(common, Needed::Fleet).map(Some)
 }
 
 /// The servers, and how they know this webmon: by the section `fleet` of `config`, and by `args`, which come first.

@@ -51,10 +51,11 @@ pub(crate) fn fleet(keys: &mut Keys<'_, '_>, notes: &mut Notes) -> Option<FleetT
     set(&mut terms.max_pairs, keys.whole("max_pairs"));
     set(&mut terms.silent_after, keys.duration("silent_after"));
     keys.finish();
-    if !is_written || (written.is_empty() && reader.scope().env.is_some()) {
+    let may_lack = reader.scope().env.is_none() || reader.absences.is_lenient();
+    if !is_written || (written.is_empty() && !may_lack) {
         reader.fault(Fault::new(reader.span(section), "this fleet has no `server`").hint(EXAMPLE));
     }
-    // Without the environment a server in an expression is not known.
+    // Where its variables are missing, a server is not known.
     (!terms.servers.is_empty()).then_some(terms)
 }
 

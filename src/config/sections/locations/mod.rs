@@ -36,7 +36,7 @@ impl LocationTerms {
         {
             let message = format!("this site could never be down: `min_locations` is {least}, and `locations` {most}");
             let hint = "write at least as many `locations`, or a lower `min_locations` under `alert`";
-            keys.reader().fault(Fault::new(keys.reader().span(place), message).hint(hint));
+            keys.reader().fault_of_several(Fault::new(keys.reader().span(place), message).hint(hint));
         }
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn listen(keys: &mut Keys<'_, '_>, notes: &mut Notes) -> ListenTarget
             ..access.clone()
         };
         if let Err(message) = known.check(address) {
-            reader.fault_at(at, message);
+            reader.fault_of_several(Fault::new(reader.span(at), message));
         }
     }
     ListenTarget { address, access }

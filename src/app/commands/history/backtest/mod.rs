@@ -17,10 +17,11 @@ use crate::alert::{Calm, Policies};
 use crate::app::alerts::outlets::ledger_terms;
 use crate::app::cli::args::{BacktestArgs, CommonArgs, PeriodArgs};
 use crate::app::cli::progress::ProgressLine;
+use crate::app::cli::selection::load_for_reading;
 use crate::app::cli::stdout::print;
 use crate::app::exit::{CommandError, Ending, complain};
 use crate::backtest::{Judged, SiteRun, Told, told};
-use crate::config::{self, Config, ConfiguredSite};
+use crate::config::{Config, ConfiguredSite, Needed};
 use crate::model::{SiteId, Timestamp, figures};
 use crate::report::{Period, minute};
 use crate::store::Query;
@@ -87,7 +88,10 @@ pub fn backtest(args: &BacktestArgs, common: &CommonArgs) -> Result<Ending, Comm
 
 /// The sites of the file that the store knows, with the rules to compare.
 fn plans<'a>(args: &BacktestArgs, past: &StoredPeriod, config: &'a Config) -> Result<Vec<Plan<'a>>, CommandError> {
-    let other = args.rules.as_deref().map(config::load_without_env).transpose()?;
+    let other = args.rules.as_deref().map(|rules| load_for_reading(rules, Needed::Nothing)).transpose()?;
+    for absent in other.iter().flat_map(|other| &other.absent) {
+        complain(format_args!("warning: {absent}"));
+    }
     let mut plans = Vec::new();
     for stored in &past.sites {
         let Some(site) = config.sites.iter().find(|known| known.site.name == stored.name) else {
