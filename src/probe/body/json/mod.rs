@@ -245,7 +245,7 @@ mod tests {
             ("/t", is(json!("cut \u{fffd}")), ""),
             ("/face", is(json!("😀")), ""),
             ("/big", compared(Comparison::Greater, 1e300), ""),
-            ("/big", compared(Comparison::Less, 1.0), "/big is 1.7976931348623157e308, expected < 1"),
+            ("/big", compared(Comparison::Less, 1.0), "/big is 1.7976931348623157e+308, expected < 1"),
         ] {
             assert_eq!(said(document, path, wanted), sentence, "{path}");
         }
