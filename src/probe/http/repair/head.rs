@@ -3,6 +3,8 @@
 //! Servers send header lines that browsers and curl accept. hyper discards a line that it cannot read and tolerates blanks
 //! before the colon, but refuses a carriage return without a line feed. RFC 9112 §2.2 lets a recipient replace it by a space:
 //! so does this, but for those at the beginning of a line, which disappear.
+//! A body in chunks does not belong to HTTP/1.0, and hyper refuses it; curl and browsers read it. Such a head becomes one of
+//! HTTP/1.1, for which a head of HTTP/1.0 is held back until it has ended.
 //!
 //! Invariant: what tells where a body ends is never guessed. A line that hyper would discard is an error if its name, odd
 //! characters aside, is Content-Length or Transfer-Encoding: other readers might obey it and find another body.
@@ -16,6 +18,10 @@ use crate::probe::io::status_line::{self, StatusDigits};
 const TRANSFER_ENCODING: &str = "Transfer-Encoding";
 /// Headers that tell where a body ends.
 const FRAMING: [&str; 2] = ["Content-Length", TRANSFER_ENCODING];
+
+/// The version before chunks, and that with them.
+const OLD: &[u8; 8] = b"HTTP/1.0";
+const NEW: &[u8; 8] = b"HTTP/1.1";
 
 /// Readers can understand a header line in more than one way.
 #[derive(Debug)]
@@ -45,6 +51,8 @@ pub(super) struct Head {
     /// The last header, if it tells where the body ends.
     framing: Option<Framing>,
     is_chunked: bool,
+    /// The repaired lines of a head of HTTP/1.0.
+    held: Vec<u8>,
 }
 
 struct Framing {
@@ -73,11 +81,20 @@ impl Head {
                     return Ok(AfterLine::Anything);
                 };
                 self.status = Some(status);
-                repaired.extend_from_slice(&line);
+                if line.starts_with(OLD) {
+                    self.held = line;
+                } else {
+                    repaired.extend_from_slice(&line);
+                }
             }
             Some(status) if text.is_empty() => {
-                repaired.extend_from_slice(end);
                 let is_chunked = self.is_chunked;
+                let mut held = self.held();
+                if is_chunked && let Some(version) = held.get_mut(..OLD.len()) {
+                    version.copy_from_slice(NEW);
+                }
+                repaired.extend_from_slice(&held);
+                repaired.extend_from_slice(end);
                 return Ok(if status_line::is_provisional(status) {
                     *self = Self::default();
                     AfterLine::Line
@@ -89,11 +106,25 @@ impl Head {
             }
             Some(_) => {
                 self.read_header(text, begins_odd)?;
-                repaired.extend(text.iter().copied().map(spaced));
+                self.pass(text.iter().copied().map(spaced), repaired);
             }
         }
-        repaired.extend_from_slice(end);
+        self.pass(end.iter().copied(), repaired);
         Ok(AfterLine::Line)
+    }
+
+    /// Appends `bytes` to `repaired`, or to what is held back.
+    fn pass(&mut self, bytes: impl Iterator<Item = u8>, repaired: &mut BytesMut) {
+        if self.held.is_empty() {
+            repaired.extend(bytes);
+        } else {
+            self.held.extend(bytes);
+        }
+    }
+
+    /// What was held back of a head that has ended, or does not.
+    pub(super) fn held(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
     }
 
     fn read_header(&mut self, text: &[u8], begins_odd: bool) -> Result<(), Ambiguous> {

@@ -1,7 +1,8 @@
 //! Repairs an HTTP/1.1 connection line by line while hyper reads it.
 //!
 //! A head ([`super::head`]) and the lines between chunks ([`super::chunks`]) are repaired; data of chunks and other bodies pass
-//! unchanged. Bounds: only a line that has not ended is held back; the budget of the connection limits its length.
+//! unchanged. Bounds: only a line or a head of HTTP/1.0 that has not ended is held back; the budget of the connection limits its
+//! length.
 
 use std::io;
 use std::pin::Pin;
@@ -74,6 +75,9 @@ impl ReadLimit for LineRepair {
             ready!(Pin::new(&mut *stream).poll_read(cx, &mut piece))?;
             self.repair(piece.filled()).map_err(io::Error::other)?;
             if piece.filled().is_empty() {
+                if let Part::Head(head) = &mut self.part {
+                    self.repaired.extend(head.held());
+                }
                 self.repaired.extend(self.line.drain(..));
                 break;
             }
@@ -251,6 +255,25 @@ pub(super) mod tests {
                 let all = read(format!("{OK}{head}\r\n{chunks}").as_bytes(), size).await.unwrap();
                 let body = if repaired { "5\r\nhello\r\n0\r\n\r\n" } else { chunks };
                 assert_eq!(String::from_utf8_lossy(&all), format!("{OK}{head}\r\n{body}"), "by {size}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn chunks_of_an_old_server_are_read_and_its_other_answers_stay() {
+        for (sent, passed) in [
+            (
+                "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\nok\n0\n\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            ),
+            ("HTTP/1.0 200 OK\r\nX: a\rb\r\n\r\n2\nok", "HTTP/1.0 200 OK\r\nX: a b\r\n\r\n2\nok"),
+            ("HTTP/1.0 100 Go\r\n\r\nHTTP/1.0  204\n\n", "HTTP/1.0 100 Go\r\n\r\nHTTP/1.0 204\n\n"),
+            ("HTTP/1.0 200 OK\r\nX: a\r\nY", "HTTP/1.0 200 OK\r\nX: a\r\nY"),
+            ("HTTP/1.0 200 OK\r\n", "HTTP/1.0 200 OK\r\n"),
+        ] {
+            for size in [1, 7, 1_000] {
+                let all = read(sent.as_bytes(), size).await.unwrap();
+                assert_eq!(String::from_utf8_lossy(&all), passed, "{sent:?} by {size}");
             }
         }
     }
