@@ -1,7 +1,7 @@
 //! Whether a location has a vote on a site, and what it says.
 //!
 //! A location is judged by its own clock and heard by the hub's, so the two are never compared: how old its newest sample is
-//! counts from the newest time that it sent, and whether it is silent counts from when the hub last heard it.
+//! counts from the time that it sent last, and whether it is silent counts from when the hub last heard it.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ impl Abstention {
 pub struct Heard {
     /// When its last frame arrived, by the clock of the hub; `None` before the first.
     pub at: Option<Timestamp>,
-    /// The newest time that it sent, by its own clock.
+    /// The time that it sent last, by its own clock.
     pub newest: Timestamp,
     /// Whether it is blind. Blindness itself is judged with `false` here.
     pub is_blind: bool,

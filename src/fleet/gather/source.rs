@@ -32,7 +32,7 @@ pub(super) struct Source {
     /// Until when samples that close a gap are expected.
     filling_until: Timestamp,
     heard: Option<Timestamp>,
-    /// The newest time that it sent, by its own clock.
+    /// When it sent the newest of its frames, by its own clock.
     sent: Option<Timestamp>,
     /// Sent minus heard, µs.
     offsets: VecDeque<i64>,
@@ -72,7 +72,7 @@ pub struct Report {
     pub is_shared: bool,
     /// When it was last heard; none since the hub started.
     pub heard: Option<Timestamp>,
-    /// The newest time that it sent, by its own clock.
+    /// When it sent the newest of its frames, by its own clock, which may have been set back since it sent another one.
     pub sent: Option<Timestamp>,
     /// How far its clock is ahead of the hub's, µs, as far as that is known.
     pub ahead: Option<i64>,
@@ -125,7 +125,7 @@ impl Source {
         self.heard.is_some()
     }
 
-    /// Notes that a frame was heard.
+    /// Notes that a frame was heard; of another run than the one before, a later one.
     pub(super) fn hear(&mut self, origin: &frame::Origin, heard: Heard) {
         let (before, committed) = match self.session {
             Some((session, number, committed)) if session == origin.session => (number, committed),
@@ -136,8 +136,15 @@ impl Source {
         self.gap |= 0 < before && before + 1 < origin.number && heard.at >= self.filling_until;
         self.session = Some((origin.session, before.max(origin.number), committed));
         self.heard = self.heard.max(Some(heard.at));
-        self.sent = self.sent.max(Some(origin.sent));
-        if heard.is_live {
+        // Numbers rise, and a clock need not: the newest frame says what time it is there.
+        let is_newest = before < origin.number;
+        if is_newest {
+            if self.sent.is_some_and(|sent| origin.sent < sent) {
+                self.offsets.clear();
+            }
+            self.sent = Some(origin.sent);
+        }
+        if is_newest && heard.is_live {
             if self.offsets.len() == OFFSETS {
                 self.offsets.pop_front();
             }

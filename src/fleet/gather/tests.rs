@@ -286,6 +286,26 @@ fn a_clock_that_differs_is_told_by_the_quickest_frame() {
     assert_eq!((report.version.as_str(), report.heard), ("9.9", Some(at(9).at)));
 }
 
+/// An hour ahead, set right, and then by a restart wrong and right again.
+#[test]
+fn what_time_it_is_at_a_location_is_what_its_newest_frame_says() {
+    let mut rig = Rig::new(9);
+    let mut say = |session: u64, number: u64, second: u64, ahead: u64| {
+        let sent = at(second + ahead).at;
+        let body = Body::Samples(Vec::new());
+        let frame = Frame { origin: FrameOrigin { store: STORE, session, number, sent }, body };
+        rig.gathering.take(&location("fra1"), &frame, at(second), &mut rig.kept).unwrap();
+        let report = rig.report(second);
+        (report.sent == Some(sent), report.ahead)
+    };
+    assert_eq!(say(1, 1, 10, 3_600), (true, Some(3_600_000_000)));
+    assert_eq!(say(1, 2, 15, 3_600), (true, Some(3_600_000_000)));
+    assert_eq!(say(1, 3, 20, 0), (true, Some(0)));
+    assert_eq!(say(1, 2, 21, 3_600).0, false, "it is sent again, and says nothing new");
+    assert_eq!(say(2, 1, 30, 3_600), (true, Some(3_600_000_000)));
+    assert_eq!(say(3, 1, 40, 0), (true, Some(0)));
+}
+
 #[test]
 fn what_the_store_knew_goes_on_after_a_restart() {
     let mut before = Rig::new(9);

@@ -229,7 +229,6 @@ impl Judging {
         let by_location: HashMap<&Location, &Report> =
             reports.iter().map(|report| (&report.location, report)).collect();
         let mut names: HashMap<(SiteSlot, LocationSlot), &str> = HashMap::new();
-        let newest = self.newest(snapshot);
         for site in &snapshot.sites {
             let Some(pair) = self.pairs.get(&site.name) else { continue };
             let Some(report) = by_location.get(&self.locations[pair.location.get()]) else { continue };
@@ -238,12 +237,7 @@ impl Judging {
                 continue;
             }
             names.insert((pair.site, pair.location), &site.name);
-            match vote(
-                &heard(report, newest.get(&pair.location).copied()),
-                &watch(site, pair, report),
-                now,
-                self.silent_after,
-            ) {
+            match vote(&heard(report), &watch(site, pair, report), now, self.silent_after) {
                 Ok(vote) => {
                     let seat = Seat { location: pair.location, vote, since: site.since, judged: None };
                     self.judge.cast(pair.site, seat);
@@ -303,18 +297,6 @@ impl Judging {
         HubHealth { locations }
     }
 
-    /// The newest time of each location that the engine has seen.
-    fn newest(&self, snapshot: &Snapshot) -> HashMap<LocationSlot, Timestamp> {
-        let mut newest: HashMap<LocationSlot, Timestamp> = HashMap::new();
-        for site in &snapshot.sites {
-            if let (Some(pair), Some(last)) = (self.pairs.get(&site.name), &site.last) {
-                let of_location = newest.entry(pair.location).or_default();
-                *of_location = last.sample.at.max(*of_location);
-            }
-        }
-        newest
-    }
-
     /// The new alerts about the locations themselves.
     fn attend(&mut self, reports: &HashMap<&Location, &Report>, now: Timestamp) -> Vec<Alert> {
         let mut alerts = Vec::new();
@@ -340,12 +322,13 @@ impl Judging {
     }
 }
 
-/// What the hub has heard of a location, whose `newest` check the engine has seen.
-fn heard(report: &Report, newest: Option<Timestamp>) -> Heard {
+/// What the hub has heard of a location. Its checks do not say what time it is there: they may have been made before its clock was set
+/// back.
+fn heard(report: &Report) -> Heard {
     // The engine sees a check later than the gatherer hears the frame.
-    let sent = report.sent.map(|sent| sent.before(BEHIND));
+    let newest = report.sent.map_or(Timestamp::ZERO, |sent| sent.before(BEHIND));
     // The judge leaves out the blind by itself.
-    Heard { at: report.heard, newest: newest.max(sent).unwrap_or(Timestamp::ZERO), is_blind: false }
+    Heard { at: report.heard, newest, is_blind: false }
 }
 
 /// What a location knows of a site.
@@ -366,3 +349,6 @@ fn watch(site: &SiteSnapshot, pair: &Pair, report: &Report) -> Watch {
         rule,
     }
 }
+
+#[cfg(test)]
+mod tests;
