@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use crate::model::Timestamp;
+use crate::model::{Moment, Timestamp};
 
 /// Smaller differences between the two system clocks come from reading them one after the other.
 const SUSPEND_MIN: Duration = Duration::from_secs(1);
@@ -134,6 +134,13 @@ impl Clock {
         let [forward, back] =
             [&self.0.forward, &self.0.back].map(|by| Duration::from_micros(by.load(Ordering::Relaxed)));
         self.0.wall.after(monotonic).after(self.asleep()).after(forward).before(back)
+    }
+
+    /// The present by both clocks. The steady one shows what this one would if nobody had ever set it.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        let monotonic = self.monotonic();
+        Moment { steady: self.0.wall.after(monotonic).after(self.asleep()), wall: self.wall_at(monotonic) }
     }
 
     /// The sum of all forward changes since the start.
@@ -339,6 +346,8 @@ mod tests {
         let [hours, back, little] = [10_800, 10_890, 7].map(Duration::from_secs);
         assert_eq!(told, [(5, ClockSet::Forward(hours)), (10, ClockSet::Back(back)), (15, ClockSet::Back(little))]);
         assert_eq!(clock.set_forward(), hours);
+        let now = clock.moment();
+        assert_eq!((now.steady, now.wall), (Timestamp::from_secs(1_000_000).after(clock.running()), clock.now()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use async_nats::jetstream::stream::DirectGetErrorKind;
 use async_nats::{HeaderMap, header};
 use serde_json::{Value, json};
 
-use crate::model::{Location, Timestamp};
+use crate::model::{Location, Moment, Timestamp};
 
 use super::connection::Link;
 use super::subjects::{LEASE_BUCKET, LEASE_KEY, bucket_stream, kv};
@@ -61,6 +61,7 @@ enum Request {
 #[derive(Debug)]
 pub struct Lease {
     own: Location,
+    /// By the steady clock.
     began: Timestamp,
     /// The revision under which this hub holds it.
     held: Option<u64>,
@@ -70,23 +71,23 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// That of the hub `own`, which starts at `now`.
+    /// That of the hub `own`, which starts at `now`, by the steady clock.
     #[must_use]
     pub const fn new(own: Location, now: Timestamp) -> Self {
         Self { own, began: now, held: None, leading: Leading::Undecided, is_shared: false }
     }
 
     /// Renews it, or tries to get it, at `now`. Returns whether this hub delivers.
-    pub async fn keep(&mut self, link: &Link, now: Timestamp) -> Leading {
+    pub async fn keep(&mut self, link: &Link, now: Moment) -> Leading {
         let mut request = Some(self.begin());
         while let Some(next) = request {
-            let said = tokio::time::timeout(ANSWER_MAX, self.ask(link, next, now)).await;
+            let said = tokio::time::timeout(ANSWER_MAX, self.ask(link, next, now.wall)).await;
             request = self.heard(next, said.unwrap_or(Said::Nothing));
         }
-        self.leading(now)
+        self.leading(now.steady)
     }
 
-    /// Whether this hub delivers, as far as it is known at `now`.
+    /// Whether this hub delivers, as far as it is known at `now`, by the steady clock.
     #[must_use]
     pub fn leading(&mut self, now: Timestamp) -> Leading {
         if self.leading == Leading::Undecided && PATIENCE <= now.since(self.began) {

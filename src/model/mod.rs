@@ -50,6 +50,7 @@ pub use site::{curl, http3, protocol, repeat};
 pub use site_numbers::{OWN_NAME, SiteId, SiteIndex, SiteSlot};
 pub use text::echo::KnownSecrets;
 pub use text::secret::{Secret, SecretUrl};
+pub use time::moment::Moment;
 pub use time::{Micros, Timeframe, Timestamp, View};
 pub use web::listen::{ListenAccess, ListenAddress, ListenTarget, Part};
 pub use web::page::PageTerms;

@@ -128,7 +128,9 @@ impl QuorumJudge {
     /// Until then, only a site on which all its locations vote can go down: after a start and after an outage of the
     /// connection, votes come in one by one, and the first ones are no quorum.
     pub fn settle_until(&mut self, instant: Timestamp) {
-        (self.settled, self.is_settling) = (instant, true);
+        if self.settled != instant {
+            (self.settled, self.is_settling) = (instant, true);
+        }
     }
 
     /// What `seat.location` says of `site` from now on.

@@ -55,7 +55,7 @@ impl Abstention {
 /// What a hub has heard of a location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard {
-    /// When its last frame arrived, by the clock of the hub; `None` before the first.
+    /// When its last frame arrived, by the steady clock of the hub; `None` before the first.
     pub at: Option<Timestamp>,
     /// The time that it sent last, by its own clock.
     pub newest: Timestamp,
@@ -64,7 +64,7 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Whether the hub has not heard the location within `silent_after` before `now`, by the clock of the hub.
+    /// Whether the hub has not heard the location within `silent_after` before `now`, by the steady clock of the hub.
     #[must_use]
     pub fn is_silent(&self, now: Timestamp, silent_after: Duration) -> bool {
         self.at.is_none_or(|at| silent_after < now.since(at))
@@ -86,7 +86,7 @@ pub struct Watch {
     pub rule: Option<Vote>,
 }
 
-/// The vote of a location on a site at `now`, by the clock of the hub.
+/// The vote of a location on a site at `now`, by the steady clock of the hub.
 ///
 /// # Errors
 /// Why it has none.
@@ -170,7 +170,7 @@ mod tests {
     fn both_limits_are_inclusive_and_each_by_its_own_clock() {
         assert_eq!(of(HEARD, Watch { last: Some((Timestamp::from_secs(565), Outcome::Up)), ..WATCH }), Ok(Vote::Up));
         assert_eq!(of(Heard { at: Some(Timestamp::from_secs(970)), ..HEARD }, WATCH), Ok(Vote::Up));
-        // A frame from the future, by a hub whose clock was set back, is no silence.
+        // A frame from the future is no silence.
         assert_eq!(of(Heard { at: Some(Timestamp::from_secs(2_000)), ..HEARD }, WATCH), Ok(Vote::Up));
     }
 }

@@ -145,8 +145,7 @@ impl Listener {
         let Arrival::Frame { location, bytes, sequence, published, waiting } = arrival else { return };
         self.position = Some(subscription.position(sequence));
         if self.locations.is_empty() || self.locations.contains(&location) {
-            let is_live = waiting == 0;
-            let heard = Heard { at: if is_live { self.clock.now() } else { published }, is_live };
+            let heard = Heard::new(self.clock.moment(), (waiting > 0).then_some(published));
             // The onlooker ends first only at the end of the program.
             let _ended = self.arrivals.send(Arrived::Frame { location, bytes, heard }).await;
         }

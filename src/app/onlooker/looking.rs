@@ -37,7 +37,7 @@ use crate::engine::{Engine, EngineStep};
 use crate::fleet::agent::ROSTER_EVERY;
 use crate::fleet::frame::{self, Body};
 use crate::fleet::gather::{Gathering, Heard, Report};
-use crate::model::{FleetHealth, FleetState, Health, Location, Timestamp, View, Watched, Watching};
+use crate::model::{FleetHealth, FleetState, Health, Location, Moment, Timestamp, View, Watched, Watching};
 use crate::store::{Kept, Origin};
 use crate::tui::Arrangement;
 
@@ -126,7 +126,7 @@ impl Onlooker {
         let horizon = rules.values().map(|site| site.facts.policies.reach(site.facts.interval)).max();
         let rings = Rings::new(horizon.unwrap_or_default().max(HORIZON));
         let engine = Engine::new(plan.views.clone(), Vec::new(), now);
-        let judging = Judging::new(&[], (plan.silent_after, true), now);
+        let judging = Judging::new(&[], (plan.silent_after, true), plan.clock.moment());
         let over = Over::new(&[], (&engine.board(), &judging), None, now);
         let (keeping, kept) = watch::channel(StoreStatus::default());
         let terms = LedgerTerms { calm: Some(Calm::default()), ..LedgerTerms::default() };
@@ -234,11 +234,11 @@ impl Onlooker {
     }
 
     async fn look(&mut self, headless: Option<&mut Headless>) {
-        let now = self.plan.clock.now();
-        let reports = self.gathering.reports(now);
+        let moment = self.plan.clock.moment();
+        let (now, reports) = (moment.wall, self.gathering.reports(moment));
         let said = self.notices(&reports, now);
-        let (step, records) = if self.has_caught_up { self.follow(&reports, now).await } else { Default::default() };
-        self.tell_health(&reports, now);
+        let (step, records) = if self.has_caught_up { self.follow(&reports, moment).await } else { Default::default() };
+        self.tell_health(&reports, moment);
         if let Some(headless) = headless {
             let health = self.health.borrow().clone();
             headless.step((&step, &records), &self.shown().over.board(), (&health, &said, &[]), now);
@@ -269,13 +269,14 @@ impl Onlooker {
     }
 
     /// Lets everything follow what was taken.
-    async fn follow(&mut self, reports: &[Report], now: Timestamp) -> (EngineStep, Vec<AlertRecord>) {
+    async fn follow(&mut self, reports: &[Report], moment: Moment) -> (EngineStep, Vec<AlertRecord>) {
         let Some(mut shown) = self.shown.take() else { return Default::default() };
+        let now = moment.wall;
         if shown.rings.is_other() {
             self.arrange(&mut shown);
         }
         if *self.watcher.link.borrow() != FleetState::Ok {
-            shown.judging.hear_nobody(now);
+            shown.judging.hear_nobody(moment);
         }
         let (reports, until) = (reports.to_vec(), until(shown.rings.newest(), now, LINGER));
         let of_locations = !self.plan.locations.is_empty();
@@ -289,7 +290,7 @@ impl Onlooker {
                 let site = snapshot.sites.iter().find(|site| *site.name == *name)?;
                 availability(rings.of(name)?, site.policies.availability.window)
             };
-            let alerts = judging.look(&snapshot, &reports, judged, now);
+            let alerts = judging.look(&snapshot, &reports, judged, moment);
             over.prepare(&board, Shape::of(&reports), now);
             let own = if of_locations { step.alerts.clone() } else { Vec::new() };
             let step = over.look(&board, judging, step, now);
@@ -335,7 +336,7 @@ impl Onlooker {
         judging.follow(&gathered, None, &engine.board().snapshot());
     }
 
-    fn tell_health(&mut self, reports: &[Report], now: Timestamp) {
+    fn tell_health(&mut self, reports: &[Report], now: Moment) {
         let newest = self.shown().rings.newest();
         let watching = Watching { process: None, alive: true, until: self.until, stored: newest, of: Watched::Fleet };
         let fleet = unheard(&self.watcher.link.borrow());

@@ -14,7 +14,7 @@ mod source;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{Certificate, Location, SiteId, StoreId, Timestamp};
+use crate::model::{Certificate, Location, Moment, SiteId, StoreId, Timestamp};
 use crate::store::{Origin, Origins, Registered, StoreError};
 
 use super::frame::{Body, FailureRun, Frame, FrameFault, Group, Roster};
@@ -52,10 +52,19 @@ pub trait Keeper {
 /// When a frame was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard {
-    /// By the clock of the hub; of a frame that waited in the stream, by the clock of the server.
+    /// By the steady clock of the hub; of a frame that waited in the stream, when the server got it, as far as that is known.
     pub at: Timestamp,
     /// Whether it came as soon as it was sent.
     pub is_live: bool,
+}
+
+impl Heard {
+    /// At `now`, a frame came as soon as it was sent, or after it had waited since the server got it, by that one's clock.
+    #[must_use]
+    pub fn new(now: Moment, waited_since: Option<Timestamp>) -> Self {
+        let at = waited_since.map_or(now.steady, |published| now.steadily(published).min(now.steady));
+        Self { at, is_live: waited_since.is_none() }
+    }
 }
 
 /// What was counted since the start.
@@ -169,7 +178,7 @@ impl Gathering {
     }
 
     /// The numbers that follow what is on the disk of `store` of `location`, by site, and the store that was heard last of the
-    /// location. The location that asks sends again from there, so a gap is closed from then on.
+    /// location. The location that asks sends again from there, so a gap is closed from then on. `now` is the steady time.
     pub fn have(
         &mut self,
         location: &Location,
@@ -186,9 +195,9 @@ impl Gathering {
         self.sources.iter().filter_map(|((location, store), source)| Some((location, source.word(*store)?)))
     }
 
-    /// How every location is: its store that was heard last.
+    /// How every location is at `now`: its store that was heard last.
     #[must_use]
-    pub fn reports(&self, now: Timestamp) -> Vec<Report> {
+    pub fn reports(&self, now: Moment) -> Vec<Report> {
         let mut reports: Vec<Report> = Vec::new();
         for ((location, store), source) in &self.sources {
             let report = source.report(location, *store, now);
@@ -200,7 +209,7 @@ impl Gathering {
         }
         for report in &mut reports {
             let back = self.last.get(&report.location).and_then(|(_, back)| *back);
-            report.is_shared = back.is_some_and(|back| now.since(back) < SHARED);
+            report.is_shared = back.is_some_and(|back| now.steady.since(back) < SHARED);
             report.fault = self.faults.get(&report.location).copied();
             report.is_filling &= !self.looks_on;
         }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Location, SiteId, StoreId, Timestamp};
+use crate::model::{Location, Moment, SiteId, StoreId, Timestamp};
 use crate::store::Origin;
 
 use super::places::Places;
@@ -29,12 +29,12 @@ pub(super) struct Source {
     session: Option<(u64, u64, u64)>,
     /// Samples were not taken, and nothing is under way that will bring them again.
     gap: bool,
-    /// Until when samples that close a gap are expected.
+    /// Until when samples that close a gap are expected, by the steady clock, as all times here but those that the location sent.
     filling_until: Timestamp,
     heard: Option<Timestamp>,
     /// When it sent the newest of its frames, by its own clock.
     sent: Option<Timestamp>,
-    /// Sent minus heard, µs.
+    /// Sent minus heard, µs, of which the latter is by the steady clock.
     offsets: VecDeque<i64>,
     status: Option<Status>,
     /// The sites that it described, as of the last time.
@@ -70,7 +70,7 @@ pub struct Report {
     pub stores: usize,
     /// Whether two programs use its name.
     pub is_shared: bool,
-    /// When it was last heard; none since the hub started.
+    /// When it was last heard, by the steady clock of the hub; none since the hub started.
     pub heard: Option<Timestamp>,
     /// When it sent the newest of its frames, by its own clock, which may have been set back since it sent another one.
     pub sent: Option<Timestamp>,
@@ -256,8 +256,9 @@ impl Source {
         Some(Word { store, session, number, gap: self.gap, refused: Arc::clone(&self.refused) })
     }
 
-    pub(super) fn report(&self, location: &Location, store: StoreId, now: Timestamp) -> Report {
+    pub(super) fn report(&self, location: &Location, store: StoreId, now: Moment) -> Report {
         let status = self.status.as_ref();
+        let wall = now.wall.as_micros().cast_signed() - now.steady.as_micros().cast_signed();
         Report {
             location: location.clone(),
             store,
@@ -265,8 +266,8 @@ impl Source {
             is_shared: false,
             heard: self.heard,
             sent: self.sent,
-            ahead: self.offsets.iter().max().copied(),
-            is_filling: self.gap || (now < self.filling_until && self.places.is_behind()),
+            ahead: self.offsets.iter().max().map(|offset| offset - wall),
+            is_filling: self.gap || (now.steady < self.filling_until && self.places.is_behind()),
             lag: status.map_or(0, |status| status.lag),
             is_network_down: status.is_some_and(|status| status.is_network_down),
             paused: status.map(|status| status.paused.clone()).unwrap_or_default(),

@@ -124,7 +124,7 @@ impl Rig {
     }
 
     fn report(&self, second: u64) -> Report {
-        self.gathering.reports(at(second).at).remove(0)
+        self.gathering.reports(at(second).at.into()).remove(0)
     }
 }
 
@@ -284,6 +284,29 @@ fn a_clock_that_differs_is_told_by_the_quickest_frame() {
     let report = rig.report(9);
     assert_eq!((report.ahead, report.lag, report.is_network_down), (Some(-4_000_000), 3, true));
     assert_eq!((report.version.as_str(), report.heard), ("9.9", Some(at(9).at)));
+}
+
+/// The hub is set back by an hour.
+#[test]
+fn the_clock_of_the_hub_changes_how_much_others_differ_and_not_when_they_were_heard() {
+    let mut rig = Rig::new(9);
+    let status = Status { version: String::new(), lag: 0, is_network_down: false, paused: Vec::new() };
+    let now = |second: u64, back: u64| {
+        let steady = at(second).at;
+        Moment { steady, wall: steady.before(Duration::from_secs(back)) }
+    };
+    let report = |rig: &Rig, now: Moment| {
+        let report = rig.gathering.reports(now).remove(0);
+        (report.heard, report.ahead)
+    };
+    rig.give(Body::Status(status.clone()), Heard::new(now(0, 0), None));
+    assert_eq!(report(&rig, now(1, 0)), (Some(at(0).at), Some(0)));
+    assert_eq!(report(&rig, now(2, 3_600)), (Some(at(0).at), Some(3_600_000_000)));
+    rig.give(Body::Status(status.clone()), Heard::new(now(3, 3_600), None));
+    assert_eq!(report(&rig, now(4, 3_600)).0, Some(at(3).at));
+    // The server is right: a frame that it got an hour later than it is here did not come from the future.
+    rig.give(Body::Status(status), Heard::new(now(5, 3_600), Some(at(4).at)));
+    assert_eq!(report(&rig, now(6, 3_600)).0, Some(at(5).at));
 }
 
 /// An hour ahead, set right, and then by a restart wrong and right again.

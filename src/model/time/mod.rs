@@ -6,6 +6,7 @@
 pub mod backoff;
 pub mod duration;
 pub mod leap;
+pub mod moment;
 pub mod next_clock;
 use std::fmt;
 use std::time::Duration;

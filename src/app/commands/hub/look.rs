@@ -86,7 +86,6 @@ impl Looking {
         headless: Option<&mut Headless>,
     ) {
         let (Some(mut follower), Some(mut over)) = (self.follower.take(), self.over.take()) else { return };
-        let now = self.clock.now();
         let news = notices.into_iter().chain(self.news.of(&progress.reports));
         let said: Vec<Warning> = news.map(|message| Warning { about: "fleet", message }).collect();
         events::warnings(&said);
@@ -111,7 +110,7 @@ impl Looking {
                 }
             }
         }
-        follower.gathered = Some(Arc::new(self.judging.attendance(&progress.reports, now)));
+        follower.gathered = Some(Arc::new(self.judging.attendance(&progress.reports, self.clock.moment())));
         follower.face().seen.send_replace(over.looked_at());
         let step;
         (follower, step) = blocking(move || {
@@ -120,11 +119,14 @@ impl Looking {
         })
         .await;
         let face = follower.face();
+        // The follower may have found that the clock was set.
+        let moment = self.clock.moment();
+        let now = moment.wall;
         if !is_linked {
-            self.judging.hear_nobody(now);
+            self.judging.hear_nobody(moment);
         }
         let alerts =
-            self.judging.look(&face.board.snapshot(), &progress.reports, |name| follower.availability(name), now);
+            self.judging.look(&face.board.snapshot(), &progress.reports, |name| follower.availability(name), moment);
         let (engine, shape) = (Arc::clone(&face.board), Shape::of(&progress.reports));
         over = blocking(move || {
             over.prepare(&engine, shape, now);

@@ -42,7 +42,7 @@ use crate::app::storage::task::StoreReceivers;
 use crate::app::system::machine;
 use crate::config::{Config, ConfigError, Needed};
 use crate::fleet::gather::Gathering;
-use crate::model::{FleetTerms, Location, SiteId, Timestamp};
+use crate::model::{FleetTerms, Location, Moment, SiteId, Timestamp};
 use crate::store::{Archive, Opened, Origin, StoreError, Writer};
 
 use desk::Desk;
@@ -88,7 +88,7 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
     let (origins, next) = store.gathered()?;
     let most = usize::try_from(terms.max_pairs).unwrap_or(usize::MAX);
     let gathering = Gathering::new(&origins, |site| next.get(&site).copied().unwrap_or(0), most);
-    let mut judging = judging(&config, &terms, &memory, clock.now());
+    let mut judging = judging(&config, &terms, &memory, clock.moment());
     let export = export::begin(&config, &store, &clock, &mut notices)?;
     let writer = Writer::new(store, Vec::new())?;
     let flush = flush(&config);
@@ -127,7 +127,7 @@ pub fn hub(args: &HubArgs, common: &CommonArgs) -> Result<Ending, CommandError> 
 }
 
 /// The judge of the sites of `config`, with the incidents that are open in the store.
-fn judging(config: &Config, terms: &FleetTerms, memory: &Restored, now: Timestamp) -> Judging {
+fn judging(config: &Config, terms: &FleetTerms, memory: &Restored, now: Moment) -> Judging {
     let index: HashMap<SiteId, usize> = memory.registered.iter().map(|site| site.id).zip(0..).collect();
     let open = memory.open.iter().filter_map(|(id, open)| Some((*index.get(id)?, open)));
     let open = open.flat_map(|(index, open)| {

@@ -19,7 +19,7 @@ use crate::app::storage::task::{StoreReceivers, ended};
 use crate::fleet::frame::{self, Have};
 use crate::fleet::gather::{Gathering, Tally, WriterKeeper};
 use crate::model::lock::lock;
-use crate::model::{Location, StoreHealth, Timestamp};
+use crate::model::{Location, StoreHealth};
 use crate::store::{Flushed, SeenNews, StreamPosition, Writer};
 
 use super::{HubPlan, Input, Progress};
@@ -119,7 +119,7 @@ impl Gatherer {
             Input::Asked { location, store, answer } => {
                 // What was taken lately has to be on the disk before it is spoken of.
                 self.commit();
-                let (last_store, next) = self.gathering.have(&location, store, self.clock.now());
+                let (last_store, next) = self.gathering.have(&location, store, self.clock.moment().steady);
                 // The asker may have left.
                 let _unheard = answer.send(Have { hub: self.name.clone(), last_store, next });
             }
@@ -179,16 +179,16 @@ impl Gatherer {
                 self.take(refused);
             }
         }
-        self.report(now, flushed.health.clone());
+        self.report(flushed.health.clone());
         self.status.send_modify(|status| status.note(flushed));
     }
 
-    fn report(&self, now: Timestamp, store: StoreHealth) {
+    fn report(&self, store: StoreHealth) {
         let Tally { taken, doubled, early, gone, unknown, refused } = self.gathering.tally();
         debug!(target: about::FLEET, taken, doubled, early, gone, unknown, refused, "gathered so far");
         let progress = Progress {
             words: self.gathering.words().map(|(location, word)| (location.clone(), word)).collect(),
-            reports: self.gathering.reports(now),
+            reports: self.gathering.reports(self.clock.moment()),
             places: self.gathering.places(),
             position: self.saved.clone(),
             store,

@@ -42,7 +42,7 @@ pub(super) struct Listener {
     /// Messages of the stream that were not, as of the last look.
     behind: u64,
     said: HashMap<Location, Word>,
-    /// Since when locations can be heard.
+    /// Since when locations can be heard, by the steady clock.
     heard_from: Timestamp,
     planner: Planner,
     speaker: Speaker,
@@ -65,7 +65,7 @@ impl Listener {
         (planner, speaker, linked): (Planner, Speaker, watch::Sender<bool>),
     ) -> Self {
         let (name, terms, clock) = (plan.name.clone(), plan.terms.clone(), plan.clock.clone());
-        let (said, heard_from) = (HashMap::new(), clock.now());
+        let (said, heard_from) = (HashMap::new(), clock.moment().steady);
         Self {
             name,
             terms,
@@ -94,7 +94,7 @@ impl Listener {
                 ended = self.session(|| began = Some(clock.monotonic())) => ended,
             };
             self.linked.send_replace(false);
-            self.speaker.wait(self.clock.now());
+            self.speaker.wait(self.clock.moment().steady);
             if began.is_some() {
                 backoff.reset();
                 failing = None;
@@ -143,7 +143,7 @@ impl Listener {
             Ok(opened) => {
                 began();
                 self.said.clear();
-                self.heard_from = self.clock.now();
+                self.heard_from = self.clock.moment().steady;
                 self.planner.connected(self.heard_from);
                 self.speaker.connected(&link).await;
                 self.linked.send_replace(true);
@@ -161,7 +161,7 @@ impl Listener {
             tokio::select! {
                 biased;
                 _ = looks.tick() => {
-                    if let Some(notice) = self.speaker.keep(link, self.clock.now()).await {
+                    if let Some(notice) = self.speaker.keep(link, self.clock.moment()).await {
                         self.tell(notice);
                     }
                     match subscription.is_same().await {
@@ -178,7 +178,7 @@ impl Listener {
                     let state = state.borrow_and_update().clone();
                     let is_linked = state.standing == Standing::Connected;
                     if !self.linked.send_replace(is_linked) && is_linked {
-                        self.heard_from = self.clock.now();
+                        self.heard_from = self.clock.moment().steady;
                         self.planner.connected(self.heard_from);
                         plan.read(link);
                     }
@@ -202,11 +202,10 @@ impl Listener {
     async fn hand_over(&mut self, link: &Link, subscription: &Subscription, arrival: Arrival) {
         let input = match arrival {
             Arrival::Frame { location, bytes, sequence, published, waiting } => {
-                let is_live = waiting == 0;
-                let at = if is_live { self.clock.now() } else { published };
+                let heard = Heard::new(self.clock.moment(), (waiting > 0).then_some(published));
                 let position = subscription.position(sequence);
                 self.position = Some(position.clone());
-                Input::Frame { location, bytes, heard: Heard { at, is_live }, position }
+                Input::Frame { location, bytes, heard, position }
             }
             Arrival::Question { location, bytes, reply } => {
                 let Ok(store) = have::asked(&bytes) else { return };
@@ -229,14 +228,14 @@ impl Listener {
     /// Says what changed: everything if it is `due`, else only to those that have to send again.
     async fn say(&mut self, link: &Link, due: bool) {
         let progress = self.progress.borrow_and_update().clone();
-        let at = self.clock.now();
+        let now = self.clock.moment();
         for (location, word) in &progress.words {
             let before = self.said.get(location);
             let is_urgent = word.gap && before.is_none_or(|said| !said.gap || said.store != word.store);
             if due || is_urgent {
                 self.said.insert(location.clone(), word.clone());
                 let key = subjects::word_key(&self.name, location);
-                self.put(link, subjects::HUB_BUCKET, &key, hub_word::encode(word, at)).await;
+                self.put(link, subjects::HUB_BUCKET, &key, hub_word::encode(word, now.wall)).await;
             }
         }
         if due {
@@ -245,7 +244,7 @@ impl Listener {
                 &self.name,
                 &self.terms,
                 (&progress, members.as_ref()),
-                (self.behind, self.heard_from, at),
+                (self.behind, self.heard_from, now),
                 &self.speaker.leading(),
             );
             self.put(link, subjects::HUB_BUCKET, &subjects::status_key(&self.name), status.to_json().into_bytes())
@@ -253,7 +252,7 @@ impl Listener {
         }
         if *self.linked.borrow() {
             let leads = self.speaker.leading() == Leading::Leads;
-            for (key, value) in self.planner.step(&progress.reports, leads, at) {
+            for (key, value) in self.planner.step(&progress.reports, leads, now.steady) {
                 self.put(link, subjects::PLAN_BUCKET, &key, value).await;
             }
         }

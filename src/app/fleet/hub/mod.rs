@@ -139,8 +139,8 @@ impl Hub {
         let stop = CancellationToken::new();
         let position = plan.writer.store().position(&plan.terms.stream).map_err(io::Error::other)?;
         let (linked, is_linked) = watch::channel(false);
-        let (planner, members) = Planner::new(plan.terms.silent_after, plan.clock.now());
-        let (speaker, part) = Speaker::new(plan.name.clone(), plan.clock.now());
+        let (planner, members) = Planner::new(plan.terms.silent_after, plan.clock.moment().steady);
+        let (speaker, part) = Speaker::new(plan.name.clone(), plan.clock.moment().steady);
         let (inputs_of, told_by) = ((to_gatherer, progress.clone()), (position, tell.clone()));
         let listener = Listener::new(&plan, inputs_of, told_by, (planner, speaker, linked));
         let gatherer = Gatherer::new(plan, inputs, (told, tell));

@@ -2,7 +2,7 @@
 //!
 //! Every hub follows who is heard; the one that leads writes it down, and all of them judge by what is written. Invariants: nothing
 //! is written before every location had time to be heard, and never a list without a location, so that no site is left to none; what was
-//! written is written again after each connection and now and then, since a server can lose it.
+//! written is written again after each connection and now and then, since a server can lose it. All times are of the steady clock.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use crate::fleet::key_watch::value_of;
 use crate::fleet::lease::{Leading, Lease};
 use crate::fleet::subjects::{PLAN_BUCKET, TOLD_KEY, kv};
 use crate::fleet::told::{self, ToldIncident};
-use crate::model::{Location, Timestamp};
+use crate::model::{Location, Moment, Timestamp};
 
 /// The desk's side of a [`Speaker`].
 pub struct Part {
@@ -30,7 +30,7 @@ pub(super) struct Speaker {
 }
 
 impl Speaker {
-    /// Begins at `now` for the hub `own`.
+    /// Begins at `now` for the hub `own`, by the steady clock.
     pub(super) fn new(own: Location, now: Timestamp) -> (Self, Part) {
         let (leading, leads) = watch::channel(Leading::Undecided);
         let (told, heard) = watch::channel(Vec::new());
@@ -57,7 +57,7 @@ impl Speaker {
     }
 
     /// Renews the lease at `now`. Returns a sentence if it concerns the user.
-    pub(super) async fn keep(&mut self, link: &Link, now: Timestamp) -> Option<String> {
+    pub(super) async fn keep(&mut self, link: &Link, now: Moment) -> Option<String> {
         let was_shared = self.lease.is_shared();
         let leading = self.lease.keep(link, now).await;
         let before = self.leading.send_replace(leading.clone());
@@ -74,7 +74,7 @@ impl Speaker {
         }
     }
 
-    /// Decides without a server, once it has been away for long enough.
+    /// Decides without a server, once it has been away for long enough at `now`, by the steady clock.
     pub(super) fn wait(&mut self, now: Timestamp) {
         let leading = self.lease.leading(now);
         self.leading.send_if_modified(|known| std::mem::replace(known, leading.clone()) != leading);

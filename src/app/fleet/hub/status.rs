@@ -3,25 +3,25 @@
 use crate::fleet::gather::Report;
 use crate::fleet::lease::Leading;
 use crate::fleet::status::{HubStatus, LocationStatus};
-use crate::model::{FleetTerms, Location, Members, Presence, StoreHealth, Timestamp};
+use crate::model::{FleetTerms, Location, Members, Moment, Presence, StoreHealth, Timestamp};
 
 use super::Progress;
 use super::news::{ahead, has_other_clock};
 
 /// The status of the hub `name` at `at`, which has yet to take `behind` messages of the stream and could hear locations since
-/// `heard_from`.
+/// `heard_from`, by the steady clock.
 pub(super) fn status(
     name: &Location,
     terms: &FleetTerms,
     (progress, members): (&Progress, Option<&Members>),
-    (behind, heard_from, at): (u64, Timestamp, Timestamp),
+    (behind, heard_from, at): (u64, Timestamp, Moment),
     leading: &Leading,
 ) -> HubStatus {
     let (pairs, max_pairs) = progress.places;
     HubStatus {
         hub: name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        at,
+        at: at.wall,
         position: progress.position.as_ref().map_or(0, |position| position.sequence),
         behind,
         pairs: pairs as u64,
@@ -37,9 +37,9 @@ fn location(
     report: &Report,
     members: Option<&Members>,
     terms: &FleetTerms,
-    (heard_from, at): (Timestamp, Timestamp),
+    (heard_from, at): (Timestamp, Moment),
 ) -> LocationStatus {
-    let is_late = |since: Timestamp| at.since(since) >= terms.silent_after;
+    let is_late = |since: Timestamp| at.steady.since(since) >= terms.silent_after;
     let presence = match report.heard {
         heard if is_late(heard.unwrap_or(heard_from).max(heard_from)) => Presence::Silent,
         Some(heard) if !is_late(heard) => Presence::Heard,
@@ -50,7 +50,7 @@ fn location(
         store: report.store.to_string(),
         version: report.version.clone(),
         sites: report.sites.0 as u64,
-        heard: report.heard.unwrap_or(Timestamp::ZERO),
+        heard: report.heard.map_or(Timestamp::ZERO, |heard| at.on_wall(heard)),
         clock_offset_ms: report.ahead.unwrap_or_default() / 1_000,
         presence,
         gap: report.is_filling,
@@ -95,7 +95,7 @@ mod tests {
         let at = |ago: u64| Timestamp::from_secs(1_000 - ago);
         let report = Report::plain("fra1", heard.map(at));
         let terms = FleetTerms::at(Vec::new());
-        location(&report, None, &terms, (at(from), at(0))).presence
+        location(&report, None, &terms, (at(from), at(0).into())).presence
     }
 
     #[test]

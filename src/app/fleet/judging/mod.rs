@@ -17,7 +17,7 @@ use crate::alert::{Alert, Policies, Reading, RuleKind};
 use crate::engine::{SiteSnapshot, Snapshot};
 use crate::fleet::gather::Report;
 use crate::model::{
-    Assignment, HubHealth, Location, LocationHealth, Members, Presence, SiteId, SiteSlot, StoreId, Timestamp,
+    Assignment, HubHealth, Location, LocationHealth, Members, Moment, Presence, SiteId, SiteSlot, StoreId, Timestamp,
 };
 use crate::stats::{Availability, Cadence};
 use crate::store::Origin;
@@ -62,26 +62,23 @@ pub struct Judging {
     /// By the name in the hub's store.
     pairs: HashMap<Arc<str>, Pair>,
     /// Of a blind location: since when, and which sites it sees down of those that it could.
-    blind: BTreeMap<LocationSlot, (Timestamp, Reading)>,
+    blind: BTreeMap<LocationSlot, (Moment, Reading)>,
     silent_after: Duration,
     tells_locations: bool,
-    /// Since when locations could be heard.
+    /// Since when locations could be heard, by the steady clock.
     heard_from: Timestamp,
 }
 
 impl Judging {
     /// Judges `sites` from `now` on, and reports what becomes of locations if it `tells_locations`.
     #[must_use]
-    pub fn new(sites: &[FleetSite], (silent_after, tells_locations): (Duration, bool), now: Timestamp) -> Self {
-        let mut judge = QuorumJudge::default();
-        // The votes of a start come in one by one.
-        judge.settle_until(now.after(silent_after));
+    pub fn new(sites: &[FleetSite], (silent_after, tells_locations): (Duration, bool), now: Moment) -> Self {
         let mut judging = Self {
             sites: Vec::new(),
             by_name: HashMap::new(),
             terms: Vec::new(),
             hosts: HashMap::new(),
-            judge,
+            judge: QuorumJudge::default(),
             attendance: Attendance::default(),
             locations: Vec::new(),
             left: BTreeSet::new(),
@@ -89,7 +86,7 @@ impl Judging {
             blind: BTreeMap::new(),
             silent_after,
             tells_locations,
-            heard_from: now,
+            heard_from: now.steady,
         };
         judging.extend(sites);
         judging
@@ -146,7 +143,7 @@ impl Judging {
 
     /// The locations that are blind, and since when.
     pub fn blind(&self) -> impl Iterator<Item = (&Location, Timestamp)> {
-        self.blind.iter().map(|(slot, (since, _))| (&self.locations[slot.get()], *since))
+        self.blind.iter().map(|(slot, (since, _))| (&self.locations[slot.get()], since.wall))
     }
 
     /// Whether the location of `origin` is to check that site, where `members` share what only some of them check. What sites.yaml
@@ -212,9 +209,8 @@ impl Judging {
 
     /// The hub has no connection at `now`: it hears no location, and no location counts as silent before it had time to be heard
     /// again. Votes come in one by one then, as after a start.
-    pub fn hear_nobody(&mut self, now: Timestamp) {
-        self.heard_from = now;
-        self.judge.settle_until(now.after(self.silent_after));
+    pub fn hear_nobody(&mut self, now: Moment) {
+        self.heard_from = now.steady;
     }
 
     /// The new alerts at `now`, given how the engine sees each site of each location and how each location is. `judged` gives
@@ -224,7 +220,7 @@ impl Judging {
         snapshot: &Snapshot,
         reports: &[Report],
         judged: impl Fn(&str) -> Option<Availability>,
-        now: Timestamp,
+        now: Moment,
     ) -> Vec<Alert> {
         let by_location: HashMap<&Location, &Report> =
             reports.iter().map(|report| (&report.location, report)).collect();
@@ -237,7 +233,7 @@ impl Judging {
                 continue;
             }
             names.insert((pair.site, pair.location), &site.name);
-            match vote(&heard(report), &watch(site, pair, report), now, self.silent_after) {
+            match vote(&heard(report), &watch(site, pair, report), now.steady, self.silent_after) {
                 Ok(vote) => {
                     let seat = Seat { location: pair.location, vote, since: site.since, judged: None };
                     self.judge.cast(pair.site, seat);
@@ -246,7 +242,9 @@ impl Judging {
             }
         }
         let mut found = Found::default();
-        self.judge.step(now, &mut found);
+        // Votes come in one by one after a start, and after a time in which nobody could be heard.
+        self.judge.settle_until(now.on_wall(self.heard_from.after(self.silent_after)));
+        self.judge.step(now.wall, &mut found);
         for sight in found.sights {
             self.blind.remove(&sight.location);
             if sight.is_blind {
@@ -272,22 +270,23 @@ impl Judging {
 
     /// How each location of `reports` is at `now`.
     #[must_use]
-    pub fn attendance(&self, reports: &[Report], now: Timestamp) -> HubHealth {
+    pub fn attendance(&self, reports: &[Report], now: Moment) -> HubHealth {
         let location = |report: &Report| {
             let slot = self.locations.iter().position(|known| *known == report.location);
             let blind = slot.and_then(|slot| self.blind.get(&LocationSlot(u16::try_from(slot).ok()?)));
             let last = report.heard.unwrap_or(self.heard_from).max(self.heard_from);
+            let heard = report.heard.map(|heard| now.on_wall(heard));
             let (presence, since) = match blind {
-                _ if self.silent_after < now.since(last) => (Presence::Silent, report.heard),
+                _ if self.silent_after < now.steady.since(last) => (Presence::Silent, heard),
                 _ if report.heard.is_none() => (Presence::Awaited, None),
-                Some((since, _)) => (Presence::Blind, Some(*since)),
+                Some((since, _)) => (Presence::Blind, Some(since.wall)),
                 None => (Presence::Heard, None),
             };
             LocationHealth {
                 location: report.location.clone(),
                 presence,
                 since,
-                heard: report.heard,
+                heard,
                 ahead: report.ahead,
                 is_filling: report.is_filling,
             }
@@ -298,25 +297,26 @@ impl Judging {
     }
 
     /// The new alerts about the locations themselves.
-    fn attend(&mut self, reports: &HashMap<&Location, &Report>, now: Timestamp) -> Vec<Alert> {
+    fn attend(&mut self, reports: &HashMap<&Location, &Report>, now: Moment) -> Vec<Alert> {
         let mut alerts = Vec::new();
         for (slot, location) in (0..).map(LocationSlot).zip(&self.locations) {
             if self.left.contains(location) {
-                alerts.extend(self.attendance.leave(location, now));
+                alerts.extend(self.attendance.leave(location, now.wall));
                 continue;
             }
             let report = reports.get(location);
             let last = report.and_then(|report| report.heard);
             // No location is late before there was time to hear it.
             let since = last.unwrap_or(self.heard_from).max(self.heard_from);
-            let trouble = if self.silent_after < now.since(since) {
-                Some(Reading::Silent { last })
+            let trouble = if self.silent_after < now.steady.since(since) {
+                Some(Reading::Silent { last: last.map(|last| now.on_wall(last)) })
             } else {
                 // The first one to see an outage of several sites looks blind until the others see it too.
-                let lasting = self.blind.get(&slot).filter(|(since, _)| self.silent_after <= now.since(*since));
+                let is_lasting = |since: &Moment| self.silent_after <= now.steady.since(since.steady);
+                let lasting = self.blind.get(&slot).filter(|(since, _)| is_lasting(since));
                 lasting.map(|(_, reading)| reading.clone())
             };
-            alerts.extend(self.attendance.look(location, trouble, now));
+            alerts.extend(self.attendance.look(location, trouble, now.wall));
         }
         if self.tells_locations { alerts } else { Vec::new() }
     }

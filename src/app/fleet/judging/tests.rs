@@ -49,7 +49,7 @@ impl Hub {
              sites: [{ name: api, url: 'http://a/' }] }",
         );
         let gathered: Vec<(Arc<str>, Origin)> = NAMES.iter().map(|name| (Arc::from(*name), origin(name))).collect();
-        let judging = Judging::new(&FleetSite::all(&config), (SILENT_AFTER, true), clock(0, 0));
+        let judging = Judging::new(&FleetSite::all(&config), (SILENT_AFTER, true), clock(0, 0).into());
         let rings: Vec<Producer> = NAMES.iter().map(|_| Producer::new(1_000, 0)).collect();
         let engine = Engine::new(Vec::new(), Vec::new(), clock(0, 0));
         let mut hub = Self { gathered, rings, engine, judging, now: 0, told: Vec::new() };
@@ -95,7 +95,7 @@ impl Hub {
                 ..Report::plain(origin.location.name(), Some(now))
             })
             .collect();
-        let alerts = self.judging.look(&self.engine.board().snapshot(), &reports, |_| None, now);
+        let alerts = self.judging.look(&self.engine.board().snapshot(), &reports, |_| None, now.into());
         self.told.extend(alerts.iter().map(|alert| format!("{} {}", alert.site, alert.state.name())));
     }
 
@@ -131,4 +131,29 @@ fn an_older_store_with_later_times_takes_no_vote_away() {
         hub.pass([0, 0, -60], "");
     }
     assert_eq!(hub.votes(), 3);
+}
+
+/// The clock of the hub is set back by an hour while the server is away, and c never comes back.
+#[test]
+fn a_hub_whose_clock_was_set_back_misses_who_falls_silent() {
+    let mut hub = Hub::new();
+    (0..20).for_each(|_| hub.pass([0; 3], ""));
+    let (heard, snapshot) = (clock(20, 0), hub.engine.board().snapshot());
+    let moment = |second: u64| Moment { steady: clock(second, 0), wall: clock(second, -3_600) };
+    hub.judging.hear_nobody(moment(21));
+    let mut told = Vec::new();
+    for second in 22..40 {
+        let report = |name: &&str| match *name {
+            "c" => Report::plain(name, Some(heard)),
+            name => Report::plain(name, Some(clock(second, 0))),
+        };
+        let reports: Vec<Report> = ["a", "b", "c"].iter().map(report).collect();
+        let alerts = hub.judging.look(&snapshot, &reports, |_| None, moment(second));
+        told.extend(alerts.iter().map(|alert| (second, alert.at, alert.site.to_string(), alert.reading.clone())));
+        let health = hub.judging.attendance(&reports, moment(second));
+        let c = &health.locations[2];
+        assert_eq!((c.presence == Presence::Silent, c.heard), (second > 31, Some(clock(20, -3_600))));
+    }
+    let last = Some(Reading::Silent { last: Some(clock(20, -3_600)) });
+    assert_eq!(told, [(32, clock(32, -3_600), "c".to_owned(), last)]);
 }

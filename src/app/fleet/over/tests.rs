@@ -190,7 +190,7 @@ impl Hub {
              sites: [{ name: api, url: 'http://a/' }] }",
         );
         let gathered: Vec<(Arc<str>, Origin)> = NAMES.iter().map(|name| (Arc::from(*name), origin(name))).collect();
-        let mut judging = Judging::new(&FleetSite::all(&config), (Duration::from_secs(10), true), at(0));
+        let mut judging = Judging::new(&FleetSite::all(&config), (Duration::from_secs(10), true), at(0).into());
         let producers: Vec<Producer> = NAMES.iter().map(|_| Producer::new(1_000, 0)).collect();
         let cadence = Cadence { interval: Duration::from_secs(1), timeout: Duration::from_secs(1) };
         let inputs = gathered.iter().zip(&producers).zip(0..).map(|(((name, origin), producer), slot)| SiteInput {
@@ -217,7 +217,7 @@ impl Hub {
         let step = self.engine.step(at(self.now));
         let (board, now) = (self.engine.board(), at(self.now));
         let reports = ["a", "b", "c"].map(|location| report(location, now));
-        self.judging.look(&board.snapshot(), &reports, |_| None, now);
+        self.judging.look(&board.snapshot(), &reports, |_| None, now.into());
         self.over.prepare(&board, Shape::of(&reports), now);
         let step = self.over.look(&board, &self.judging, step, now);
         let shown = self.over.board().snapshot();
