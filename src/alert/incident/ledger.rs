@@ -106,9 +106,10 @@ impl Ledger {
         self.next_look = Timestamp::ZERO;
     }
 
-    /// Leaves the sites to a hub until then, or longer: incidents that open meanwhile are reported here only if they outlast it.
+    /// Leaves the sites to a hub until then: incidents that open meanwhile are reported here only if they outlast it. After the clock
+    /// was set back, that is earlier than before.
     pub fn leave_until(&mut self, until: Timestamp) {
-        self.left_until = self.left_until.max(until);
+        (self.left_until, self.next_look) = (until, Timestamp::ZERO);
     }
 
     /// The settings.

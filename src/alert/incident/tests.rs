@@ -164,8 +164,6 @@ fn what_a_hub_reports_is_reported_here_once_the_hub_is_gone() {
     let open = scene.ledger.open_incidents().next().cloned().unwrap();
     assert_eq!(scene.ledger.mute(&open, at(100)), Some(Mute::Hub));
     scene.alert(200, "api", Up);
-    // An earlier end changes nothing.
-    scene.ledger.leave_until(at(500));
     scene.alert(8_000, "web", Down);
     assert_eq!(scene.seen(), [(8_000, Opened, 2)], "the hub is silent since 1,000");
     scene.ledger.leave_until(at(9_000));
@@ -174,6 +172,19 @@ fn what_a_hub_reports_is_reported_here_once_the_hub_is_gone() {
     scene.alert(8_600, "shop", Down);
     scene.until(9_100);
     assert_eq!(scene.seen(), [(9_000, Opened, 3)], "it outlasts the hub");
+}
+
+/// The hub was to report for ten more seconds, and these do not last longer because the clock was set back by hours.
+#[test]
+fn a_clock_that_was_set_back_does_not_leave_sites_to_a_hub_for_longer() {
+    let mut scene = Scene::new(calm_terms());
+    scene.ledger.leave_until(at(9_010));
+    scene.alert(100, "api", Down);
+    scene.until(105);
+    assert_eq!(scene.seen(), []);
+    scene.ledger.leave_until(at(110));
+    scene.until(120);
+    assert_eq!(scene.seen(), [(110, Opened, 1)]);
 }
 
 /// Two hubs find the same; whichever is killed, people hear of each incident once.

@@ -18,7 +18,8 @@ impl AlertBook {
         self.inner().location = Some(location);
     }
 
-    /// Leaves the sites to a hub until then, or longer: incidents that open meanwhile are reported only if they outlast it.
+    /// Leaves the sites to a hub until then: incidents that open meanwhile are reported only if they outlast it. After the clock was
+    /// set back, that is earlier than before.
     pub fn leave_until(&self, until: Timestamp) {
         self.inner().ledger.leave_until(until);
     }

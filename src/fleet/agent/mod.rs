@@ -1,4 +1,4 @@
-//! What a location sends next, without I/O and without a clock.
+//! What a location sends next, without I/O and without a clock. Times are of the steady clock, but for that of a frame.
 //!
 //! A loop asks for the next [`Step`], does it, and tells the outcome. Two readers pass over the store: `live`, from its end at the first
 //! connection on, and, while a hub lacks something, `back`, from the lowest number that a hub lacks up to where `live` is. New
@@ -18,7 +18,7 @@ mod step;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::model::{Certificate, Location, SiteId, StoreId, Timestamp};
+use crate::model::{Certificate, Location, Moment, SiteId, StoreId, Timestamp};
 
 use super::frame::{Body, Frame, Have, Origin, Packing, Roster, RosterSite, Status};
 use super::gather::Word;
@@ -202,14 +202,14 @@ impl Agent {
     }
 
     /// What a reader has found.
-    pub fn take(&mut self, lane: Lane, found: Batch, now: Timestamp) {
+    pub fn take(&mut self, lane: Lane, found: Batch, now: Moment) {
         let Some(live) = self.live.as_mut() else { return };
-        let (watched, left, more, refused) = (&self.watched, &self.left, found.more, self.hubs.refused(now));
+        let (watched, left, more, refused) = (&self.watched, &self.left, found.more, self.hubs.refused(now.steady));
         let is_known = |site: SiteId| watched.contains(&site) || (lane == Lane::Live && left.contains(&site));
         let is_sent = |site: SiteId| is_known(site) && !refused.contains(&site);
         let bodies = match lane {
             Lane::Live => {
-                (live.more, self.live_due) = (more, now.after(LINGER));
+                (live.more, self.live_due) = (more, now.steady.after(LINGER));
                 batch::cut(found, &mut live.expected, None, is_sent, self.bytes_max)
             }
             Lane::Back => {
@@ -240,25 +240,25 @@ impl Agent {
     }
 
     /// How this location is; how many samples wait is known here.
-    pub fn status(&mut self, status: Status, now: Timestamp) {
+    pub fn status(&mut self, status: Status, now: Moment) {
         let lag = self.flight.samples();
         self.make(Body::Status(Status { lag, ..status }), now);
     }
 
     /// Certificates that sites present, by ascending site; those of sites that are not checked are left out.
-    pub fn certificates(&mut self, certificates: Vec<(SiteId, Certificate)>, now: Timestamp) {
+    pub fn certificates(&mut self, certificates: Vec<(SiteId, Certificate)>, now: Moment) {
         let watched = certificates.into_iter().filter(|(site, _)| self.watched.contains(site));
         for part in batch::parts(watched, self.bytes_max, batch::certificate_size) {
             self.make(Body::Certificates(part), now);
         }
     }
 
-    fn make(&mut self, body: Body, now: Timestamp) {
+    fn make(&mut self, body: Body, now: Moment) {
         if matches!(body, Body::Status(_)) {
-            self.status_due = now.after(STATUS_EVERY);
+            self.status_due = now.steady.after(STATUS_EVERY);
         }
         self.number += 1;
-        let origin = Origin { store: self.store, session: self.session, number: self.number, sent: now };
+        let origin = Origin { store: self.store, session: self.session, number: self.number, sent: now.wall };
         let frame = Frame { origin, body };
         let mut bytes = Vec::new();
         frame.encode(Packing::Deflate, &mut bytes);
@@ -267,7 +267,8 @@ impl Agent {
     }
 
     /// What to do next.
-    pub fn step(&mut self, now: Timestamp) -> Step {
+    pub fn step(&mut self, moment: Moment) -> Step {
+        let now = moment.steady;
         match self.standing {
             Standing::OlderCopy => return Step::Redraw,
             Standing::Away => return Step::Wait(Timestamp::MAX),
@@ -278,7 +279,7 @@ impl Agent {
             return Step::Ask(self.store);
         }
         if std::mem::take(&mut self.owes_roster) || self.roster_due <= now {
-            self.make_roster(now);
+            self.make_roster(moment);
         }
         if let Some(frame) = self.flight.next(now) {
             return Step::Send(frame);
@@ -298,8 +299,8 @@ impl Agent {
         Step::Wait(due.into_iter().flatten().min().unwrap_or(self.status_due))
     }
 
-    fn make_roster(&mut self, now: Timestamp) {
-        self.roster_due = now.after(ROSTER_EVERY);
+    fn make_roster(&mut self, now: Moment) {
+        self.roster_due = now.steady.after(ROSTER_EVERY);
         let sites = self.sites.clone();
         let parts = batch::parts(sites.into_iter(), self.bytes_max, RosterSite::size_max);
         let (revision, count) = (self.revision, u32::try_from(parts.len()).unwrap_or(u32::MAX));

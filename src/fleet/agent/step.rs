@@ -39,7 +39,7 @@ pub enum Step {
     /// A hub has more than the store, which is thus an older copy: its numbers would be used twice. Give it another number, and
     /// begin again with that.
     Redraw,
-    /// Nothing until then, unless something happens.
+    /// Nothing until then, by the steady clock, unless something happens.
     Wait(Timestamp),
 }
 

@@ -185,6 +185,8 @@ enum Event {
     KillHub(usize),
     StartHub(usize),
     KillAgent,
+    /// The clock of the location goes ahead by so many seconds, or back.
+    Set(i64),
 }
 
 fn events() -> impl Strategy<Value = Event> {
@@ -201,11 +203,14 @@ fn events() -> impl Strategy<Value = Event> {
         1 => (0..2_usize).prop_map(Event::KillHub),
         2 => (0..2_usize).prop_map(Event::StartHub),
         1 => Just(Event::KillAgent),
+        1 => (-9_000..9_000_i64).prop_map(Event::Set),
     ]
 }
 
 struct World {
     now: Timestamp,
+    /// How far the wall clock of the location is ahead, s.
+    ahead: i64,
     store: PlainStore,
     agent: Agent,
     sessions: u64,
@@ -223,6 +228,7 @@ impl World {
     fn new() -> Self {
         let mut world = Self {
             now: Timestamp::from_secs(1_795_255_200),
+            ahead: 0,
             store: PlainStore::default(),
             agent: Agent::new(StoreId([7; 16]), 0),
             sessions: 0,
@@ -275,7 +281,13 @@ impl World {
                 hub.runs = true;
             }
             Event::KillAgent => self.start(),
+            Event::Set(by) => self.ahead += by,
         }
+    }
+
+    fn moment(&self) -> Moment {
+        let (ahead, by) = (self.ahead > 0, Duration::from_secs(self.ahead.unsigned_abs()));
+        Moment { steady: self.now, wall: if ahead { self.now.after(by) } else { self.now.before(by) } }
     }
 
     /// One second.
@@ -313,10 +325,10 @@ impl World {
 
     /// One step of the agent; whether there may be more.
     fn step(&mut self) -> bool {
-        let now = self.now;
+        let now = self.moment();
         match self.agent.step(now) {
             Step::Wait(until) => {
-                assert!(until > now, "it waits for the past");
+                assert!(until > self.now, "it waits for the past");
                 return false;
             }
             Step::Ask(store) => {
@@ -463,6 +475,27 @@ fn a_location_without_news_says_that_it_lives() {
     assert_eq!(world.published, 12);
 }
 
+/// Whatever its clock is set to, it goes on sending, and each frame says what time it is there.
+#[test]
+fn a_clock_that_is_set_delays_nothing() {
+    for by in [-3_600, 3_600] {
+        let mut world = settled();
+        (world.hubs[1], world.published) = (world.hubs[0].clone(), 0);
+        world.apply(Event::Set(by));
+        let before = world.stream.1.len();
+        for _ in 0..60 {
+            (0..SITES).for_each(|site| world.store.grow(site, 1, true));
+            world.pass();
+        }
+        assert_eq!(world.published, 72, "a frame a second, and a status every five");
+        assert_eq!(world.hubs[0].committed.next, world.store.ends());
+        let sent = |bytes: &Bytes| frame::decode(bytes).unwrap().origin.sent;
+        let span = [world.stream.1.get(before), world.stream.1.last()].map(|bytes| sent(bytes.unwrap()));
+        assert!(world.moment().wall.since(span[0]) <= Duration::from_secs(60) && span[1] <= world.moment().wall);
+        assert!(world.agent.trouble().is_none());
+    }
+}
+
 #[test]
 fn a_new_hub_gets_everything_and_new_samples_go_first() {
     let mut world = settled();
@@ -512,7 +545,7 @@ fn a_store_that_is_an_older_copy_gets_another_number() {
     world.start();
     let mut redraws = false;
     for _ in 0..20 {
-        match world.agent.step(world.now) {
+        match world.agent.step(world.moment()) {
             Step::Redraw => redraws = true,
             Step::Wait(until) => world.now = until,
             _ => {
@@ -561,7 +594,7 @@ fn asked(now: Timestamp, hub: &Location) -> (Agent, Positions) {
 }
 
 fn answer(agent: &mut Agent, hub: &Location, ends: &Positions, now: Timestamp) {
-    assert!(matches!(agent.step(now), Step::Ask(_)), "a hub is asked before it answers");
+    assert!(matches!(agent.step(now.into()), Step::Ask(_)), "a hub is asked before it answers");
     let last_store = Some(StoreId([7; 16]));
     agent.answered(&Have { hub: hub.clone(), last_store, next: Vec::new() }, ends, now);
 }
@@ -575,9 +608,9 @@ fn refusing(sites: &[u32]) -> Word {
 fn sent(agent: &mut Agent, from: u64, now: Timestamp) -> Vec<u32> {
     let mut sites = Vec::new();
     let samples = (from..from + 3).flat_map(|seq| (0..2).map(move |site| (SiteId(site), seq, sample(site, seq))));
-    agent.take(Lane::Live, Batch { samples: samples.collect(), ..Batch::default() }, now);
+    agent.take(Lane::Live, Batch { samples: samples.collect(), ..Batch::default() }, now.into());
     loop {
-        let outgoing = match agent.step(now) {
+        let outgoing = match agent.step(now.into()) {
             Step::Send(outgoing) => outgoing,
             Step::Ask(_) => continue,
             _ => return sites,

@@ -4,6 +4,7 @@
 //! only while there is something to read, so that it never blocks a repair. Cost: `benches/fleet.rs`.
 
 mod describe;
+mod left;
 mod obeyed;
 mod sender;
 

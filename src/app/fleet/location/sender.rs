@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -14,9 +15,12 @@ use crate::fleet::frame::RosterSite;
 use crate::fleet::publication::{Hearing, Publication, Receipt};
 use crate::model::lock::lock;
 use crate::model::time::backoff::Backoff;
-use crate::model::{Certificate, FleetHealth, FleetState, FleetTerms, Location, Notice, SiteId, StoreId, Timestamp};
+use crate::model::{
+    Certificate, FleetHealth, FleetState, FleetTerms, Location, Moment, Notice, SiteId, StoreId, Timestamp,
+};
 use crate::store::{Archive, StoreError};
 
+use super::left::LeftSites;
 use super::obeyed::Obeyed;
 use super::{LocationStart, Surroundings, describe, fresh_session, fresh_store};
 
@@ -26,7 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// The wait after the store could not be read.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
-/// What is waited for longest, so that a clock that was set does not matter.
+/// What is waited for longest, so that the reports of sites follow a clock that was set.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Trouble that lasts so long is reported.
@@ -35,7 +39,7 @@ const TOLD_AFTER: Duration = Duration::from_secs(5);
 /// The other number of a store is looked for so often.
 const REDRAW_LOOK: Duration = Duration::from_millis(200);
 
-/// See the module.
+/// See the module. Times are of the steady clock.
 pub(super) struct Sender {
     agent: Agent,
     reading: Reading,
@@ -57,6 +61,7 @@ pub(super) struct Sender {
     ends: Option<(Timestamp, Positions)>,
     certificates: BTreeMap<SiteId, Certificate>,
     certificates_due: Timestamp,
+    left: LeftSites,
     /// Whether the user knows that something is wrong.
     is_told: bool,
     /// Samples that were acknowledged by then.
@@ -66,6 +71,7 @@ pub(super) struct Sender {
 impl Sender {
     pub(super) fn new(start: LocationStart, clock: Clock, around: Surroundings, finish: CancellationToken) -> Self {
         let LocationStart { terms, location, id, path, share, config, health, .. } = start;
+        let left = LeftSites::new(Arc::clone(&around.book), terms.alone);
         Self {
             agent: Agent::new(id, fresh_session()),
             reading: Reading::default(),
@@ -73,7 +79,7 @@ impl Sender {
             path,
             terms,
             location,
-            unconnected: Some((clock.now(), None)),
+            unconnected: Some((clock.moment().steady, None)),
             clock,
             around,
             obeyed: Obeyed::new(share, config),
@@ -84,14 +90,10 @@ impl Sender {
             ends: None,
             certificates: BTreeMap::new(),
             certificates_due: Timestamp::ZERO,
+            left,
             is_told: false,
             sent_when_told: 0,
         }
-    }
-
-    /// Leaves the reports about sites to the hub that is there, or was there lately.
-    fn leave_to_hub(&self, now: Timestamp) {
-        self.around.book.leave_until(self.terms.alone.map_or(Timestamp::MAX, |alone| now.after(alone)));
     }
 
     /// Sends until it has to finish; then the rest, if there is a connection.
@@ -99,7 +101,7 @@ impl Sender {
         let mut backoff = Backoff::new(fresh_session());
         let finish = self.finish.clone();
         // It is not known yet whether a hub is there.
-        self.leave_to_hub(self.clock.now());
+        self.left.leave(self.clock.moment());
         self.around.book.judge_at(self.location.clone());
         loop {
             let clock = self.clock.clone();
@@ -140,7 +142,7 @@ impl Sender {
         loop {
             self.describe();
             self.tell();
-            let now = self.clock.now();
+            let now = self.clock.moment();
             match self.agent.step(now) {
                 Step::Ask(store) => {
                     if let Err(reason) = publication.ask(link, store).await {
@@ -156,7 +158,7 @@ impl Sender {
                     let number = frame.number;
                     match publication.publish(link, frame).await {
                         Ok(receipt) => drop(receipts.spawn(async move { (number, receipt.await) })),
-                        Err(reason) => self.agent.refused(number, reason, now),
+                        Err(reason) => self.agent.refused(number, reason, now.steady),
                     }
                 }
                 Step::Report => self.report(now),
@@ -173,7 +175,7 @@ impl Sender {
                     if self.finish.is_cancelled() && (self.agent.is_done() || self.unconnected.is_some()) {
                         return;
                     }
-                    let wait = until.since(now).min(WAIT_MAX);
+                    let wait = until.since(now.steady).min(WAIT_MAX);
                     let finish = self.finish.clone();
                     tokio::select! {
                         biased;
@@ -188,7 +190,7 @@ impl Sender {
                             }
                         }
                         Some(Ok((number, receipt))) = receipts.join_next() => {
-                            let now = self.clock.now();
+                            let now = self.clock.moment().steady;
                             match receipt {
                                 Ok(()) => self.agent.acknowledged(number, now),
                                 Err(reason) => self.agent.refused(number, reason, now),
@@ -208,30 +210,30 @@ impl Sender {
     fn found(&mut self, link: &Link) {
         (self.unconnected, self.ends) = (None, None);
         self.obeyed.read(link);
-        self.agent.connected(link.max_payload(), self.clock.now());
+        self.agent.connected(link.max_payload(), self.clock.moment().steady);
     }
 
     /// There is none.
     fn lost(&mut self, reason: Option<String>) {
-        let since = self.unconnected.take().map_or_else(|| self.clock.now(), |(since, _)| since);
+        let since = self.unconnected.take().map_or_else(|| self.clock.moment().steady, |(since, _)| since);
         self.unconnected = Some((since, reason));
         self.agent.disconnected();
     }
 
     async fn hear(&mut self, heard: Hearing) {
-        let now = self.clock.now();
+        let now = self.clock.moment();
         match heard {
             Hearing::Word(hub, word) => {
-                self.agent.heard(&hub, &word, now);
-                self.leave_to_hub(now);
+                self.agent.heard(&hub, &word, now.steady);
+                self.left.leave(now);
             }
             Hearing::Answer(have) => match self.ends_now() {
                 Ok(ends) => {
                     let lacked = self.agent.lacked();
-                    self.agent.answered(&have, &ends, now);
+                    self.agent.answered(&have, &ends, now.steady);
                     if self.agent.lacked() > lacked {
                         // A hub that lacks samples lacks these, too.
-                        (self.certificates, self.certificates_due) = (BTreeMap::new(), now);
+                        (self.certificates, self.certificates_due) = (BTreeMap::new(), now.steady);
                     }
                 }
                 // It is asked again once it speaks.
@@ -248,7 +250,7 @@ impl Sender {
         }
         let found = self.opened().and_then(|(reading, archive)| reading.read(lane, archive));
         match found {
-            Ok(batch) => self.agent.take(lane, batch, self.clock.now()),
+            Ok(batch) => self.agent.take(lane, batch, self.clock.moment()),
             Err(error) => {
                 self.agent.unread(lane);
                 self.unreadable(&error).await;
@@ -297,14 +299,15 @@ impl Sender {
         }
     }
 
-    fn report(&mut self, now: Timestamp) {
+    fn report(&mut self, now: Moment) {
         let status = describe::status(&self.around.board.snapshot(), &self.around.health.borrow(), &self.roster);
         self.agent.status(status, now);
     }
 
     /// Looks how much waits while nothing can be sent, and at the certificates while something can.
     fn look_back(&mut self) {
-        let now = self.clock.now();
+        let moment = self.clock.moment();
+        let now = moment.steady;
         if self.unconnected.is_some() {
             if self.ends.as_ref().is_none_or(|(at, _)| now.since(*at) >= LOOK_EVERY) {
                 self.ends = self.ends_now().ok().map(|ends| (now, ends));
@@ -322,7 +325,7 @@ impl Sender {
         new.sort_by_key(|(site, _)| *site);
         if !new.is_empty() {
             self.certificates.extend(new.iter().cloned());
-            self.agent.certificates(new, now);
+            self.agent.certificates(new, moment);
         }
     }
 
@@ -352,24 +355,27 @@ impl Sender {
 
     /// Publishes the health, and tells the user when something goes wrong and when it is over.
     fn tell(&mut self) {
-        let now = self.clock.now();
-        let state = match (&self.unconnected, self.agent.trouble()) {
-            (Some((since, reason)), _) => FleetState::Unconnected { since: *since, reason: reason.clone() },
-            (None, Some((since, reason))) => FleetState::Unanswered { since: *since, reason: reason.clone() },
-            (None, None) => FleetState::Ok,
+        let now = self.clock.moment();
+        self.left.tell(now);
+        let bad = self.unconnected.as_ref().or(self.agent.trouble());
+        let told = bad.map(|(since, reason)| (now.on_wall(*since), reason.clone()));
+        let since = bad.map(|(since, _)| *since);
+        let state = match told {
+            Some((since, reason)) if self.unconnected.is_some() => FleetState::Unconnected { since, reason },
+            Some((since, reason)) => FleetState::Unanswered { since, reason },
+            None => FleetState::Ok,
         };
         let health = FleetHealth {
-            location: std::sync::Arc::clone(&self.health.borrow().location),
+            location: Arc::clone(&self.health.borrow().location),
             state,
             waiting: self.agent.waiting(self.ends.as_ref().map(|(_, ends)| ends)),
             lacked: self.agent.lacked(),
             sent: self.agent.sent(),
         };
-        let since = health.state.fault().map(|(since, _)| since);
-        let is_bad = since.is_some_and(|since| now.since(since) >= TOLD_AFTER);
+        let is_bad = since.is_some_and(|since| now.steady.since(since) >= TOLD_AFTER);
         if is_bad && !self.is_told {
             (self.is_told, self.sent_when_told) = (true, health.sent);
-            self.notice(&health.trouble(now).unwrap_or_default());
+            self.notice(&health.trouble(now.wall).unwrap_or_default());
         } else if since.is_none() && self.is_told && health.sent > self.sent_when_told {
             self.is_told = false;
             self.notice("the NATS server takes samples again");
