@@ -16,13 +16,14 @@ pub mod snapshot;
 mod span;
 mod step;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::RuleKind;
 use crate::alert::kept::incident::Silence;
 use crate::model::time::duration;
-use crate::model::{Observation, SiteIndex, SiteSlot, Timestamp, View};
+use crate::model::{Location, Observation, SiteIndex, SiteSlot, Timestamp, View};
 
 pub use board::Board;
 pub use snapshot::{LastCheck, OpenIncident, Row, SiteFacts, SiteSnapshot, SiteState, Snapshot, ViewSnapshot};
@@ -54,6 +55,8 @@ pub struct Engine {
     lost_texts: u64,
     scratch: Scratch,
     met: Observed,
+    /// How far the clocks of locations are ahead, µs, as far as they differ.
+    clocks: BTreeMap<Location, i64>,
 }
 
 impl Engine {
@@ -63,7 +66,7 @@ impl Engine {
         let mut scratch = Scratch::default();
         let recent: Vec<View> = views.iter().copied().filter(|view| !view.is_long()).collect();
         let mut lanes: Lanes =
-            tracks.into_iter().map(|track| SiteTracker::new(track, &recent, now, &mut scratch)).collect();
+            tracks.into_iter().map(|track| SiteTracker::new(track, &recent, (now, 0), &mut scratch)).collect();
         let windows = windows_of(&views);
         let figures = |(view, window): (View, &Option<usize>)| {
             let row = |lane: &mut SiteTracker| match window {
@@ -88,6 +91,7 @@ impl Engine {
             lost_texts: 0,
             scratch,
             met,
+            clocks: BTreeMap::new(),
         }
     }
 
@@ -355,6 +359,7 @@ fn micros(refresh: Duration) -> u64 {
 }
 
 mod clock_set;
+mod clocks;
 mod mask;
 pub mod past;
 mod reconfigure;

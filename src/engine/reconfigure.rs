@@ -33,7 +33,8 @@ impl Engine {
                 lane.settle(now, &mut self.scratch, &mut met);
                 (lane, (was.filter(|_| same_views), anew))
             } else {
-                let mut lane = SiteTracker::new(track, &recent, now, &mut self.scratch);
+                let ahead = self.ahead(&track.place);
+                let mut lane = SiteTracker::new(track, &recent, (now, ahead), &mut self.scratch);
                 lane.join(now);
                 (lane, (None, true))
             };

@@ -1,12 +1,14 @@
 //! What a hub asks of the monitor that shows its store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::app::status::health_meter::StoreStatus;
 use crate::app::storage::export_handle::ExportHandle;
-use crate::model::SiteSlot;
+use crate::engine::EngineStep;
+use crate::model::{Location, SiteSlot};
 use crate::stats::Availability;
 
 use super::ReadOnlyMonitor;
@@ -17,6 +19,13 @@ impl ReadOnlyMonitor {
     #[must_use]
     pub fn keeping(&self) -> watch::Sender<StoreStatus> {
         self.keeping.clone()
+    }
+
+    /// Reads and shows what is new, when the clocks of locations are ahead by so many µs.
+    pub fn look_by(&mut self, clocks: &BTreeMap<Location, i64>) -> EngineStep {
+        let mut step = self.engine.set_clocks(clocks);
+        step.append(self.look());
+        step
     }
 
     /// Accepts commands about sites that stand on a board made of this one, by these slots and names.

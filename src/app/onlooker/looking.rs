@@ -283,7 +283,8 @@ impl Onlooker {
         let (shown, step, alerts) = blocking(move || {
             let Shown { rings, engine, judging, over } = &mut shown;
             rings.tell_whys(engine);
-            let step = engine.step(until);
+            let mut step = engine.set_clocks(&Report::clocks(&reports));
+            step.append(engine.step(until));
             let board = engine.board();
             let snapshot = board.snapshot();
             let judged = |name: &str| {

@@ -12,6 +12,7 @@ use super::{Observed, Scratch, SiteTracker};
 impl SiteTracker {
     /// Notes anew what was noted by the clock as it was. Returns until when it is paused, if that is another time now.
     pub(in crate::engine) fn retell(&mut self, leap: &Leap) -> Option<Timestamp> {
+        let leap = &Leap { now: self.there(leap.now), ..*leap };
         let before = self.shown.paused_until;
         let set = self.standing.since();
         self.shown.paused_until = before.map(|until| leap.retold_until(until, set));
@@ -30,6 +31,7 @@ impl SiteTracker {
         leap: &Leap,
         (scratch, met): (&mut Scratch, &mut Observed),
     ) {
+        let leap = &Leap { now: self.there(leap.now), ..*leap };
         self.standing.retell(|at| leap.retold(at));
         self.newest_due = self.newest_due.map(|due| leap.retold(due));
         self.shown.last_up = self.shown.last_up.map(|at| leap.retold(at));

@@ -8,6 +8,7 @@
 //! observed before do not count as new again. Cost: a step reads nothing of a tracker that rests.
 
 pub(crate) mod clock_set;
+mod elsewhere;
 mod mask;
 pub(crate) mod observe;
 mod panes;
@@ -137,6 +138,8 @@ pub(super) struct SiteTracker {
     left_out: Vec<maintenance::Span>,
     texts: TextJoin<u64, Arc<Observation>, TEXTS>,
     shown: SiteSnapshot,
+    /// How far the clock at its place is ahead of that of the steps, µs.
+    ahead: i64,
 }
 
 /// Buffers for reading, shared by all sites.
@@ -159,8 +162,14 @@ pub(super) struct Observed {
 }
 
 impl SiteTracker {
-    /// A tracker that has replayed the ring up to `now` as history.
-    pub(super) fn new(track: SiteInput, views: &[View], now: Timestamp, scratch: &mut Scratch) -> Self {
+    /// A tracker that has replayed the ring up to `step` as history; the clock of the site is `ahead` by so many µs.
+    pub(super) fn new(
+        track: SiteInput,
+        views: &[View],
+        (step, ahead): (Timestamp, i64),
+        scratch: &mut Scratch,
+    ) -> Self {
+        let now = elsewhere::shifted(step, ahead);
         let facts = track.facts();
         let SiteInput { interval, timeout, policies, ring, open, minutes, mask, .. } = track;
         let cadence = Cadence { interval, timeout };
@@ -195,6 +204,7 @@ impl SiteTracker {
                 votes: None,
             },
             head,
+            ahead,
         };
         // Incidents first: they began before or among the replayed checks.
         for incident in open {
@@ -211,17 +221,18 @@ impl SiteTracker {
         let horizon = lane.head.peek().filter(|_| lane.head.next_seq() > 0).map(|oldest| oldest.at);
         // A later sample is new, not history.
         let horizon = horizon.filter(|&at| at <= now);
-        lane.advance(now, scratch, &mut Observed::default());
+        lane.advance(step, scratch, &mut Observed::default());
         lane.stage = Stage::Restored;
         lane.standing.replayed(horizon, now);
         lane.show_breaches();
-        lane.show(now);
+        lane.show(step);
         lane
     }
 
     /// Advances to `to`: admits new samples to every window, and retires expired ones when they are worth it.
     #[inline]
     pub(super) fn advance(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Observed) {
+        let to = self.there(to);
         scratch.arrived.clear();
         let drained = self.head.drain_packed_before(to, &mut scratch.arrived);
         if drained.lost > 0 {
@@ -278,6 +289,7 @@ impl SiteTracker {
     }
 
     pub(super) fn snapshot(&mut self, now: Timestamp) -> &SiteSnapshot {
+        let now = self.there(now);
         self.shown.state = self.standing.state();
         (self.shown.since, self.shown.is_older) = (self.standing.since(), self.standing.is_older());
         self.shown.incident = self.judge.open_since(RuleKind::Availability).map(|since| OpenIncident { since });

@@ -82,6 +82,7 @@ impl SiteTracker {
 
     /// Retires all expired samples as of `to`, to which the tracker was advanced.
     pub(in crate::engine) fn settle(&mut self, to: Timestamp, scratch: &mut Scratch, met: &mut Observed) {
+        let to = self.there(to);
         self.retire_from(|_, _| true, to, scratch, met);
     }
 
@@ -111,13 +112,15 @@ impl SiteTracker {
     /// The figures of view `view` at `as_of`, to which the tracker was advanced and settled.
     pub(in crate::engine) fn row(&mut self, view: usize, as_of: Timestamp) -> Arc<Row> {
         let oldest = self.oldest(view);
-        let unmade = self.unmade(view, oldest.as_ref(), as_of);
-        let summary = self.windows.summary(view, as_of, unmade);
+        let there = self.there(as_of);
+        let unmade = self.unmade(view, oldest.as_ref(), there);
+        let mut summary = self.windows.summary(view, there, unmade);
+        summary.as_of = as_of;
         self.panes.each[view].is_blank = summary.counts.checks() + summary.counts.unknown == 0;
         self.panes.is_blank = self.panes.each.iter().any(|pane| pane.is_blank);
         Arc::new(Row {
             summary,
-            beats: self.windows.beats(view, as_of),
+            beats: self.windows.beats(view, there),
             oldest: oldest.map(|sample| sample.at),
             is_exact: true,
         })

@@ -23,6 +23,7 @@ impl SiteTracker {
         to: Timestamp,
         (scratch, met): (&mut Scratch, &mut Observed),
     ) -> bool {
+        let to = self.there(to);
         let facts = track.facts();
         let SiteInput { interval, timeout, policies, maintenance, ring, .. } = track;
         let cadence = Cadence { interval, timeout };

@@ -71,6 +71,7 @@ impl SiteTracker {
         (scratch, met): (&mut Scratch, &mut Observed),
         alerts: &mut Vec<Alert>,
     ) {
+        let now = self.there(now);
         if let Some(until) = self.shown.paused_until {
             if now < until {
                 return self.announce(alerts);
@@ -95,7 +96,7 @@ impl SiteTracker {
             return Timestamp::ZERO;
         }
         if let Some(until) = self.shown.paused_until {
-            return until.min(self.expires);
+            return self.here(until.min(self.expires));
         }
         let judged = match self.stage {
             Stage::History | Stage::Restored => Timestamp::ZERO,
@@ -103,7 +104,7 @@ impl SiteTracker {
             Stage::LookingOn => Timestamp::MAX,
         };
         let covered = self.shown.judged_from.unwrap_or(Timestamp::MAX);
-        self.expires.min(judged).min(covered).min(self.standing.silent_from())
+        self.here(self.expires.min(judged).min(covered).min(self.standing.silent_from()))
     }
 
     #[cold]
@@ -174,7 +175,7 @@ impl SiteTracker {
     /// Judges from the next check on. (An alert as of an earlier check might precede the end of the site's last incident.)
     pub(in crate::engine) fn join(&mut self, now: Timestamp) {
         self.stage = Stage::Live;
-        self.judge.skip(now);
+        self.judge.skip(self.there(now));
     }
 
     /// Leaves the times of `silences` that count as maintenance of this site out of its objective.

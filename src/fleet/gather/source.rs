@@ -94,6 +94,14 @@ pub struct Report {
     pub fault: Option<FrameFault>,
 }
 
+impl Report {
+    /// How far the clocks of the locations of `reports` are ahead of the hub's, µs, as far as that is known.
+    #[must_use]
+    pub fn clocks(reports: &[Self]) -> BTreeMap<Location, i64> {
+        reports.iter().filter_map(|report| Some((report.location.clone(), report.ahead?))).collect()
+    }
+}
+
 #[cfg(test)]
 impl Report {
     /// That of a location with one store and one site, of which nothing else is known.

@@ -18,6 +18,7 @@ use crate::app::status::warnings::Warning;
 use crate::app::storage::site_spec::SiteSpec;
 use crate::app::storage::task::blocking;
 use crate::config::Config;
+use crate::fleet::gather::Report;
 use crate::model::{Members, View};
 use crate::store::Origin;
 
@@ -112,9 +113,10 @@ impl Looking {
         }
         follower.gathered = Some(Arc::new(self.judging.attendance(&progress.reports, self.clock.moment())));
         follower.face().seen.send_replace(over.looked_at());
+        let clocks = Report::clocks(&progress.reports);
         let step;
         (follower, step) = blocking(move || {
-            let step = follower.look();
+            let step = follower.look_by(&clocks);
             (follower, step)
         })
         .await;

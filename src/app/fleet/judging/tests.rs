@@ -1,9 +1,11 @@
 //! Three locations whose clocks differ from that of the hub, over minutes: what they say counts, and only what they do not say is
 //! missed.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::app::tests::monitor::parsed;
-use crate::engine::{Engine, SiteInput};
+use crate::engine::{Engine, SiteInput, SiteState};
 use crate::model::{Cause, Micros, Observation, Place};
 use crate::ring::Producer;
 
@@ -84,7 +86,6 @@ impl Hub {
 
     fn look(&mut self, ahead: [i64; 3]) {
         let now = clock(self.now, 0);
-        self.engine.step(now);
         let reports: Vec<Report> = self
             .gathered
             .iter()
@@ -95,6 +96,8 @@ impl Hub {
                 ..Report::plain(origin.location.name(), Some(now))
             })
             .collect();
+        self.engine.set_clocks(&Report::clocks(&reports));
+        self.engine.step(now);
         let alerts = self.judging.look(&self.engine.board().snapshot(), &reports, |_| None, now.into());
         self.told.extend(alerts.iter().map(|alert| format!("{} {}", alert.site, alert.state.name())));
     }
@@ -113,7 +116,7 @@ fn a_location_whose_clock_was_set_right_votes() {
     assert_eq!(hub.votes(), 3);
     hub.rings[2] = Producer::new(1_000, 20);
     hub.begin_anew();
-    (0..5).for_each(|_| hub.pass([0; 3], ""));
+    (0..15).for_each(|_| hub.pass([0; 3], ""));
     assert_eq!(hub.votes(), 3);
 }
 
@@ -156,4 +159,51 @@ fn a_hub_whose_clock_was_set_back_misses_who_falls_silent() {
     }
     let last = Some(Reading::Silent { last: Some(clock(20, -3_600)) });
     assert_eq!(told, [(32, clock(32, -3_600), "c".to_owned(), last)]);
+}
+
+/// The state of each location's site, as the hub shows it.
+fn states(hub: &Hub) -> Vec<SiteState> {
+    hub.engine.board().snapshot().sites.iter().map(|site| site.state).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    /// Whatever the clocks show: all vote, no state flaps, and an outage is told as early as by clocks that are right.
+    #[test]
+    fn a_clock_that_is_wrong_changes_no_verdict(offsets in prop::array::uniform3(-4_000i64..4_000)) {
+        let told = |ahead: [i64; 3]| {
+            let (mut hub, mut told) = (Hub::new(), Vec::new());
+            for second in 0..90 {
+                hub.pass(ahead, if (40..60).contains(&second) { "ab" } else { "" });
+                told.extend(hub.told.drain(..).map(|line| (second, line)));
+                if (15..40).contains(&second) {
+                    assert_eq!((hub.votes(), states(&hub)), (3, vec![SiteState::Up; 3]), "second {second}, {ahead:?}");
+                }
+            }
+            told
+        };
+        let right = told([0; 3]);
+        prop_assert!(right.len() == 2 && right[0].1 == "api down", "{:?}", right);
+        prop_assert_eq!(told(offsets), right);
+    }
+}
+
+/// The clock of c is set, forward or back, while its checks go on.
+#[test]
+fn a_clock_that_is_set_takes_a_vote_for_moments_only() {
+    for by in [-3_600, -60, 60, 3_600] {
+        let mut hub = Hub::new();
+        (0..20).for_each(|_| hub.pass([0; 3], ""));
+        if by < 0 {
+            // Times in a ring rise: those who follow the store begin anew where one falls.
+            hub.rings[2] = Producer::new(1_000, 20);
+        }
+        hub.pass([0, 0, by], "");
+        if by < 0 {
+            hub.begin_anew();
+        }
+        (0..15).for_each(|_| hub.pass([0, 0, by], ""));
+        assert_eq!((hub.votes(), states(&hub)), (3, vec![SiteState::Up; 3]), "{by}");
+    }
 }
