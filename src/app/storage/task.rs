@@ -502,7 +502,8 @@ mod tests {
                 alerts.push(news.alert.clone());
                 let outlet: Arc<str> = "pager".into();
                 let (made, incident) = (now, number);
-                let row = Row { number, outlet, incident, made, due: now, attempts: 0, is_begun: false, set: None, news };
+                let row =
+                    Row { number, outlet, incident, made, due: now, attempts: 0, is_begun: false, set: None, news };
                 changes.push((ChangeKey::Row(number), Some(Record::Row(Box::new(row)))));
             }
             let report = StoredReport { ticket: 1, alerts, changes, ..StoredReport::default() };

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::engine::Leap;
+use crate::model::time::leap::Leap;
 use crate::model::{Location, Timestamp};
 
 use super::{Observed, Scratch, SiteTracker};
