@@ -109,7 +109,7 @@ mod tests {
               - { name: key, group: shop, interval: 17s, url: 'https://a.example/x?key=${KEY}' }
               - { name: host, url: 'https://${HOST}/' }
               - { name: port, url: 'https://a.example:${PORT}/' }
-              - { name: all, url: '${file:url.txt}' }
+              - { name: text, url: '${file:url.txt}' }
               - 'https://a.example/${KEY}'
         ";
         std::fs::write(&path, text).unwrap();
@@ -122,7 +122,7 @@ mod tests {
                     ("key", "https://a.example/x?key=***"),
                     ("host", "https://***/"),
                     ("port", "http://***"),
-                    ("all", "http://***"),
+                    ("text", "http://***"),
                     ("https://a.example/***", "https://a.example/***"),
                 ]
             );

@@ -166,7 +166,7 @@ const LAYERS: [(&str, &[&[&str]]); 15] = [
     (
         "engine",
         &[
-            &["clock_set", "mask", "past", "reconfigure"],
+            &["clock_set", "clocks", "mask", "past", "reconfigure"],
             &["lanes"],
             &["tracker"],
             &["board", "state_machine"],

@@ -148,8 +148,9 @@ fn readers_that_never_read_cost_bounded_memory() {
 fn a_site_that_comes_back_is_told_from_its_next_check_on() {
     let server = Server::start(Behaviour::ok());
     let all = |sites: &[&str]| {
-        let sites: String =
+        let sites: Vec<String> =
             sites.iter().map(|site| format!("- {{ name: {site}, url: '{}' }}\n", server.url("/"))).collect();
+        let sites = sites.concat();
         format!("defaults: {{ interval: 100ms, timeout: 2s }}\nsites:\n{sites}")
     };
     let folder = Folder::with(&all(&["stays", "leaves"]));

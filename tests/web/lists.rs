@@ -72,8 +72,8 @@ fn lists_equal_what_the_commands_print() {
     // In pages, following the links.
     let samples = paged(&mut web, &format!("samples?since={since}&until={until}"), 7);
     assert_eq!(samples, lines(&folder.run(&format!("samples --since {since} --until {until} --format json")).stdout));
-    let stats = paged(&mut web, &format!("stats?since={since}&until={until}"), 1);
-    assert_eq!(stats, lines(&folder.run(&format!("stats --since {since} --until {until} --format json")).stdout));
+    let figures = paged(&mut web, &format!("stats?since={since}&until={until}"), 1);
+    assert_eq!(figures, lines(&folder.run(&format!("stats --since {since} --until {until} --format json")).stdout));
     let by_site = |site: &Value| site["site"].as_str().unwrap().to_owned();
     assert_eq!(paged(&mut web, "sites?", 1).iter().map(by_site).collect::<Vec<_>>(), ["up", "down"]);
     assert_eq!(web.get("/api/v1/sites?after=nobody").status, 400);

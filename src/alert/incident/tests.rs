@@ -276,7 +276,7 @@ fn reminders_follow_the_settings() {
 
 #[test]
 fn the_first_reminder_after_a_silence_waits_for_its_pause() {
-    let remind = Some(Duration::from_secs(60));
+    let remind = Some(Duration::from_mins(1));
     let mut scene = Scene::new(with_site("api", SiteTerms { remind, ..SiteTerms::default() }));
     scene.silence(0, "api", 70);
     scene.alert(5, "api", Down);
@@ -287,7 +287,7 @@ fn the_first_reminder_after_a_silence_waits_for_its_pause() {
 /// A run that selects other sites knows nothing of this one: neither that it is still down nor that a reminder is due.
 #[test]
 fn a_site_that_is_not_watched_is_not_reminded_of_until_it_is_again() {
-    let remind = Some(Duration::from_secs(60));
+    let remind = Some(Duration::from_mins(1));
     let terms = with_site("api", SiteTerms { remind, ..SiteTerms::default() });
     let mut scene = Scene::new(terms.clone());
     scene.alert(0, "api", Down);
@@ -474,7 +474,7 @@ fn a_clock_that_is_set_changes_no_incident() {
         let (begin, there) = if is_back { (20_000, 20_000 - SET) } else { (0, SET) };
         let remind = Some(Duration::from_secs(100));
         let mut terms = with_site("api", SiteTerms { remind, ..SiteTerms::default() });
-        terms.calm = Some(Calm { least: Duration::from_secs(60), most: Duration::from_secs(600) });
+        terms.calm = Some(Calm { least: Duration::from_mins(1), most: Duration::from_mins(10) });
         let mut scene = Scene::new(terms);
         (scene.now, scene.begin) = (begin, at(begin));
         scene.alert(begin + 10, "api", Down);
@@ -494,7 +494,7 @@ fn a_clock_that_is_set_changes_no_incident() {
         let seen = [(there + 90, Closed, 3), (there + 95, Opened, 4), (there + 110, Reminder, 1)];
         assert_eq!(scene.seen(), seen, "back: {is_back}");
         scene.alert(there + 130, "api", Up);
-        assert_eq!(scene.ledger.incident(1).unwrap().closing().downtime, Some(Duration::from_secs(120)));
+        assert_eq!(scene.ledger.incident(1).unwrap().closing().downtime, Some(Duration::from_mins(2)));
     }
 }
 

@@ -73,6 +73,10 @@ fn site(index: usize) -> Arc<str> {
     format!("site {index}").into()
 }
 
+/// Of the incidents: since the opening, the calm, until the reminder, since the acknowledgement. Of the rows: since they were made, until
+/// they are due. Of the silences: since they began, until they end.
+type Ages = (Vec<(u64, [Option<i64>; 4])>, Vec<(u64, i64, i64)>, Vec<(i64, i64)>);
+
 impl World {
     fn new(calm: Option<Calm>) -> Self {
         let mut world = Self {
@@ -265,7 +269,7 @@ impl World {
     }
 
     /// How long ago everything was, s; what is to come is below zero.
-    fn ages(&self) -> (Vec<(u64, [Option<i64>; 4])>, Vec<(u64, i64, i64)>, Vec<(i64, i64)>) {
+    fn ages(&self) -> Ages {
         let age = |at: Timestamp| self.now.as_micros().cast_signed() - at.as_micros().cast_signed();
         let incidents = self.ledger.open_incidents().map(|incident| {
             let calming = match incident.phase {
@@ -491,7 +495,7 @@ proptest! {
 fn a_message_is_not_given_up_because_the_clock_was_set() {
     let month = Duration::from_hours(30 * 24);
     for is_back in [false, true] {
-        let mut outbox = alone(|outlet| outlet.after = Duration::from_secs(60));
+        let mut outbox = alone(|outlet| outlet.after = Duration::from_mins(1));
         let begun = START.after(month);
         let opened = news(NewsKind::Opened, 0);
         outbox.post(1, &opened, Audience::default(), begun, &mut Vec::new());

@@ -7,7 +7,6 @@ pub(crate) mod delivery;
 pub(crate) mod hand_over;
 pub(crate) mod heartbeat;
 pub(crate) mod history;
-pub(crate) mod notifying;
 pub(crate) mod orders;
 pub(crate) mod outlets;
 pub(crate) mod program;
@@ -15,4 +14,3 @@ pub(crate) mod publisher;
 pub(crate) mod stored_report;
 #[cfg(test)]
 mod tests;
-mod upkeep;

@@ -320,9 +320,10 @@ impl StoreReceivers {
         let id = |alert: &Alert| if alert.rule.is_own() { Some(SiteId::OWN) } else { sites.get(&alert.site).copied() };
         while let Some(report) = self.reports.next() {
             for alert in report.alerts {
-                match id(&alert) {
-                    Some(site) => intake.note_alert(site, alert),
-                    None => debug!(target: about::STORE, site = &*alert.site, "an alert of an unknown site"),
+                if let Some(site) = id(&alert) {
+                    intake.note_alert(site, alert);
+                } else {
+                    debug!(target: about::STORE, site = &*alert.site, "an alert of an unknown site");
                 }
             }
             for (key, record) in report.changes {

@@ -109,14 +109,13 @@ impl Pump {
         let mut samples = Vec::new();
         for site in &snapshot.sites {
             let Some(ring) = self.source.board.ring(site.slot) else { continue };
-            let mut reader = match places.next.get(&site.slot) {
-                Some(&next) => ring.reader_at(next),
+            let mut reader = if let Some(&next) = places.next.get(&site.slot) {
+                ring.reader_at(next)
+            } else {
                 // A new site is told from its first check on; of one that is back the ring holds what was stored of it.
-                None => {
-                    let mut reader = ring.reader_at_oldest();
-                    reader.drain_before(before, &mut samples);
-                    reader
-                }
+                let mut reader = ring.reader_at_oldest();
+                reader.drain_before(before, &mut samples);
+                reader
             };
             samples.clear();
             let drained = reader.drain(&mut samples);

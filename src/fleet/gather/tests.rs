@@ -324,7 +324,7 @@ fn what_time_it_is_at_a_location_is_what_its_newest_frame_says() {
     assert_eq!(say(1, 1, 10, 3_600), (true, Some(3_600_000_000)));
     assert_eq!(say(1, 2, 15, 3_600), (true, Some(3_600_000_000)));
     assert_eq!(say(1, 3, 20, 0), (true, Some(0)));
-    assert_eq!(say(1, 2, 21, 3_600).0, false, "it is sent again, and says nothing new");
+    assert!(!say(1, 2, 21, 3_600).0, "it is sent again, and says nothing new");
     assert_eq!(say(2, 1, 30, 3_600), (true, Some(3_600_000_000)));
     assert_eq!(say(3, 1, 40, 0), (true, Some(0)));
 }

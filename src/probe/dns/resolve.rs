@@ -226,8 +226,9 @@ impl NameResolver {
 
     /// `failure` of a lookup, unless this machine has no network and no way to a name server.
     ///
-    /// What a name server said stands: a machine without a route to the world may have one to its name server, as in a closed
-    /// network. Silence of a name server on this machine says nothing, because it may have lacked a network to ask.
+    /// That a name does not exist stands, and all that a name server has a route to say: a machine without a route to the world may
+    /// have one to its name server, as in a closed network. A name server on this machine that fails or is silent may have lacked
+    /// a network to ask.
     pub(crate) fn explain_offline(&self, failure: Failure, has_route: fn(IpAddr) -> bool) -> Failure {
         if !matches!(failure.cause, Cause::DnsTimeout | Cause::DnsError) {
             return failure;
@@ -241,9 +242,8 @@ impl NameResolver {
             }
             None => Vec::new(),
         };
-        let (own, others): (Vec<IpAddr>, Vec<IpAddr>) = servers.into_iter().partition(IpAddr::is_loopback);
-        let may_be_said = failure.cause == Cause::DnsError && !own.is_empty();
-        if may_be_said || others.into_iter().any(has_route) { failure } else { offline }
+        let is_reached = servers.into_iter().any(|server| !server.is_loopback() && has_route(server));
+        if is_reached { failure } else { offline }
     }
 
     /// The failure of a lookup without an answer in time: `timeout`, or that no name server listens.
@@ -309,8 +309,8 @@ mod tests {
     #[test]
     fn what_a_name_server_says_stands_and_its_silence_if_it_has_a_route() {
         use Cause::{DnsAnswer, DnsError, DnsNotFound, DnsTimeout, Local};
-        let (nowhere, closed): (fn(IpAddr) -> bool, fn(IpAddr) -> bool) =
-            (|_| false, |ip| ip == IpAddr::from([10, 9, 0, 1]));
+        let nowhere: fn(IpAddr) -> bool = |_| false;
+        let closed: fn(IpAddr) -> bool = |ip| ip == IpAddr::from([10, 9, 0, 1]);
         for (servers, has_route, said, cause) in [
             (&["10.9.0.1:53"][..], closed, DnsNotFound, DnsNotFound),
             (&["10.9.0.1:53"], closed, DnsError, DnsError),
@@ -322,9 +322,9 @@ mod tests {
             // Nobody can have said this: there was no way to send the question.
             (&["10.9.0.1:53"], nowhere, DnsError, Local),
             (&["10.9.0.1:53"], nowhere, DnsTimeout, Local),
-            // The name server of a container.
+            // The name server of a container, or of a laptop that is offline.
             (&["127.0.0.11:53"], nowhere, DnsNotFound, DnsNotFound),
-            (&["127.0.0.11:53"], nowhere, DnsError, DnsError),
+            (&["127.0.0.53:53"], nowhere, DnsError, Local),
             (&["127.0.0.11:53"], nowhere, DnsTimeout, Local),
             (&["10.9.0.2:53"], |ip| ip == IpAddr::from([192, 0, 2, 1]), DnsTimeout, DnsTimeout),
         ] {

@@ -81,13 +81,11 @@ impl Queue {
             }
         }
         heads.sort_unstable();
-        match heads.first() {
-            Some(&(_, first, true)) => self.begun_with(first),
-            _ => {
-                let new = heads.into_iter().filter(|(.., is_begun)| !is_begun);
-                new.take(most).map(|(_, number, _)| number).collect()
-            }
+        if let Some(&(_, first, true)) = heads.first() {
+            return self.begun_with(first);
         }
+        let new = heads.into_iter().filter(|(.., is_begun)| !is_begun);
+        new.take(most).map(|(_, number, _)| number).collect()
     }
 
     /// The rows of the request that may have brought `row`, which one may bring again.

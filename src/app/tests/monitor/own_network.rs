@@ -256,7 +256,7 @@ fn own(store: &Store) -> Vec<AlertState> {
 
 /// The file with the first `left` sites.
 fn shorter(left: usize) -> String {
-    file("").lines().take(3 + left).map(|line| format!("{line}\n")).collect()
+    file("").split_inclusive('\n').take(3 + left).collect()
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,9 @@
 //! Invariants: changes reach the store in the order in which they were made; without a store everything works in memory.
 //! The lock is held for memory operations only.
 
+mod notifying;
+mod upkeep;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,8 +31,8 @@ use crate::model::lock::lock;
 use crate::model::{Location, OWN_NAME, StoreHealth, Timestamp};
 use crate::store::Kept;
 
-use super::context::{Contexts, Part, Words};
-use super::stored_report::{KeptOutage, ReportSender, StoredReport};
+use crate::app::alerts::context::{Contexts, Part, Words};
+use crate::app::alerts::stored_report::{KeptOutage, ReportSender, StoredReport};
 
 /// The name of a program's queue; no outlet of sites.yaml can have it.
 pub const PROGRAM: &str = "alerting.exec";
@@ -37,36 +40,36 @@ pub const PROGRAM: &str = "alerting.exec";
 /// See the module.
 pub struct AlertBook {
     inner: Mutex<Inner>,
-    pub(super) clock: Clock,
-    pub(super) store: Option<ReportSender>,
-    pub(super) status: watch::Receiver<StoreStatus>,
+    pub(in crate::app::alerts) clock: Clock,
+    pub(in crate::app::alerts) store: Option<ReportSender>,
+    pub(in crate::app::alerts) status: watch::Receiver<StoreStatus>,
     /// Counts changes, for those who wait for one.
-    pub(super) version: watch::Sender<u64>,
+    pub(in crate::app::alerts) version: watch::Sender<u64>,
     lost: AtomicU64,
 }
 
-pub(super) struct Inner {
-    pub(super) ledger: Ledger,
+pub(in crate::app::alerts) struct Inner {
+    pub(in crate::app::alerts) ledger: Ledger,
     /// Names of orders that were obeyed.
-    pub(super) obeyed: BTreeSet<Arc<str>>,
+    pub(in crate::app::alerts) obeyed: BTreeSet<Arc<str>>,
     /// Events of orders that the control loop has not taken.
-    pub(super) events: Vec<OrderEvent>,
+    pub(in crate::app::alerts) events: Vec<OrderEvent>,
     /// The list for outputs.
-    pub(super) list: Arc<IncidentList>,
+    pub(in crate::app::alerts) list: Arc<IncidentList>,
     /// Whether incidents or silences may have changed since. Most changes are about messages.
-    pub(super) is_list_old: bool,
-    pub(super) outbox: Outbox,
+    pub(in crate::app::alerts) is_list_old: bool,
+    pub(in crate::app::alerts) outbox: Outbox,
     ticket: u64,
     /// Alerts about webmon itself that the control loop has not published.
-    pub(super) own: Vec<Alert>,
+    pub(in crate::app::alerts) own: Vec<Alert>,
     /// Outlets that cannot be notified, in an incident.
-    pub(super) broken: Vec<Arc<str>>,
+    pub(in crate::app::alerts) broken: Vec<Arc<str>>,
     /// Whether their incident has begun.
-    pub(super) is_outlet_reported: bool,
+    pub(in crate::app::alerts) is_outlet_reported: bool,
     /// The location of a fleet that judges for itself here.
-    pub(super) location: Option<Location>,
+    pub(in crate::app::alerts) location: Option<Location>,
     /// Whether this webmon delivers.
-    pub(super) part: Part,
+    pub(in crate::app::alerts) part: Part,
     /// Messages that arrived since the last step: when they were begun, and where they arrived.
     delivered: Vec<(Timestamp, IpAddr)>,
 }
@@ -106,12 +109,12 @@ impl AlertBook {
         Self { inner: Mutex::new(inner), clock, store, status, version, lost: AtomicU64::new(0) }
     }
 
-    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
+    pub(in crate::app::alerts) fn inner(&self) -> MutexGuard<'_, Inner> {
         lock(&self.inner)
     }
 
     /// Sends `alerts` and `changes` to the store. Returns their ticket.
-    pub(super) fn keep(
+    pub(in crate::app::alerts) fn keep(
         &self,
         inner: &mut Inner,
         alerts: Vec<AlertRecord>,
@@ -268,13 +271,13 @@ impl AlertBook {
 }
 
 impl Inner {
-    pub(super) fn is_breached(&self, rule: RuleKind) -> bool {
+    pub(in crate::app::alerts) fn is_breached(&self, rule: RuleKind) -> bool {
         let is_breached = |incident: &Incident| incident.rule() == rule && incident.phase == Phase::Breached;
         self.ledger.open_incidents().any(is_breached)
     }
 
     /// Adds the emitted news to the outbox. Returns all changes.
-    pub(super) fn fan_out(&mut self, out: Emitted, now: Timestamp) -> Vec<Change> {
+    pub(in crate::app::alerts) fn fan_out(&mut self, out: Emitted, now: Timestamp) -> Vec<Change> {
         let Emitted { news, mut changes } = out;
         for (incident, news) in &news {
             let terms = self.ledger.site(&news.alert.site).cloned().unwrap_or_default();
@@ -290,7 +293,7 @@ impl Inner {
     }
 
     /// Notes an alert about webmon itself.
-    pub(super) fn own_alert(&mut self, rule: RuleKind, state: AlertState, text: &str, at: Timestamp) {
+    pub(in crate::app::alerts) fn own_alert(&mut self, rule: RuleKind, state: AlertState, text: &str, at: Timestamp) {
         self.own.push(Alert::own(OWN_NAME.into(), rule, state, text.to_owned(), at));
     }
 }

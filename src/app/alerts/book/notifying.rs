@@ -12,8 +12,8 @@ use crate::alert::outbox::queue::{FailedRequest, Failure, Next, OutletState};
 use crate::alert::{AlertState, News, RuleKind};
 use crate::model::{OutletHealth, Timestamp};
 
-use super::book::{AlertBook, Inner};
-use super::context::Part;
+use super::{AlertBook, Inner};
+use crate::app::alerts::context::Part;
 
 /// An outlet that failed so often in a row is an incident of webmon itself.
 const FAILURES_TOLD: u32 = 3;
@@ -142,7 +142,7 @@ impl Inner {
     }
 
     /// Ends the incident of outlets of which nothing is known any more.
-    pub(super) fn settle_outlets(&mut self, at: Timestamp) {
+    pub(in crate::app::alerts) fn settle_outlets(&mut self, at: Timestamp) {
         self.outbox.settle();
         let Self { outbox, broken, .. } = &mut *self;
         broken.retain(|outlet| outbox.may_fail(outlet));

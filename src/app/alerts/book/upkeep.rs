@@ -4,7 +4,7 @@
 use crate::alert::incident::terms::Emitted;
 use crate::model::time::leap::Leap;
 
-use super::book::AlertBook;
+use super::AlertBook;
 
 impl AlertBook {
     /// Follows `leap`: incidents, silences and messages go on as if the clock had always been right.
