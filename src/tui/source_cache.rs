@@ -34,6 +34,8 @@ pub struct SourceCache {
     focus: Option<SiteSlot>,
     /// The open site and its samples.
     opened: Option<SiteSlot>,
+    /// The site that `samples` are of.
+    shown: Option<SiteSlot>,
     samples: Vec<Sample>,
     has_history: bool,
     requested: Option<HistoryRequest>,
@@ -68,6 +70,7 @@ impl SourceCache {
             snapshot: source.snapshot(),
             focus: None,
             opened: None,
+            shown: None,
             samples: Vec::new(),
             has_history: source.has_history(),
             requested: None,
@@ -210,16 +213,25 @@ impl SourceCache {
                 self.take_samples(source, site);
             }
             Some(_) => {}
-            None => self.samples.clear(),
+            None => {
+                self.samples.clear();
+                self.shown = None;
+            }
         }
         self.opened = opened;
     }
 
-    /// Takes the samples of `site`; of one over all its locations those of all of them, in the order of their times. None of one
-    /// that is no longer watched.
+    /// Takes the samples of `site`; of one over all its locations those of all of them, in the order of their times.
     fn take_samples(&mut self, source: &impl Source, site: SiteSlot) {
+        let Some(place) = self.snapshot.place_of(site, 0) else {
+            // Frozen tables may still show it, with what was taken of it.
+            if self.shown != Some(site) {
+                self.samples.clear();
+            }
+            return;
+        };
         self.samples.clear();
-        let Some(place) = self.snapshot.place_of(site, 0) else { return };
+        self.shown = Some(site);
         let parts = self.snapshot.parts(place);
         if parts.is_empty() {
             return source.samples(site, &mut self.samples);

@@ -76,7 +76,9 @@ fn lists_equal_what_the_commands_print() {
     assert_eq!(figures, lines(&folder.run(&format!("stats --since {since} --until {until} --format json")).stdout));
     let by_site = |site: &Value| site["site"].as_str().unwrap().to_owned();
     assert_eq!(paged(&mut web, "sites?", 1).iter().map(by_site).collect::<Vec<_>>(), ["up", "down"]);
-    assert_eq!(web.get("/api/v1/sites?after=nobody").status, 400);
+    for path in ["sites?after=nobody", "samples?after=up", "alerts?after=up"] {
+        assert_eq!(web.get(&format!("/api/v1/{path}")).status, 400, "{path}");
+    }
     let sites = web.get("/api/v1/sites").json();
     let states: Vec<(&str, &str)> = sites
         .as_array()

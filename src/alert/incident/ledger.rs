@@ -119,7 +119,7 @@ impl Ledger {
     }
 
     /// Replaces the settings at `now`. Open incidents are reminded of as they say, from now on where that is new.
-    pub fn set_terms(&mut self, terms: LedgerTerms, now: Timestamp) {
+    pub fn set_terms(&mut self, terms: LedgerTerms, now: Timestamp, out: &mut Emitted) {
         let before = std::mem::replace(&mut self.terms, terms);
         self.next_look = Timestamp::ZERO;
         for incident in self.incidents.values_mut().filter(|incident| incident.is_open()) {
@@ -130,6 +130,8 @@ impl Ledger {
             // An earlier run may have had other settings.
             if is_new || pause.is_some() != incident.reminder.is_some() {
                 incident.reminder = pause.map(|pause| (now.after(pause), pause));
+                out.changes
+                    .push((ChangeKey::Incident(incident.number), Some(Record::Incident(Box::new(incident.clone())))));
             }
         }
     }

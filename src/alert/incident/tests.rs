@@ -255,13 +255,13 @@ fn reminders_follow_the_settings() {
     scene.until(70);
     assert_eq!(scene.seen(), [(0, Opened, 1), (60, Reminder, 1)]);
     // The same again changes nothing: the next is due after 120 s.
-    scene.ledger.set_terms(terms(Some(60)), at(70));
+    scene.ledger.set_terms(terms(Some(60)), at(70), &mut Emitted::default());
     scene.until(190);
     assert_eq!(scene.seen(), [(180, Reminder, 1)]);
-    scene.ledger.set_terms(terms(None), at(190));
+    scene.ledger.set_terms(terms(None), at(190), &mut Emitted::default());
     scene.until(10_000);
     assert_eq!(scene.seen(), []);
-    scene.ledger.set_terms(terms(Some(100)), at(10_000));
+    scene.ledger.set_terms(terms(Some(100)), at(10_000), &mut Emitted::default());
     scene.until(10_110);
     assert_eq!(scene.seen(), [(10_100, Reminder, 1)]);
     // A restart with other settings.
@@ -269,7 +269,7 @@ fn reminders_follow_the_settings() {
     let mut again = Scene::new(terms(None));
     again.now = 10_110;
     again.ledger.restore(kept, Vec::new(), (2, 1));
-    again.ledger.set_terms(terms(None), at(10_110));
+    again.ledger.set_terms(terms(None), at(10_110), &mut Emitted::default());
     again.until(20_000);
     assert_eq!(again.seen(), []);
 }

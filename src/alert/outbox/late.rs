@@ -20,11 +20,11 @@ impl Outbox {
         hears_late && self.queues.get(outlet).is_some_and(|queue| queue.rows().any(|row| is_late(row, now)))
     }
 
-    /// Holds until then what is due for `outlet` at `now` of incidents that are `muted`. Returns whether something is held. The
-    /// store need not know: after a start it is held again.
-    pub fn hold(&mut self, outlet: &str, muted: &HashSet<u64>, now: Timestamp, until: Timestamp) -> bool {
-        self.queues
-            .get_mut(outlet)
-            .is_some_and(|queue| queue.postpone(|row| is_late(row, now) && muted.contains(&row.incident), until))
+    /// Holds until then what is due for `outlet` at `now` of incidents that are `muted`. The store need not know: after a start
+    /// it is held again.
+    pub fn hold(&mut self, outlet: &str, muted: &HashSet<u64>, now: Timestamp, until: Timestamp) {
+        if let Some(queue) = self.queues.get_mut(outlet) {
+            queue.postpone(|row| is_late(row, now) && muted.contains(&row.incident), until);
+        }
     }
 }

@@ -29,7 +29,7 @@ use crate::model::Timestamp;
 use super::kept::change::{Change, ChangeKey, Counter, Record};
 use super::kept::numbers::Numbers;
 use super::kept::row::{Row, Told};
-use super::{News, NewsKind};
+use super::{News, NewsKind, RuleKind};
 use queue::{Delivery, OutletState, OutletTerms, Queue};
 
 /// Most messages that wait for an outlet.
@@ -240,7 +240,14 @@ impl Outbox {
                     self.remove(outlet, number, changes);
                 }
             }
-            NewsKind::Reminder if waiting.iter().any(|(_, _, is_begun, _)| !is_begun) => {}
+            NewsKind::Reminder if waiting.iter().any(|(_, _, is_begun, _)| !is_begun) => {
+                // A further outlet that breaks is named by the report that still waits.
+                if let Some(&(number, ..)) = unsent_open.filter(|_| news.alert.rule == RuleKind::Outlet) {
+                    let row = self.queues.get_mut(outlet).and_then(|queue| queue.retell(number, &news.alert));
+                    let change = row.map(|row| (ChangeKey::Row(number), Some(Record::Row(Box::new(row.clone())))));
+                    changes.extend(change);
+                }
+            }
             _ => self.add(outlet, incident, now, news.clone(), now, changes),
         }
     }

@@ -20,15 +20,15 @@ impl Outbox {
         self.queues.get_mut(outlet).map_or(Next::Idle, |queue| queue.next(now, elapsed))
     }
 
-    /// Begins a request with `rows`, which [`Outbox::next`] named.
+    /// Begins a request with those of `rows` that still wait, which [`Outbox::next`] named; with none, nothing begins.
     pub fn begin(&mut self, outlet: &str, rows: &[u64], elapsed: Duration, changes: &mut Vec<Change>) -> Outgoing {
         let mut outgoing = Outgoing { rows: Vec::new(), number: 0, is_perhaps_repeat: false, is_marked: false };
         let is_program = self.delivery(outlet) == Delivery::Program;
         let Some(queue) = self.queues.get_mut(outlet) else { return outgoing };
-        queue.begin(elapsed);
         outgoing.rows.extend(rows.iter().filter_map(|number| queue.row(*number)).cloned());
         outgoing.is_perhaps_repeat = rows.iter().any(|number| queue.is_perhaps_repeat(*number));
         let Some(first) = outgoing.rows.first() else { return outgoing };
+        queue.begin(elapsed);
         // What is left of a set was brought with it, if the set was.
         let is_of = |set: &u64| outgoing.rows.iter().all(|row| row.set == Some(*set));
         let mut set = first.set.filter(is_of).filter(|set| queue.size_of(*set) == outgoing.rows.len());

@@ -861,6 +861,46 @@ fn a_rejected_message_delays_no_new_one() {
 }
 
 #[test]
+fn a_rejected_message_of_a_set_holds_up_no_other() {
+    let mut outbox = grouped();
+    for incident in 1..=5 {
+        post(&mut outbox, incident, NewsKind::Opened, 0);
+    }
+    let (chat, mut told): (Arc<str>, _) = ("chat".into(), Vec::new());
+    // Whatever holds the news of incident 5 is rejected.
+    for secs in (0..900).step_by(5) {
+        let times = (START.after(Duration::from_secs(secs)), Duration::from_secs(secs));
+        let Next::Send(rows) = outbox.next("chat", times.0, times.1) else { continue };
+        let rows = outbox.begin("chat", &rows, times.1, &mut Vec::new()).rows;
+        if rows.iter().any(|row| row.incident == 5) {
+            outbox.failed(&chat, &rows, &failed(Failure::Broken), times, &mut Vec::new());
+        } else {
+            told.extend(rows.iter().map(|row| row.incident));
+            outbox.succeeded(&chat, &rows, times.0, times.1, &mut Vec::new());
+        }
+    }
+    assert_eq!(told, [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_further_outlet_that_breaks_is_named_by_the_report_that_waits() {
+    let mut outbox = grouped();
+    let report = |kind, said: &str| {
+        let mut report = news(kind, 0);
+        report.alert.facts.rule = RuleKind::Outlet;
+        report.alert.message = said.to_owned();
+        report
+    };
+    for (kind, said) in [(NewsKind::Opened, "cannot notify a"), (NewsKind::Reminder, "cannot notify a, b")] {
+        outbox.post(1, &report(kind, said), Audience::default(), START, &mut Vec::new());
+    }
+    let Next::Send(rows) = outbox.next("chat", START, Duration::from_secs(20)) else { panic!("it is due") };
+    let sent = outbox.begin("chat", &rows, Duration::from_secs(20), &mut Vec::new()).rows;
+    let said: Vec<&str> = sent.iter().map(|row| row.news.alert.message.as_str()).collect();
+    assert_eq!(said, ["cannot notify a, b"]);
+}
+
+#[test]
 fn an_acknowledgement_that_is_withdrawn_brings_back_an_outlet_that_hears_late() {
     let patient = |outbox: &mut OutletTerms| outbox.after = Duration::from_mins(10);
     let mut outbox = alone(patient);

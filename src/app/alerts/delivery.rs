@@ -203,6 +203,10 @@ impl OutletTask {
     async fn send(&mut self, courier: &mut Courier, rows: &[u64]) {
         let key = Arc::clone(&self.spec.terms.key);
         let sending = self.book.begin(&key, rows);
+        if sending.outgoing.rows.is_empty() {
+            // What was to be sent has joined to nothing meanwhile.
+            return;
+        }
         if sending.outgoing.is_marked {
             self.book.stored(sending.ticket).await;
         }

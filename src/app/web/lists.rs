@@ -43,6 +43,9 @@ pub fn list(
     if query.listing == Listing::Sites {
         return sites(snapshot, query);
     }
+    if query.after.is_some() && query.listing != Listing::Stats {
+        return Err(Missing::Parameter("after", "only `sites` and `stats` are lists by site".to_owned()));
+    }
     let period = period(query, now)?;
     let path = store.ok_or_else(|| Missing::Unavailable("nothing is stored".to_owned()))?;
     let archive = Archive::open(path).map_err(unreadable)?;

@@ -230,7 +230,14 @@ impl NameResolver {
     /// have one to its name server, as in a closed network. A name server on this machine that fails or is silent may have lacked
     /// a network to ask.
     pub(crate) fn explain_offline(&self, failure: Failure, has_route: fn(IpAddr) -> bool) -> Failure {
-        if !matches!(failure.cause, Cause::DnsTimeout | Cause::DnsError) {
+        // Other systems than Linux say of any name that it does not exist while the machine is offline.
+        let is_told = self.servers.is_some() || cfg!(target_os = "linux");
+        let may_be_offline = match failure.cause {
+            Cause::DnsTimeout | Cause::DnsError => true,
+            Cause::DnsNotFound => !is_told,
+            _ => false,
+        };
+        if !may_be_offline {
             return failure;
         }
         let Some(offline) = offline(&[], has_route) else { return failure };

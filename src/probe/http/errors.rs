@@ -19,6 +19,9 @@ pub(crate) enum Retry {
     No,
     /// The server has not seen the request, as far as can be known.
     Unseen,
+    /// The connection was closed or reset without a byte of an answer, so a kept one was too old. Whether the server has seen the
+    /// request cannot be known.
+    Stale,
     /// The server said that it has not processed the request: GOAWAY or `REFUSED_STREAM`.
     Refused,
     /// The server accepts the request over HTTP/1.1 only, be it by GOAWAY or by `RST_STREAM`.

@@ -119,8 +119,12 @@ pub(crate) async fn send_message(
             // A kept connection that ends without a word was too old: its end and the request crossed. Browsers and curl then
             // repeat a request of any method, or a POST would fail whenever the server's patience is shorter than the interval.
             let has_ended = matches!(failure.cause, Cause::Closed | Cause::Reset);
-            let is_unseen = is_unsent || (may_repeat || has_ended) && budget.is_untouched();
-            let retry = Retry::said_by(&error).unwrap_or(if is_unseen { Retry::Unseen } else { Retry::No });
+            let retry = Retry::said_by(&error).unwrap_or(match budget.is_untouched() {
+                _ if is_unsent => Retry::Unseen,
+                true if may_repeat => Retry::Unseen,
+                true if has_ended => Retry::Stale,
+                _ => Retry::No,
+            });
             Err(ExchangeError { failure, retry })
         }
     }

@@ -83,6 +83,7 @@ fn a_command_at_frozen_tables_is_for_the_site_that_they_show() {
 
     world.remove(world.snapshot.sites.iter().position(|site| *site.name == *name).unwrap());
     state.settle(&world.inputs(), SIZE);
+    assert!(view(&world.inputs(), &state, SIZE).text().contains(&format!("{name}  no longer monitored")));
     for key in ['p', 'z', 'r', 'x', 'y', 'Y'] {
         press(&mut state, &world, &[Key::Char(key)]);
         let shown = view(&world.inputs(), &state, SIZE).text();

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::{Severity, SiteSelector};
+use crate::alert::{AlertRecord, Severity, SiteSelector};
 use crate::model::Timestamp;
 use crate::model::time::backoff::Backoff;
 use crate::model::time::leap::Leap;
@@ -236,10 +236,20 @@ impl Queue {
         row.attempts = row.attempts.saturating_add(1);
         if failed.is_unsent {
             (row.is_begun, row.set) = (before.is_begun, before.set);
+        } else if failed.failure == Failure::Broken {
+            // Nothing of the set was taken, and one message of it may be to blame: from now on each goes alone.
+            row.set = None;
         } else if failed.failure == Failure::Transient(None) {
             // An answer that rejects or asks for a pause is no sign that it was taken.
             self.perhaps.insert(before.number);
         }
+        Some(row)
+    }
+
+    /// Lets a row tell of `alert` in place of its own. Returns it.
+    pub fn retell(&mut self, number: u64, alert: &AlertRecord) -> Option<&Row> {
+        let row = self.rows.get_mut(&number)?;
+        row.news.alert = alert.clone();
         Some(row)
     }
 
@@ -249,16 +259,11 @@ impl Queue {
         self.rows.values().filter(|row| row.set == Some(set)).count()
     }
 
-    /// Makes those rows due at `due`. Returns whether there are any.
-    pub fn postpone(&mut self, is_meant: impl Fn(&Row) -> bool, due: Timestamp) -> bool {
-        let mut is_any = false;
-        for row in self.rows.values_mut() {
-            if is_meant(row) {
-                row.due = due;
-                is_any = true;
-            }
+    /// Makes those rows due at `due`.
+    pub fn postpone(&mut self, is_meant: impl Fn(&Row) -> bool, due: Timestamp) {
+        for row in self.rows.values_mut().filter(|row| is_meant(row)) {
+            row.due = due;
         }
-        is_any
     }
 
     /// All rows, the oldest first.

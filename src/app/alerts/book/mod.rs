@@ -251,7 +251,9 @@ impl AlertBook {
     /// Replaces the settings.
     pub fn configure(&self, terms: LedgerTerms, outlets: Vec<OutletTerms>) {
         let inner = &mut *self.inner();
-        inner.ledger.set_terms(terms, self.clock.now());
+        let mut out = Emitted::default();
+        inner.ledger.set_terms(terms, self.clock.now(), &mut out);
+        self.keep(inner, Vec::new(), out.changes, false);
         inner.is_list_old = true;
         inner.outbox.set_outlets(outlets);
         inner.settle_outlets(self.clock.now());

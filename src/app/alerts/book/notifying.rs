@@ -54,12 +54,9 @@ impl AlertBook {
             return Next::Idle;
         }
         let (now, elapsed) = (self.clock.now(), self.clock.monotonic());
-        let next = inner.outbox.next(outlet, now, elapsed);
-        // What was not muted when it opened may be by now.
-        if matches!(next, Next::Send(_)) && inner.hold_muted(outlet, now) {
-            return inner.outbox.next(outlet, now, elapsed);
-        }
-        next
+        // What was not muted when it opened may be by now. Held before it counts as due, it joins to nothing if it ends meanwhile.
+        inner.hold_muted(outlet, now);
+        inner.outbox.next(outlet, now, elapsed)
     }
 
     /// Begins a request with `rows`.
@@ -170,13 +167,13 @@ impl Inner {
         self.own_alert(RuleKind::Outlet, AlertState::Breached, &format!("cannot notify {}.", named.join("; ")), at);
     }
 
-    /// Holds what `outlet` would hear late of incidents that are muted at `now`. Returns whether there is anything of that kind.
-    fn hold_muted(&mut self, outlet: &str, now: Timestamp) -> bool {
+    /// Holds what `outlet` would hear late of incidents that are muted at `now`.
+    fn hold_muted(&mut self, outlet: &str, now: Timestamp) {
         if !self.outbox.has_late(outlet, now) {
-            return false;
+            return;
         }
         let muted = self.ledger.open_incidents().filter(|incident| self.ledger.mute(incident, now).is_some());
         let muted: HashSet<u64> = muted.map(|incident| incident.number).collect();
-        self.outbox.hold(outlet, &muted, now, now.after(MUTE_LOOK))
+        self.outbox.hold(outlet, &muted, now, now.after(MUTE_LOOK));
     }
 }

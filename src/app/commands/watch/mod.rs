@@ -18,7 +18,7 @@ use crate::alert::Calm;
 use crate::alert::incident::terms::LedgerTerms;
 use crate::app::alerts::outlets::ledger_terms;
 use crate::app::cli::args::CommonArgs;
-use crate::app::cli::selection::{load, load_for_reading, needed_for_store, unknown_site};
+use crate::app::cli::selection::{load_for_reading, needed_for_store, unknown_site};
 use crate::app::cli::stored::watch::{PageChoice, WatchArgs};
 use crate::app::cli::terminal::is_dumb;
 use crate::app::cli::time_range::instant;
@@ -34,7 +34,7 @@ use crate::app::reload::{reason, sites};
 use crate::app::session::runtime::{MainRuntime, Screen};
 use crate::app::storage::site_spec::SiteSpec;
 use crate::app::storage::task::blocking;
-use crate::config::{Config, ConfigError, FileStamp, Needed, default_views};
+use crate::config::{Config, FileStamp, Needed, default_views};
 use crate::model::{SiteIndex, Timestamp};
 use crate::tui::{Arrangement, PicturePage};
 
@@ -154,10 +154,7 @@ fn configuration(common: &CommonArgs) -> Result<Option<Config>, CommandError> {
 
 /// The configuration, even without its secrets, but with what is `needed`.
 fn configuration_of(common: &CommonArgs, needed: Needed) -> Result<Config, CommandError> {
-    match load(&common.config) {
-        Err(ConfigError::Invalid { .. }) => Ok(load_for_reading(&common.config, needed)?),
-        loaded => Ok(loaded?),
-    }
+    Ok(load_for_reading(&common.config, needed)?)
 }
 
 fn subjects(config: Option<&Config>) -> Vec<SiteSpec> {

@@ -79,7 +79,11 @@ pub fn selected<'a>(frame: &Frame<'a>) -> Option<&'a SiteSnapshot> {
 fn parts(frame: &Frame, site: &SiteSnapshot) -> Vec<(Role, String)> {
     let wide = frame.width() >= WIDE;
     let now = frame.inputs.now;
-    let mut parts = vec![headline(frame, site)];
+    // Frozen tables show a site also after it has left.
+    let place = frame.state.focus(frame.inputs);
+    let is_gone = place.is_some_and(|place| frame.inputs.snapshot.of_slot(site.slot, place).is_none());
+    let gone = || (Role::Strong, "no longer monitored".to_owned());
+    let mut parts = vec![if is_gone { gone() } else { headline(frame, site) }];
     parts.extend(incident_marks::of_site(frame.inputs, site).into_iter().map(|words| (Role::Plain, words)));
     let failing = site.state == SiteState::Failing;
     if let Some(from) = site.judged_from.filter(|from| failing && *from > now) {
