@@ -894,6 +894,7 @@ fn a_further_outlet_that_breaks_is_named_by_the_report_that_waits() {
     for (kind, said) in [(NewsKind::Opened, "cannot notify a"), (NewsKind::Reminder, "cannot notify a, b")] {
         outbox.post(1, &report(kind, said), Audience::default(), START, &mut Vec::new());
     }
+    assert!(matches!(outbox.next("chat", START, Duration::ZERO), Next::Later(_)), "it gathers");
     let Next::Send(rows) = outbox.next("chat", START, Duration::from_secs(20)) else { panic!("it is due") };
     let sent = outbox.begin("chat", &rows, Duration::from_secs(20), &mut Vec::new()).rows;
     let said: Vec<&str> = sent.iter().map(|row| row.news.alert.message.as_str()).collect();

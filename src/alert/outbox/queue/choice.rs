@@ -88,6 +88,13 @@ impl Queue {
         new.take(most).map(|(_, number, _)| number).collect()
     }
 
+    /// Makes those rows due at `due`.
+    pub fn postpone(&mut self, is_meant: impl Fn(&Row) -> bool, due: Timestamp) {
+        for row in self.rows.values_mut().filter(|row| is_meant(row)) {
+            row.due = due;
+        }
+    }
+
     /// The rows of the request that may have brought `row`, which one may bring again.
     fn begun_with(&self, row: u64) -> Vec<u64> {
         let is_whole = matches!(self.delivery, Delivery::Chat { .. }) && !self.is_rejecting;

@@ -259,13 +259,6 @@ impl Queue {
         self.rows.values().filter(|row| row.set == Some(set)).count()
     }
 
-    /// Makes those rows due at `due`.
-    pub fn postpone(&mut self, is_meant: impl Fn(&Row) -> bool, due: Timestamp) {
-        for row in self.rows.values_mut().filter(|row| is_meant(row)) {
-            row.due = due;
-        }
-    }
-
     /// All rows, the oldest first.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         self.rows.values()
