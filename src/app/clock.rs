@@ -136,7 +136,7 @@ impl Clock {
         self.0.wall.after(monotonic).after(self.asleep()).after(forward).before(back)
     }
 
-    /// The present by both clocks. The steady one shows what this one would if nobody had ever set it.
+    /// The present by both clocks. The steady one shows what this one would if it had never been set.
     #[must_use]
     pub fn moment(&self) -> Moment {
         let monotonic = self.monotonic();

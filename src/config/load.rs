@@ -173,11 +173,11 @@ sites:
         assert_eq!(
             told(&config),
             [
-                "2:23: environment variable IV is not set, so what is written here counts as absent",
-                "4:24: environment variable T is not set, so what is written here counts as absent",
-                "5:16: environment variable TITLE is not set, so what is written here counts as absent",
-                "7:39: environment variable GRP is not set, so what is written here counts as absent",
-                "7:58: the expanded value is not valid here: it is empty, so what is written here counts as absent",
+                "2:23: environment variable IV is not set, so this value counts as absent",
+                "4:24: environment variable T is not set, so this value counts as absent",
+                "5:16: environment variable TITLE is not set, so this value counts as absent",
+                "7:39: environment variable GRP is not set, so this value counts as absent",
+                "7:58: the expanded value is not valid here: it is empty, so this value counts as absent",
                 "1 more such value counts as absent",
             ]
         );

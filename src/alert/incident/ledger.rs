@@ -124,7 +124,7 @@ impl Ledger {
         self.next_look = Timestamp::ZERO;
         for incident in self.incidents.values_mut().filter(|incident| incident.is_open()) {
             let remind = |terms: &LedgerTerms| terms.sites.get(incident.site()).map(|terms| terms.remind);
-            // What is not watched keeps its reminder until it is again.
+            // A site that is not watched keeps its reminder until it is watched again.
             let Some(pause) = remind(&self.terms) else { continue };
             let is_new = remind(&before).is_some_and(|before| before != pause);
             // An earlier run may have had other settings.
@@ -279,7 +279,7 @@ impl Ledger {
         }
     }
 
-    /// Whether the site of `incident` is watched: nobody knows how one is that was not selected.
+    /// Whether the site of `incident` is watched. The state of a site that was not selected is unknown.
     fn is_watched(&self, incident: &Incident) -> bool {
         incident.rule().is_own() || self.terms.sites.contains_key(incident.site())
     }

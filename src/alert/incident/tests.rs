@@ -22,7 +22,7 @@ struct Scene {
     now: u64,
     /// When its clock was last right.
     begin: Timestamp,
-    /// What a leap of the clock changed.
+    /// The changes that a leap of the clock made.
     stored: Vec<ChangeKey>,
 }
 

@@ -1,6 +1,6 @@
 //! The numbers of incidents and messages, which outlets take as keys: none is ever given to a second one.
 //!
-//! What a full disk does not take goes out all the same, and so do its numbers. They are reserved on the disk in blocks, half a
+//! Messages go out even if a full disk cannot store them, and so do their numbers. Numbers are reserved on the disk in blocks, half a
 //! block ahead, so that a start after that begins above all of them. A clean end gives back what it did not use.
 
 use super::change::{Change, ChangeKey, Counter, Record};
@@ -46,7 +46,7 @@ impl Numbers {
         }
     }
 
-    /// Gives back what was not used. What is taken after all is reserved anew.
+    /// Gives back the unused numbers. A number taken after that reserves a block anew.
     pub fn release(&mut self, changes: &mut Vec<Change>) {
         if self.reserved != self.next {
             self.reserved = self.next;

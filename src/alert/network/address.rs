@@ -44,7 +44,7 @@ const fn is_shared(v4: Ipv4Addr) -> bool {
     first == 100 && second & 0xc0 == 64
 }
 
-/// What counts as one host: an IPv4 /24 or an IPv6 /48. Who shares it likely shares machine, rack or uplink.
+/// The unit that counts as one host: an IPv4 /24 or an IPv6 /48. Sites within one likely share a machine, a rack or an uplink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unit {
     /// The first three bytes.

@@ -194,7 +194,7 @@ fn apply(
     }
     let before = std::mem::take(network);
     for (unit, site) in sites.iter_mut().enumerate() {
-        // What was held is judged again.
+        // The engine judges the held downs again.
         site.down = site.down.filter(|_| !before.is_held(unit));
     }
     let [interval, timeout] = [scene.interval, scene.fails_after].map(Duration::from_secs_f64);

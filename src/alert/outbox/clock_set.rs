@@ -7,7 +7,7 @@ use crate::model::time::leap::Leap;
 use super::Outbox;
 
 impl Outbox {
-    /// Follows `leap`. What the messages say stays, and so do the stored times at which outlets were told.
+    /// Follows `leap`. The texts of messages stay, and so do the stored times at which outlets were told.
     pub fn leap(&mut self, leap: &Leap, changes: &mut Vec<Change>) {
         for queue in self.queues.values_mut() {
             let moved = queue.leap(leap).into_iter();

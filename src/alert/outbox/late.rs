@@ -20,7 +20,7 @@ impl Outbox {
         hears_late && self.queues.get(outlet).is_some_and(|queue| queue.rows().any(|row| is_late(row, now)))
     }
 
-    /// Holds until then what is due for `outlet` at `now` of incidents that are `muted`. The store need not know: after a start
+    /// Holds the openings of `muted` incidents that are due for `outlet` at `now` until `until`. The store need not know: after a start
     /// it is held again.
     pub fn hold(&mut self, outlet: &str, muted: &HashSet<u64>, now: Timestamp, until: Timestamp) {
         if let Some(queue) = self.queues.get_mut(outlet) {

@@ -163,7 +163,7 @@ impl Outbox {
         };
         let opens = |terms: &OutletTerms| match news.kind {
             NewsKind::Opened => true,
-            // It heard nothing while somebody looked after it.
+            // The outlet heard nothing while the incident was acknowledged.
             NewsKind::Withdrawn => !terms.after.is_zero(),
             _ => false,
         };

@@ -29,7 +29,7 @@ impl Outbox {
         outgoing.is_perhaps_repeat = rows.iter().any(|number| queue.is_perhaps_repeat(*number));
         let Some(first) = outgoing.rows.first() else { return outgoing };
         queue.begin(elapsed);
-        // What is left of a set was brought with it, if the set was.
+        // The remaining rows of a set arrived if the set did.
         let is_of = |set: &u64| outgoing.rows.iter().all(|row| row.set == Some(*set));
         let mut set = first.set.filter(is_of).filter(|set| queue.size_of(*set) == outgoing.rows.len());
         if set.is_none() && outgoing.rows.len() > 1 && !is_program {

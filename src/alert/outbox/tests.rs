@@ -475,7 +475,7 @@ proptest! {
             play(world, &before);
         }
         worlds[1].leap(Duration::from_secs(secs), is_back);
-        // What waited for a commit joined that of the leap.
+        // Changes that waited for a commit joined the commit of the leap.
         worlds[0].commit(Vec::new());
         for step in after {
             let [right, set] = &mut worlds;
@@ -914,7 +914,7 @@ fn an_acknowledgement_that_is_withdrawn_brings_back_an_outlet_that_hears_late() 
     post(&mut outbox, 2, NewsKind::Acknowledged, 100);
     post(&mut outbox, 2, NewsKind::Withdrawn, 700);
     assert_eq!(take(&mut outbox, 700), [NewsKind::Opened]);
-    // What is acknowledged before its opening is reported, such as during a silence.
+    // An acknowledgement before the opening is reported, such as during a silence.
     let mut acknowledged = news(NewsKind::Opened, 800);
     acknowledged.context.by = Some("ada".to_owned());
     let now = START.after(Duration::from_secs(800));

@@ -204,7 +204,7 @@ impl OutletTask {
         let key = Arc::clone(&self.spec.terms.key);
         let sending = self.book.begin(&key, rows);
         if sending.outgoing.rows.is_empty() {
-            // What was to be sent has joined to nothing meanwhile.
+            // An end has joined the messages to nothing meanwhile.
             return;
         }
         if sending.outgoing.is_marked {

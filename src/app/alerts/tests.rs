@@ -394,7 +394,7 @@ async fn an_outlet_is_broken_over_a_restart() {
     assert_eq!(bench.publish(None), [(Cleared, "all outlets are notified again.".to_owned())]);
 }
 
-/// An outlet with `after` hears of what is open, not acknowledged and not muted then.
+/// An outlet with `after` hears of incidents that are open, not acknowledged and not muted then.
 #[tokio::test(start_paused = true)]
 async fn an_outlet_that_hears_late_hears_nothing_of_what_is_muted_or_acknowledged_then() {
     let phone = OutletTerms { after: Duration::from_mins(10), ..outlet("phone") };

@@ -110,7 +110,7 @@ pub fn load_for_reading(path: &Path, needed: Needed) -> Result<Config, ConfigErr
     config::load_for_reading(path, &variable, needed).map(settled)
 }
 
-/// What a command needs that reads the store of `common`.
+/// The needs of a command that reads the store of `common`.
 #[must_use]
 pub const fn needed_for_store(common: &CommonArgs) -> Needed {
     if common.store.is_some() { Needed::Nothing } else { Needed::Store }

@@ -218,7 +218,7 @@ fn engine(config: &Config, tracks: Vec<SiteInput>, memory: &mut Restored, now: T
     engine
 }
 
-/// What tells an outage of this machine's network, with the sites of `engine` and their masks in `memory`.
+/// The detector of outages of this machine's network, with the sites of `engine` and their masks in `memory`.
 fn own_network(config: &Config, zone: TimeZone, memory: &Restored, engine: &Engine, now: Timestamp) -> OwnNetwork {
     let mut own_network = OwnNetwork::new(config.alerting.own_network, zone);
     own_network.follow(&engine.board().snapshot(), |slot| memory.mask(slot.get()), now);

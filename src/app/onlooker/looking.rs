@@ -276,7 +276,7 @@ impl Onlooker {
             self.arrange(&mut shown);
         }
         if *self.watcher.link.borrow() != FleetState::Ok {
-            shown.judging.hear_nobody(moment);
+            shown.judging.hear_none(moment);
         }
         let (reports, until) = (reports.to_vec(), until(shown.rings.newest(), now, LINGER));
         let of_locations = !self.plan.locations.is_empty();

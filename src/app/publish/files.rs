@@ -103,7 +103,7 @@ impl Fresh {
 }
 
 /// Puts `fresh` at `path`. Linux swaps them in one step; elsewhere a crash between two steps leaves the old one beside its place.
-/// What is not put there is removed.
+/// Removes the folder unless it was put in its place.
 fn put(fresh: TempDir, path: &Path) -> io::Result<()> {
     if !path.exists() {
         fs::rename(fresh.path(), path)?;

@@ -220,7 +220,7 @@ impl<P: Send + Sync + 'static> Reloader<P> {
                 let notice = if is_other {
                     Some(format!("{what}: {} added, {removed} removed, {changed} changed", sites(added)))
                 } else {
-                    // What takes effect later has changed, and its notice says so.
+                    // A setting that takes effect later has changed, and its notice says so.
                     (!later && (by_hand || self.refused)).then(|| format!("{what}: nothing changed"))
                 };
                 self.refused = false;
@@ -328,42 +328,59 @@ mod tests {
     use crate::model::SiteId;
     use crate::store::Registered;
 
-    /// A failing store is no fault of the file, which the user would not touch again.
-    #[tokio::test(start_paused = true)]
-    async fn a_good_file_that_the_store_cannot_take_is_tried_again_and_told_once() {
+    /// The other ends of a [`Reloader`] whose file has one site.
+    struct Ends {
+        path: std::path::PathBuf,
+        asked: mpsc::Receiver<RestoreRequest>,
+        received: mpsc::Receiver<ConfigChange>,
+        kept: watch::Receiver<StoreStatus>,
+        _folder: tempfile::TempDir,
+        _prober: watch::Receiver<Arc<()>>,
+    }
+
+    const BEGAN: Timestamp = Timestamp::from_secs(1_795_338_000);
+
+    fn reloader() -> (Reloader<()>, Ends) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sites.yaml");
         std::fs::write(&path, "sites: ['http://127.0.0.1:1']\n").unwrap();
         let origin = Origin::of(&path, &[]);
         let running = read(&origin).1.unwrap().config;
-        let (asks, mut asked) = mpsc::channel::<RestoreRequest>(1);
-        let (changes, mut received) = mpsc::channel::<ConfigChange>(1);
-        let (prober, _) = watch::channel(Arc::new(()));
+        let (asks, asked) = mpsc::channel(1);
+        let (changes, received) = mpsc::channel(1);
+        let (prober, renewed) = watch::channel(Arc::new(()));
         let reviser = Reconciler::new(running, Some(asks), changes, prober);
-        let (keeping, mut kept) = watch::channel(StoreStatus::default());
-        let began = Timestamp::from_secs(1_795_338_000);
+        let (keeping, kept) = watch::channel(StoreStatus::default());
         let reload = Reload {
             origin: Some(origin),
             renew: |_, _, known| Ok(Arc::clone(known)),
-            clock: Clock::start_at(began),
+            clock: Clock::start_at(BEGAN),
             zone: TimeZone::UTC,
             service: None,
             on_hangup: true,
         };
-        let reloading = Reloader::new(reload, reviser, keeping).run(Arc::new(Notify::new()));
+        let ends = Ends { path, asked, received, kept, _folder: folder, _prober: renewed };
+        (Reloader::new(reload, reviser, keeping), ends)
+    }
+
+    /// A failing store is no fault of the file, which the user would not touch again.
+    #[tokio::test(start_paused = true)]
+    async fn a_good_file_that_the_store_cannot_take_is_tried_again_and_told_once() {
+        let (reloader, mut ends) = reloader();
+        let reloading = reloader.run(Arc::new(Notify::new()));
         let others = async {
-            std::fs::write(&path, "sites: ['http://127.0.0.1:1', 'http://127.0.0.1:2']\n").unwrap();
+            std::fs::write(&ends.path, "sites: ['http://127.0.0.1:1', 'http://127.0.0.1:2']\n").unwrap();
             for _ in 0..3 {
-                let ask = asked.recv().await.unwrap();
+                let ask = ends.asked.recv().await.unwrap();
                 assert!(ask.answer.send(Err("disk full".to_owned())).is_ok());
             }
-            let ask = asked.recv().await.unwrap();
-            let registered = Registered { id: SiteId(1), next_seq: 0, last_at: None, known_since: began };
+            let ask = ends.asked.recv().await.unwrap();
+            let registered = Registered { id: SiteId(1), next_seq: 0, last_at: None, known_since: BEGAN };
             assert!(ask.answer.send(Ok(Restored { registered: vec![registered], ..Restored::default() })).is_ok());
-            let change = received.recv().await.unwrap();
+            let change = ends.received.recv().await.unwrap();
             assert_eq!(change.sites.len(), 2);
             assert!(change.done.send(Vec::new()).is_ok());
-            kept.wait_for(|keeping| keeping.notices.len() > 1).await.unwrap().notices.clone()
+            ends.kept.wait_for(|keeping| keeping.notices.len() > 1).await.unwrap().notices.clone()
         };
         let notices = tokio::select! {
             () = reloading => unreachable!("it reads again for ever"),
@@ -380,35 +397,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_file_that_changes_only_what_waits_for_the_next_start_says_just_that() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sites.yaml");
-        std::fs::write(&path, "sites: ['http://127.0.0.1:1']\n").unwrap();
-        let origin = Origin::of(&path, &[]);
-        let running = read(&origin).1.unwrap().config;
-        let (asks, mut asked) = mpsc::channel::<RestoreRequest>(1);
-        let (changes, mut received) = mpsc::channel::<ConfigChange>(1);
-        let (prober, _) = watch::channel(Arc::new(()));
-        let reviser = Reconciler::new(running, Some(asks), changes, prober);
-        let (keeping, mut kept) = watch::channel(StoreStatus::default());
-        let reload = Reload {
-            origin: Some(origin),
-            renew: |_, _, known| Ok(Arc::clone(known)),
-            clock: Clock::start_at(Timestamp::from_secs(1_795_338_000)),
-            zone: TimeZone::UTC,
-            service: None,
-            on_hangup: true,
-        };
+        let (reloader, mut ends) = reloader();
         let hangup = Arc::new(Notify::new());
-        let reloading = Reloader::new(reload, reviser, keeping).run(Arc::clone(&hangup));
+        let reloading = reloader.run(Arc::clone(&hangup));
         let others = async {
             for (section, count) in [("storage: { retention: 20d }", 1), ("storage: { retention: 20d }", 2)] {
-                std::fs::write(&path, format!("sites: ['http://127.0.0.1:1']\n{section}\n")).unwrap();
+                std::fs::write(&ends.path, format!("sites: ['http://127.0.0.1:1']\n{section}\n")).unwrap();
                 hangup.notify_one();
-                assert!(asked.recv().await.unwrap().answer.send(Ok(Restored::default())).is_ok());
-                assert!(received.recv().await.unwrap().done.send(Vec::new()).is_ok());
-                kept.wait_for(|keeping| keeping.notices.len() >= count).await.unwrap();
+                assert!(ends.asked.recv().await.unwrap().answer.send(Ok(Restored::default())).is_ok());
+                assert!(ends.received.recv().await.unwrap().done.send(Vec::new()).is_ok());
+                ends.kept.wait_for(|keeping| keeping.notices.len() >= count).await.unwrap();
             }
-            kept.borrow().notices.clone()
+            ends.kept.borrow().notices.clone()
         };
         let notices = tokio::select! {
             () = reloading => unreachable!("it reads again for ever"),

@@ -103,7 +103,7 @@ pub fn remember(
 ) -> Result<Restored, StoreError> {
     let names: Vec<Arc<str>> = config.sites.iter().map(|watched| Arc::clone(&watched.site.name)).collect();
     let mut memory = known(store, &names, now)?;
-    // What is watched comes last: of two sites of one name it is the one that is meant.
+    // Watched sites come last: of two sites of one name the watched one is meant.
     let watched = memory.registered.iter().map(|registered| registered.id);
     let watched: Vec<(Arc<str>, SiteId)> = names.iter().cloned().zip(watched).collect();
     memory.stored_sites = store.names()?.into_iter().chain(watched).collect();
@@ -392,7 +392,7 @@ mod tests {
     use crate::alert::incident::terms::{Emitted, LedgerTerms};
     use crate::alert::{AlertState, NewsContext, RuleKind};
 
-    /// What an earlier version made of the incident of a site that was not selected.
+    /// The record that an earlier version made of the incident of a site that was not selected.
     #[test]
     fn an_incident_of_a_site_under_webmons_own_name_ends_at_the_start() {
         let at = Timestamp::from_secs(5);

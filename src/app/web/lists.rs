@@ -86,7 +86,7 @@ fn sites(snapshot: &Snapshot, query: &ListQuery) -> Result<List, Missing> {
     Ok(List { lines: lines.collect(), rest })
 }
 
-/// What of `sites` comes after the one that `query` names.
+/// The `sites` after the one that `query` names.
 fn rest_of<'a, T>(sites: &'a [T], query: &ListQuery, name: impl Fn(&T) -> &str) -> Result<&'a [T], Missing> {
     let Some(after) = &query.after else { return Ok(sites) };
     let place = sites.iter().position(|site| name(site) == after);
@@ -226,7 +226,7 @@ impl Cut {
     /// The list, of which `period` was asked for.
     fn finish(mut self, period: Period) -> List {
         if let Some(next) = self.next {
-            // What is of the same time as the next one comes with it.
+            // Objects of the same time as the next one come with it.
             self.lines.retain(|(at, _)| *at < next);
         }
         let rest = self.next.map(|since| Rest { period: Some(Period { since, ..period }), after: None });

@@ -112,7 +112,7 @@ impl Pump {
             let mut reader = if let Some(&next) = places.next.get(&site.slot) {
                 ring.reader_at(next)
             } else {
-                // A new site is told from its first check on; of one that is back the ring holds what was stored of it.
+                // A new site is told from its first check on; the ring of a site that is back also holds its stored checks.
                 let mut reader = ring.reader_at_oldest();
                 reader.drain_before(before, &mut samples);
                 reader

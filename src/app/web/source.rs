@@ -274,3 +274,33 @@ impl Source for MonitorSource {
         self.with_pages(|pages| pages.badge(name, form, period))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::alert::{RuleKind, StandingIncident};
+    use crate::engine::{Engine, SiteInput, SiteState};
+    use crate::model::SiteSlot;
+    use crate::ring::Producer;
+    use crate::stats::Cadence;
+
+    use super::*;
+
+    /// An alert of Prometheus must not end because the user pauses the site.
+    #[test]
+    fn a_site_whose_incident_is_open_is_down_also_while_it_is_paused() {
+        let now = Timestamp::from_secs(1_795_255_200);
+        let cadence = Cadence { interval: Duration::from_secs(10), timeout: Duration::from_secs(1) };
+        for is_open in [true, false] {
+            let incident = StandingIncident { rule: RuleKind::Availability, since: now, reading: None };
+            let input = SiteInput {
+                open: if is_open { vec![incident] } else { Vec::new() },
+                ..SiteInput::new(SiteSlot(0), "api", cadence, Producer::new(10, 0).ring())
+            };
+            let mut engine = Engine::new(Vec::new(), vec![input], now);
+            engine.pause(SiteSlot(0), Some(Timestamp::MAX), now);
+            let site = engine.board().snapshot().sites.remove(0);
+            let is_down = MonitorSource::reading(&site, &Sums::default(), None).is_down;
+            assert_eq!((site.state, is_down), (SiteState::Paused, is_open));
+        }
+    }
+}

@@ -11,8 +11,8 @@ use crate::config::syntax::needed::Needed;
 /// Lines that are shown.
 const SHOWN_MAX: usize = 5;
 
-/// What follows for most values.
-pub(crate) const NOT_WRITTEN: &str = "what is written here counts as absent";
+/// The consequence for most values.
+pub(crate) const NOT_WRITTEN: &str = "this value counts as absent";
 
 /// One value, by its position.
 struct Absent {

@@ -44,7 +44,7 @@ impl Needed {
         self == Self::Hub && !is_of_sites(section)
     }
 
-    /// What to do about the variable `name`, which is needed and not set.
+    /// The advice about the variable `name`, which is needed and not set.
     pub(crate) fn advice(self, name: &str) -> String {
         match self {
             Self::All => {

@@ -153,7 +153,7 @@ impl Substitutions<'_> {
         }
         let file = self.base_dir.join(path);
         if self.needed != Needed::All && file.exists() && !file.is_file() {
-            // What a FIFO holds can be read once, and is for the monitor.
+            // A FIFO can be read once, and is for the monitor.
             return Err(format!("the file {} is left to the monitor, since it is not a regular one", clean(path)));
         }
         let read = self.files.with(&file, FILE_MAX, |bytes| {

@@ -1,7 +1,7 @@
 //! The clock of the place at which a site is checked, which may differ from that of the steps.
 //!
 //! Invariant: a step, whatever it does with a site, does it at the time which that clock shows, since its checks have the times of that
-//! clock. What tells of the step itself, such as `as_of`, has the time of the step.
+//! clock. Times of the step itself, such as `as_of`, stay those of the step.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ impl SiteTracker {
         self.shown.place.location()
     }
 
-    /// What the clock there shows at `now`.
+    /// The time that the clock there shows at `now`.
     #[inline]
     pub(super) fn there(&self, now: Timestamp) -> Timestamp {
         shifted(now, self.ahead)

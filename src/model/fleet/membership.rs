@@ -54,7 +54,7 @@ impl Membership {
     }
 
     /// Nothing can be heard at `now`.
-    pub fn hear_nobody(&mut self, now: Timestamp) {
+    pub fn hear_none(&mut self, now: Timestamp) {
         self.heard_from = now;
     }
 
@@ -167,7 +167,7 @@ mod tests {
         let (mut membership, mut last) = (Membership::new(SILENT_AFTER, START), BTreeMap::new());
         pass(&mut membership, &mut last, (0, 50), &["a", "b"]);
         for second in 50..500 {
-            membership.hear_nobody(START.after(Duration::from_secs(second)));
+            membership.hear_none(START.after(Duration::from_secs(second)));
             pass(&mut membership, &mut last, (second, second + 1), &[]);
         }
         assert_eq!(named(&membership), "a b");

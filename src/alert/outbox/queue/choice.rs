@@ -63,7 +63,7 @@ impl Queue {
     /// The messages that may go at `now`: of each incident the oldest, those that failed less often first, so that one which
     /// fails again and again holds up no other; for a program all, in their order.
     ///
-    /// What may have arrived goes out as it did: under the number of a set, an outlet that knows it drops whatever else comes along.
+    /// A request that may have arrived is repeated unchanged: an outlet that knows its number drops any other message under it.
     fn heads(&self, now: Timestamp, elapsed: Duration) -> Vec<u64> {
         let most = self.batch();
         if self.delivery == Delivery::Program {

@@ -336,7 +336,7 @@ impl Queue {
                 pause.map_or(own, |pause| pause.min(PAUSE_MAX).max(own))
             }
             Failure::Broken => {
-                // What may be wrong with these messages alone holds up no other.
+                // The fault may lie in these messages alone, so others do not wait for them.
                 if BROKEN_TRIES <= self.failures.max(tries) {
                     self.tried_from = elapsed + BROKEN_RETRY;
                 }

@@ -1,4 +1,4 @@
-//! What outlets are given, and which of them cannot be notified.
+//! The requests to outlets, and which outlets cannot be notified.
 //!
 //! Outlets that cannot be notified are one incident of webmon itself, which is reported again for each that joins them. It ends when
 //! all of them work, or nothing is known of them any more: they are gone from sites.yaml, or nothing is left for them to take.
@@ -42,7 +42,7 @@ impl AlertBook {
         inner.outbox.states().filter_map(failing).collect()
     }
 
-    /// Notes that `outlet` has another target: what is known of how it fails is about the former one.
+    /// Notes that `outlet` has another target: its known failures are those of the former one.
     pub fn renew(&self, outlet: &str) {
         self.inner().outbox.renew(outlet);
     }
@@ -54,7 +54,8 @@ impl AlertBook {
             return Next::Idle;
         }
         let (now, elapsed) = (self.clock.now(), self.clock.monotonic());
-        // What was not muted when it opened may be by now. Held before it counts as due, it joins to nothing if it ends meanwhile.
+        // An incident may be muted since it opened. Its opening is held before it counts as due, so that nothing is told if it ends
+        // meanwhile.
         inner.hold_muted(outlet, now);
         inner.outbox.next(outlet, now, elapsed)
     }
@@ -89,7 +90,7 @@ impl AlertBook {
         let given_up = inner.outbox.failed(outlet, &outgoing.rows, failed, times, &mut changes);
         self.keep(inner, Vec::new(), changes, false);
         let failures = inner.outbox.failures(outlet);
-        // What fails while this machine has no network says nothing of an outlet.
+        // A failure while this machine has no network says nothing about an outlet.
         let is_offline = inner.is_breached(RuleKind::Network);
         let is_broken = (failures >= FAILURES_TOLD && !is_offline) || failed.failure == Failure::Gone;
         if is_broken && inner.outbox.may_fail(outlet) {
@@ -99,11 +100,11 @@ impl AlertBook {
         (inner.outbox.resume(outlet).unwrap_or(times.1), failures, given_up)
     }
 
-    /// Gives up what is too old. Returns the outlets concerned, and how many messages.
+    /// Gives up messages that are too old. Returns the outlets concerned, and how many messages.
     pub fn expire(&self) -> Vec<(Arc<str>, usize)> {
         let inner = &mut *self.inner();
         let (now, mut changes) = (self.clock.now(), Vec::new());
-        // What is muted waits, however long.
+        // Muted openings wait, however long.
         let outlets: Vec<Arc<str>> = inner.outbox.outlets().map(|terms| Arc::clone(&terms.key)).collect();
         for outlet in outlets {
             inner.hold_muted(&outlet, now);

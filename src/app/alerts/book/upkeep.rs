@@ -1,4 +1,4 @@
-//! What the book does apart from news: it follows a clock that was set, and reserves its numbers on the disk for as long as a
+//! Upkeep of the book: it follows a clock that was set, and reserves its numbers on the disk for as long as a
 //! program runs ([`crate::alert::kept::numbers`]).
 
 use crate::alert::incident::terms::Emitted;

@@ -125,7 +125,7 @@ impl Looking {
         let moment = self.clock.moment();
         let now = moment.wall;
         if !is_linked {
-            self.judging.hear_nobody(moment);
+            self.judging.hear_none(moment);
         }
         let alerts =
             self.judging.look(&face.board.snapshot(), &progress.reports, |name| follower.availability(name), moment);

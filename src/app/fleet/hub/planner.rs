@@ -50,7 +50,7 @@ impl Planner {
 
     /// There is a connection since `now`.
     pub(super) fn connected(&mut self, now: Timestamp) {
-        self.membership.hear_nobody(now);
+        self.membership.hear_none(now);
         (self.looked, self.written) = (now, None);
     }
 
@@ -68,7 +68,7 @@ impl Planner {
     /// Follows `reports` at `now`. Returns what this hub has to write now, if it `leads`: the values by their keys.
     pub(super) fn step(&mut self, reports: &[Report], leads: bool, now: Timestamp) -> Vec<(String, Vec<u8>)> {
         if now.since(self.looked) > ASLEEP {
-            self.membership.hear_nobody(now);
+            self.membership.hear_none(now);
         }
         self.looked = now;
         self.membership.look(reports.iter().map(|report| (&report.location, report.heard)), now);

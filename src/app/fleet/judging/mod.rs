@@ -209,7 +209,7 @@ impl Judging {
 
     /// The hub has no connection at `now`: it hears no location, and no location counts as silent before it had time to be heard
     /// again. Votes come in one by one then, as after a start.
-    pub fn hear_nobody(&mut self, now: Moment) {
+    pub fn hear_none(&mut self, now: Moment) {
         self.heard_from = now.steady;
     }
 
@@ -242,7 +242,7 @@ impl Judging {
             }
         }
         let mut found = Found::default();
-        // Votes come in one by one after a start, and after a time in which nobody could be heard.
+        // Votes come in one by one after a start, and after a time in which no location could be heard.
         self.judge.settle_until(now.on_wall(self.heard_from.after(self.silent_after)));
         self.judge.step(now.wall, &mut found);
         for sight in found.sights {
@@ -322,7 +322,7 @@ impl Judging {
     }
 }
 
-/// What the hub has heard of a location. Its checks do not say what time it is there: they may have been made before its clock was set
+/// The hub's knowledge of a location. Its checks do not say what time it is there: they may have been made before its clock was set
 /// back.
 fn heard(report: &Report) -> Heard {
     // The engine sees a check later than the gatherer hears the frame.
@@ -351,4 +351,4 @@ fn watch(site: &SiteSnapshot, pair: &Pair, report: &Report) -> Watch {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -13,14 +13,15 @@ const NAMES: [&str; 3] = ["a/api", "b/api", "c/api"];
 
 const SILENT_AFTER: Duration = Duration::from_secs(10);
 
-/// What the clock of a program shows, `ahead` seconds ahead of a right one, so many seconds after the start.
+/// The time that a program's clock shows so many seconds after the start, `ahead` seconds ahead of a right one.
 fn clock(second: u64, ahead: i64) -> Timestamp {
     Timestamp::from_secs(1_795_340_000 + second)
         .after(Duration::from_secs(ahead.max(0).unsigned_abs()))
         .before(Duration::from_secs(ahead.min(0).unsigned_abs()))
 }
 
-fn origin(name: &str) -> Origin {
+/// Where a site called `location/name` comes from.
+pub fn origin(name: &str) -> Origin {
     let (location, site) = name.split_once('/').unwrap();
     Origin {
         location: Location::new(location).unwrap(),
@@ -120,7 +121,7 @@ fn a_location_whose_clock_was_set_right_votes() {
     assert_eq!(hub.votes(), 3);
 }
 
-/// What an earlier store of a location holds says nothing about its clock of today.
+/// The checks in an earlier store of a location say nothing about its clock of today.
 #[test]
 fn an_older_store_with_later_times_takes_no_vote_away() {
     let mut hub = Hub::new();
@@ -143,7 +144,7 @@ fn a_hub_whose_clock_was_set_back_misses_who_falls_silent() {
     (0..20).for_each(|_| hub.pass([0; 3], ""));
     let (heard, snapshot) = (clock(20, 0), hub.engine.board().snapshot());
     let moment = |second: u64| Moment { steady: clock(second, 0), wall: clock(second, -3_600) };
-    hub.judging.hear_nobody(moment(21));
+    hub.judging.hear_none(moment(21));
     let mut told = Vec::new();
     for second in 22..40 {
         let report = |name: &&str| match *name {

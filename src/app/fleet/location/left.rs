@@ -13,7 +13,7 @@ pub(super) struct LeftSites {
     alone: Option<Duration>,
     /// By the steady clock.
     until: Timestamp,
-    /// What the book knows, by the wall clock.
+    /// The book's knowledge, by the wall clock.
     told: Timestamp,
 }
 

@@ -30,7 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// The wait after the store could not be read.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
-/// What is waited for longest, so that the reports of sites follow a clock that was set.
+/// The longest wait, so that the reports of sites follow a clock that was set.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Trouble that lasts so long is reported.

@@ -10,10 +10,11 @@ use proptest::prelude::*;
 use super::row::{Witness, hold, row};
 use super::*;
 use crate::alert::quorum::Quorum;
+use crate::app::fleet::judging::tests::origin;
 use crate::app::tests::monitor::parsed;
 use crate::engine::{Engine, SiteInput, SiteState};
 use crate::fleet::gather::Report;
-use crate::model::{Cause, Micros, Observation, Phase, Place, Sample, SiteId, StoreId};
+use crate::model::{Cause, Micros, Observation, Phase, Place, Sample};
 use crate::ring::Producer;
 use crate::stats::{Availability, Beats, Counts, PeriodFigures, Rollup, Unmade};
 use crate::store::Origin;
@@ -164,20 +165,6 @@ struct Hub {
 }
 
 const NAMES: [&str; 4] = ["a/api", "a/old", "b/api", "c/api"];
-
-fn origin(name: &str) -> Origin {
-    let (location, site) = name.split_once('/').unwrap();
-    Origin {
-        location: Location::new(location).unwrap(),
-        store: StoreId([1; 16]),
-        site: SiteId(0),
-        name: site.into(),
-        group: None,
-        interval: Duration::from_secs(1),
-        timeout: Duration::from_secs(1),
-        url: "http://a/".into(),
-    }
-}
 
 fn report(location: &str, now: Timestamp) -> Report {
     Report { sent: Some(now), ahead: Some(0), ..Report::plain(location, Some(now)) }

@@ -245,7 +245,7 @@ fn kept(path: &Path, secs: u32) -> Store {
     Store::open(path, &Options::default(), START.after(secs * SECOND)).unwrap().store
 }
 
-/// What webmon told of its network, once for each state in a row: a run that finds the incident open says so.
+/// The alerts about webmon's network, once for each state in a row: a run that finds the incident open says so.
 fn own(store: &Store) -> Vec<AlertState> {
     let alerts = store.alerts(&Query::ALL).unwrap();
     let own = alerts.iter().filter(|alert| alert.rule == RuleKind::Network);
@@ -277,7 +277,7 @@ async fn a_message_that_arrives_after_a_restart_refutes_and_all_is_told() {
     assert!(store.outages().unwrap().of(SiteId(0)).is_empty());
 }
 
-/// What nothing can judge any more ends: where it is turned off, and where too few sites are left.
+/// An outage that can no longer be judged ends: where the detection is turned off, and where too few sites are left.
 #[tokio::test(start_paused = true)]
 async fn an_outage_that_cannot_be_judged_after_a_restart_ends_with_it() {
     for (text, left) in [(file("own_network: off"), 6), (shorter(1), 1)] {

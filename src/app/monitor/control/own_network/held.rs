@@ -86,7 +86,7 @@ impl OwnNetwork {
     }
 
     pub(super) fn release(&mut self, slot: SiteSlot, decisions: &mut Decisions) {
-        // What was taken back the engine finds again, now that its checks count.
+        // The engine finds the withdrawn downs again, now that their checks count.
         let Some(held) = self.held.remove(&slot).filter(|held| !held.is_taken_back) else { return };
         decisions.alerts.extend(held.alerts);
         decisions.changes.extend(held.changes);
